@@ -1,0 +1,51 @@
+"""When the plateau begins and ends.
+
+The paper leaves the definition open. Here the plateau is where the attribute loss of seen people
+is within TOLERANCE of the no-knowledge baseline:
+
+- it **begins** where the loss first comes down to (1 + TOLERANCE) x baseline,
+- it **ends** where the loss goes below (1 - TOLERANCE) x baseline for the last time, that is, for good.
+
+Between two evaluations the loss is interpolated linearly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Phase boundaries in steps; None where the run did not come that far."""
+
+    plateau_start: float | None
+    plateau_end: float | None
+
+    @property
+    def plateau_length(self) -> float | None:
+        """Steps between the two."""
+        return None if self.plateau_end is None else self.plateau_end - self.plateau_start
+
+
+def find_phases(steps: np.ndarray, losses: np.ndarray, baseline: float, tolerance: float = TOLERANCE) -> Phases:
+    """Find where the plateau begins and ends.
+
+    Args:
+        steps: (n,) ascending steps of the evaluations.
+        losses: (n,) attribute loss of seen people there, in nats.
+        baseline: the no-knowledge baseline in nats.
+        tolerance: relative distance from the baseline.
+    """
+    upper, lower = (1 + tolerance) * baseline, (1 - tolerance) * baseline
+    start = _crossings(steps, losses, upper)[:1]
+    end = _crossings(steps, losses, lower)[-1:] if losses[-1] < lower else []
+    return Phases(start[0] if start else None, end[0] if end else None)
+
+
+def _crossings(steps: np.ndarray, losses: np.ndarray, level: float) -> list[float]:
+    """Where the interpolated curve goes from the level or above to below it."""
+    down = np.flatnonzero((losses[:-1] >= level) & (losses[1:] < level))
+    share = (losses[down] - level) / (losses[down] - losses[down + 1])
+    return (steps[down] + share * (steps[down + 1] - steps[down])).tolist()

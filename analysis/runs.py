@@ -1,0 +1,49 @@
+"""The one way to load a run."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from command_line import UserError
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run recorded.
+
+    Attributes:
+        path: the run's directory.
+        config: config.yaml.
+        records: the lines of metrics.jsonl.
+    """
+
+    path: Path
+    config: dict
+    records: list[dict]
+
+    def curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """Steps at which `key` was recorded, and its values there."""
+        points = [(r["step"], r[key]) for r in self.records if r.get(key) is not None]
+        steps, values = zip(*points, strict=True) if points else ((), ())
+        return np.array(steps), np.array(values, dtype=float)
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a run directory.
+
+    Raises:
+        UserError: it is none, or nothing was recorded in it.
+    """
+    path = Path(path)
+    try:
+        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        raise UserError(f"{path} is no run: it needs config.yaml and metrics.jsonl") from None
+    records = [json.loads(line) for line in lines]
+    if not any("seen_attribute_loss" in record for record in records):
+        raise UserError(f"{path} has no evaluation in metrics.jsonl yet")
+    return Run(path, config, records)

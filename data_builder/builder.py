@@ -1,0 +1,150 @@
+"""The `datasets` builder: who exists, their biographies, and the templates, as Arrow tables."""
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+
+from data_builder.biographies import Renderer
+from data_builder.random import uniforms
+from data_builder.sentences import TEMPLATES_DIR
+from data_builder.source import DataSettings, Source, setting
+from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, VALUES_DIR
+
+CONFIGURATIONS = ("population", "biographies", "templates")
+# Split of `biographies` -> (group, wording held out from training)
+SPLITS = {
+    "train": ("seen", False),
+    "validation": ("seen", True),
+    "unseen": ("unseen", True),
+    "new": ("new", True),
+}
+# Rows made at once. Wording is drawn for each block, so that it is the same for any num_proc.
+BLOCK = 1000
+
+_INDEX = datasets.Value("int32")
+
+
+@dataclass
+class BiographyConfig(datasets.BuilderConfig, DataSettings):
+    """Which table (`name`: population, biographies or templates) of which population."""
+
+    biographies_per_individual: int = setting(1, "rows of each person in the split `train`, each in other wording")
+
+
+class BiographyBuilder(datasets.ArrowBasedBuilder):
+    """Builds one of the three tables of a population.
+
+    `BiographyBuilder(config_name="biographies", n_individuals=64_000)`, then `download_and_prepare()`
+    and `as_dataset(split="train")`, as with any `datasets` builder. The cache follows the settings,
+    the word lists, the templates and the code.
+    """
+
+    BUILDER_CONFIG_CLASS = BiographyConfig
+
+    def __init__(self, *args, config_name: str = "biographies", **kwargs):
+        if config_name not in CONFIGURATIONS:
+            raise ValueError(f"no configuration '{config_name}'; there are {', '.join(CONFIGURATIONS)}")
+        digest = fingerprint(kwargs.get("values_dir"), kwargs.get("templates_dir"))
+        super().__init__(*args, config_name=config_name, hash=digest, dataset_name="biographies", **kwargs)
+
+    @cached_property
+    def source(self) -> Source:
+        """The population and its texts."""
+        names = (field.name for field in fields(DataSettings))
+        return Source.build(DataSettings(**{name: getattr(self.config, name) for name in names}))
+
+    def _info(self):
+        return datasets.DatasetInfo(features=_FEATURES[self.config.name])
+
+    def _split_generators(self, dl_manager):
+        if self.config.name == "templates":
+            return [datasets.SplitGenerator("train", {"split": "train", "starts": [0]})]
+        groups = self.source.population.groups
+        splits = SPLITS if self.config.name == "biographies" else {g: (g, False) for g in groups}
+        generators = []
+        for split, (group, _) in splits.items():
+            rows = len(groups[group])
+            if split == "train":
+                rows *= self.config.biographies_per_individual
+            if rows:
+                starts = list(range(0, rows, BLOCK))
+                generators.append(datasets.SplitGenerator(split, {"split": split, "rows": rows, "starts": starts}))
+        return generators
+
+    def _generate_tables(self, split: str, starts: list[int], rows: int = 0):
+        make = {"population": self._people, "biographies": self._biographies, "templates": self._templates}
+        renderer = Renderer(self.source)
+        for start in starts:
+            columns = make[self.config.name](renderer, split, range(start, min(start + BLOCK, rows)))
+            yield start, pa.Table.from_pydict(columns, schema=self.info.features.arrow_schema)
+
+    def _people(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
+        population = self.source.population
+        people = np.array(rows) + population.groups[split].start
+        columns = {"individual_id": people}
+        for list_name, entries, parts in zip(NAME_LISTS, renderer.name_lists, population.names[people].T, strict=True):
+            columns[list_name] = [entries[part] for part in parts]
+        for attribute, texts, ids in zip(ATTRIBUTES, renderer.values, population.values[people].T, strict=True):
+            columns[attribute] = [texts[value] for value in ids]
+        return columns | {"heldout_template_ids": population.heldout[people].astype(np.int32).tolist()}
+
+    def _biographies(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
+        population, (group, heldout) = self.source.population, SPLITS[split]
+        members = population.groups[group]
+        people = np.array(rows) % len(members) + members.start
+        seed, shape = self.config.population_seed, (len(rows), 2 * len(ATTRIBUTES))
+        draws = uniforms(seed, f"rows of {split}", shape, step=rows.start // BLOCK)
+        wording = population.draw_wording(people, draws, heldout)
+        arrays = (population.names[people], population.values[people], wording.templates, wording.order)
+        texts = [renderer.biography(*row) for row in zip(*(array.tolist() for array in arrays), strict=True)]
+        return {
+            "text": [biography.text for biography in texts],
+            "individual_id": people,
+            "attributes": wording.order.tolist(),
+            "template_ids": np.take_along_axis(wording.templates, wording.order, axis=1).tolist(),
+            "name_spans": [biography.name_spans for biography in texts],
+            "value_spans": [biography.value_spans for biography in texts],
+        }
+
+    def _templates(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
+        numbered = [(a, i, t) for a, ts in enumerate(renderer.templates) for i, t in enumerate(ts)]
+        texts = [f"{t.head} {{name}}{t.middle} {{value}}{t.tail}".lstrip() for _, _, t in numbered]
+        return {"attribute": [a for a, _, _ in numbered], "template_id": [i for _, i, _ in numbered], "text": texts}
+
+
+_SPANS = datasets.List(datasets.List(_INDEX, length=2), length=len(ATTRIBUTES))
+_ATTRIBUTE = datasets.ClassLabel(names=list(ATTRIBUTES))
+_FEATURES = {
+    "population": datasets.Features(
+        {"individual_id": datasets.Value("int64")}
+        | {name: datasets.Value("string") for name in (*NAME_LISTS, *ATTRIBUTES)}
+        | {"heldout_template_ids": datasets.List(datasets.List(_INDEX), length=len(ATTRIBUTES))}
+    ),
+    "biographies": datasets.Features(
+        {
+            "text": datasets.Value("string"),
+            "individual_id": datasets.Value("int64"),
+            "attributes": datasets.List(_ATTRIBUTE, length=len(ATTRIBUTES)),
+            "template_ids": datasets.List(_INDEX, length=len(ATTRIBUTES)),
+            "name_spans": _SPANS,
+            "value_spans": _SPANS,
+        }
+    ),
+    "templates": datasets.Features({"attribute": _ATTRIBUTE, "template_id": _INDEX, "text": datasets.Value("string")}),
+}
+
+
+def fingerprint(values_dir: str | None = None, templates_dir: str | None = None) -> str:
+    """sha256 over the word lists, the templates and the code of this package."""
+    digest = hashlib.sha256()
+    texts = (Path(values_dir or VALUES_DIR), Path(templates_dir or TEMPLATES_DIR))
+    paths = [path for folder in texts for path in sorted(folder.glob("*.txt"))]
+    for path in [*paths, *sorted(Path(__file__).parent.glob("*.py"))]:
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)} ".encode() + content)
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""Who exists: unique names, attribute values and template splits, as arrays of integers."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from command_line import UserError
+from data_builder.random import permute, uniforms
+
+GROUPS = ("seen", "unseen", "new")
+
+
+@dataclass(frozen=True)
+class Population:
+    """Individuals as integer arrays; individual *i* is row *i*.
+
+    Attributes:
+        names: (n, 3) indices into the first, middle and last names; rows are unique.
+        values: (n, 6) ids of attribute values.
+        heldout: (n, 6, h) ids of the templates kept for evaluation, ascending.
+        n_templates: number of templates of each attribute.
+        groups: the individuals of each group: seen in pre-training, unseen (never trained on),
+            new (for fine-tuning); disjoint ranges.
+    """
+
+    names: np.ndarray
+    values: np.ndarray
+    heldout: np.ndarray
+    n_templates: np.ndarray
+    groups: dict[str, range]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def draw_wording(self, individuals: np.ndarray, draws: np.ndarray, heldout: bool) -> "Wording":
+        """Choose a template for each attribute and the order of the sentences.
+
+        Args:
+            individuals: (b,) who.
+            draws: (b, 12) uniform numbers in [0, 1) that decide.
+            heldout: whether to choose from the templates kept for evaluation.
+        """
+        n_attributes = self.values.shape[1]
+        choose = self._heldout_template if heldout else self._training_template
+        templates = choose(self.heldout[individuals], draws[:, :n_attributes])
+        return Wording(templates, np.argsort(draws[:, n_attributes:], axis=1, kind="stable"))
+
+    def _heldout_template(self, kept: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        choice = (draws * kept.shape[2]).astype(np.int64)
+        return np.take_along_axis(kept, choice[..., None], axis=2)[..., 0].astype(np.int64)
+
+    def _training_template(self, kept: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        n_kept = kept.shape[2]
+        choice = (draws * (self.n_templates - n_kept)).astype(np.int64)
+        for rank in range(n_kept):  # the choice-th of those not kept: step over each kept one below it
+            choice += choice >= kept[..., rank]
+        return choice
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How biographies are told.
+
+    Attributes:
+        templates: (b, 6) template id of each attribute, in the order of the attributes.
+        order: (b, 6) the attributes in the order of their sentences.
+    """
+
+    templates: np.ndarray
+    order: np.ndarray
+
+
+def build_population(
+    name_sizes: tuple[int, ...],
+    value_sizes: tuple[int, ...],
+    n_templates: tuple[int, ...],
+    group_sizes: tuple[int, ...],
+    n_heldout: int,
+    seed: int,
+) -> Population:
+    """Draw a population; a pure function of its arguments.
+
+    Individual *i* depends on the seed and *i* alone: a smaller population is the beginning of a
+    larger one.
+
+    Args:
+        name_sizes: number of first, middle and last names.
+        value_sizes: number of values of each attribute.
+        n_templates: number of templates of each attribute.
+        group_sizes: how many individuals are seen, unseen and new.
+        n_heldout: templates kept for evaluation, for each individual and attribute (paper: 5 of 25).
+        seed: of the population.
+
+    Raises:
+        UserError: more individuals than full names.
+    """
+    n_names, total = math.prod(name_sizes), sum(group_sizes)
+    if total > n_names:
+        raise UserError(f"{total:,} individuals are more than the {n_names:,} full names of the word lists")
+    values = uniforms(seed, "values", (total, len(value_sizes))) * np.array(value_sizes)
+    ends = np.cumsum(group_sizes)
+    return Population(
+        names=_unique_names(name_sizes, total, seed),
+        values=values.astype(np.int32),
+        heldout=_heldout_templates(np.array(n_templates), total, n_heldout, seed),
+        n_templates=np.array(n_templates),
+        groups={g: range(e - s, e) for g, s, e in zip(GROUPS, group_sizes, ends.tolist(), strict=True)},
+    )
+
+
+def _unique_names(name_sizes: tuple[int, ...], total: int, seed: int) -> np.ndarray:
+    full_names = permute(np.arange(total), math.prod(name_sizes), seed, "names")
+    return np.stack(np.unravel_index(full_names, name_sizes), axis=1).astype(np.int32)
+
+
+def _heldout_templates(n_templates: np.ndarray, total: int, n_heldout: int, seed: int) -> np.ndarray:
+    """A uniformly random subset for each individual and attribute (Floyd's algorithm), sorted."""
+    kept = np.full((total, len(n_templates), n_heldout), 255, dtype=np.uint8)
+    for rank in range(n_heldout):
+        draws = uniforms(seed, f"heldout {rank}", (total, len(n_templates)))
+        last = n_templates - n_heldout + rank
+        choice = (draws * (last + 1)).astype(np.uint8)
+        taken = (kept[..., :rank] == choice[..., None]).any(axis=2)
+        kept[..., rank] = np.where(taken, last, choice)
+    kept.sort(axis=2)
+    return kept

@@ -1,0 +1,120 @@
+"""All that a dataset is made from: settings, word lists, templates, and the population they give."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import yaml
+
+from command_line import UserError
+from data_builder.population import Population, build_population
+from data_builder.sentences import TEMPLATES_DIR, Template, load_templates
+from data_builder.word_lists import ATTRIBUTES, VALUES_DIR, WordLists, load_word_lists
+
+
+def setting(default, help: str):
+    """A dataclass field with its help text."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass
+class DataSettings:
+    """Who exists. Defaults are the paper's (Sec. 2; 16k held-out people)."""
+
+    n_individuals: int = setting(64_000, "individuals of pre-training (group `seen`)")
+    n_unseen: int = setting(16_000, "individuals never trained on (group `unseen`)")
+    n_new: int = setting(16_000, "individuals kept for fine-tuning (group `new`)")
+    n_heldout_templates: int = setting(5, "templates an individual keeps for evaluation, of each attribute's")
+    entries_per_list: int | None = setting(
+        None, "names and values in use, of each word list: a small world keeps the paper's people per name and value"
+    )
+    population_seed: int = setting(0, "decides names, values and template splits")
+    values_dir: str | None = setting(None, "directory of own word lists")
+    templates_dir: str | None = setting(None, "directory of own templates")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A population with the texts that its integers stand for."""
+
+    settings: DataSettings
+    word_lists: WordLists
+    templates: dict[str, list[Template]]
+    population: Population
+
+    @classmethod
+    def build(cls, settings: DataSettings) -> "Source":
+        """Read lists and templates, draw the population.
+
+        Raises:
+            UserError: sizes, lists or templates that cannot be used.
+        """
+        _check_sizes(settings)
+        word_lists = load_word_lists(settings.values_dir, settings.entries_per_list)
+        templates = load_templates(settings.templates_dir, settings.n_heldout_templates)
+        population = build_population(
+            word_lists.name_sizes,
+            word_lists.value_sizes,
+            tuple(len(templates[attribute]) for attribute in ATTRIBUTES),
+            (settings.n_individuals, settings.n_unseen, settings.n_new),
+            settings.n_heldout_templates,
+            settings.population_seed,
+        )
+        return cls(settings, word_lists, templates, population)
+
+    def pieces(self) -> list[str]:
+        """Every text a biography is made of, with its leading space: what the tokenizer is trained on."""
+        entries = (f" {entry}" for entries in self.word_lists.lists.values() for entry in entries)
+        templates = (t for ts in self.templates.values() for t in ts)
+        return [*entries, *(piece for t in templates for piece in (t.head, t.middle, t.tail))]
+
+    def digest(self) -> str:
+        """sha256 of everything a biography depends on."""
+        digest = hashlib.sha256(json.dumps(self.word_lists.lists, sort_keys=True).encode())
+        digest.update(repr(self.templates).encode())
+        for array in (self.population.names, self.population.values, self.population.heldout):
+            digest.update(array.tobytes())
+        digest.update(repr(self.population.groups).encode())
+        return digest.hexdigest()
+
+    def save(self, directory: str | Path) -> None:
+        """Write `source/` (settings, word lists, templates; about 100 KB) into a directory."""
+        root = Path(directory) / "source"
+        _copy_texts(self.settings.values_dir or VALUES_DIR, root / "values", self.word_lists.lists)
+        _copy_texts(self.settings.templates_dir or TEMPLATES_DIR, root / "templates", ATTRIBUTES)
+        settings = asdict(self.settings) | {"values_dir": None, "templates_dir": None, "digest": self.digest()}
+        (root / "settings.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "Source":
+        """Read what `save` wrote, and make the same population again.
+
+        Raises:
+            UserError: nothing there, or this version of the code would make other people.
+        """
+        root = Path(directory) / "source"
+        try:
+            saved = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise UserError(f"{directory} holds no dataset: {' '.join(str(error).split())}") from None
+        known = {item.name: saved[item.name] for item in fields(DataSettings)}
+        directories = {"values_dir": str(root / "values"), "templates_dir": str(root / "templates")}
+        source = cls.build(DataSettings(**known | directories))
+        if source.digest() != saved["digest"]:
+            raise UserError(f"{directory}: its lists were changed, or another version of the code made it")
+        return source
+
+
+def _check_sizes(settings: DataSettings) -> None:
+    least = {"n_individuals": 1, "n_unseen": 0, "n_new": 0, "n_heldout_templates": 1, "entries_per_list": 1}
+    for name, minimum in least.items():
+        value = getattr(settings, name)
+        if value is not None and value < minimum:
+            raise UserError(f"{name} is {value}; it must be at least {minimum}")
+
+
+def _copy_texts(origin: str | Path, target: Path, names) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (target / f"{name}.txt").write_bytes((Path(origin) / f"{name}.txt").read_bytes())

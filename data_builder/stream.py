@@ -1,0 +1,166 @@
+"""The stream: batch t of token ids as a pure function of (seed, t), by array operations alone."""
+
+import itertools
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from data_builder.population import Wording
+from data_builder.random import permute, uniforms
+from data_builder.source import Source
+from data_builder.word_lists import ATTRIBUTES, NAME_LISTS
+
+N_ATTRIBUTES = len(ATTRIBUTES)
+# Rows are padded to a multiple of this, which spares the memory allocator some different shapes.
+LENGTH_MULTIPLE = 8
+
+
+class TokenTables:
+    """Token ids of every piece a biography can be made of, end to end in one array.
+
+    A piece is known by its number: `tokens[starts[p] : starts[p] + lengths[p]]`.
+    """
+
+    def __init__(self, source: Source, tokenizer: PreTrainedTokenizerFast):
+        self._pieces: list[list[int]] = [[tokenizer.bos_token_id], [tokenizer.eos_token_id]]
+        encode = _piece_encoder(tokenizer)
+        lists = {name: encode([f" {e}" for e in entries]) for name, entries in source.word_lists.lists.items()}
+        self.names = [self._add(lists[name]) for name in NAME_LISTS]
+        self.values = [self._add(_joined(lists, parts)) for parts in ATTRIBUTES.values()]
+        templates = source.templates.values()
+        self.heads = [self._add(encode([t.head for t in ts])) for ts in templates]
+        self.middles = [self._add(encode([t.middle for t in ts])) for ts in templates]
+        self.tails = [self._add(encode([t.tail for t in ts])) for ts in templates]
+        self.lengths = np.array([len(piece) for piece in self._pieces])
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.tokens = np.fromiter(itertools.chain(*self._pieces), dtype=np.int64)
+        self.max_length = self._longest_biography(source)
+        del self._pieces
+
+    def _add(self, pieces: list[list[int]]) -> int:
+        """Append pieces; the number of the first is where their table begins."""
+        self._pieces.extend(pieces)
+        return len(self._pieces) - len(pieces)
+
+    def _longest_biography(self, source: Source) -> int:
+        def longest(start: int, size: int) -> int:
+            return int(self.lengths[start : start + size].max())
+
+        name = sum(map(longest, self.names, source.word_lists.name_sizes))
+        total = 2 + N_ATTRIBUTES * name + sum(map(longest, self.values, source.word_lists.value_sizes))
+        for attribute, templates in enumerate(source.templates.values()):
+            parts = [table[attribute] + np.arange(len(templates)) for table in (self.heads, self.middles, self.tails)]
+            total += int(sum(self.lengths[part] for part in parts).max())
+        return total
+
+    def pieces(self, names: np.ndarray, values: np.ndarray, wording: Wording) -> tuple[np.ndarray, np.ndarray]:
+        """The pieces of b biographies and the attribute of each piece (0 = text, 1-6 = value).
+
+        Returns:
+            Two arrays of shape (b, 44): begin, 6 x (head, 3 names, middle, value, tail), end.
+        """
+        order = wording.order
+        template = np.take_along_axis(wording.templates, order, axis=1)
+        value = np.take_along_axis(values, order, axis=1)
+        sentences = np.empty((len(names), N_ATTRIBUTES, 7), dtype=np.int64)
+        sentences[..., 0] = np.array(self.heads)[order] + template
+        sentences[..., 1:4] = (names + np.array(self.names))[:, None, :]
+        sentences[..., 4] = np.array(self.middles)[order] + template
+        sentences[..., 5] = np.array(self.values)[order] + value
+        sentences[..., 6] = np.array(self.tails)[order] + template
+        attributes = np.zeros_like(sentences)
+        attributes[..., 5] = order + 1
+        ends = ((0, 0), (1, 1))
+        pieces = np.pad(sentences.reshape(len(names), -1), ends, constant_values=((0, 0), (0, 1)))
+        return pieces, np.pad(attributes.reshape(len(names), -1), ends)
+
+    def assemble(self, names: np.ndarray, values: np.ndarray, wording: Wording) -> dict[str, np.ndarray]:
+        """Token ids, attribute ids and mask of b biographies, padded on the right.
+
+        Args:
+            names: (b, 3) as in `Population`.
+            values: (b, 6) as in `Population`.
+            wording: templates and order of the b biographies.
+        """
+        pieces, attributes = self.pieces(names, values, wording)
+        lengths = self.lengths[pieces]
+        row_lengths = lengths.sum(axis=1)
+        width = -(-int(row_lengths.max()) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+        mask = np.arange(width) < row_lengths[:, None]
+        flat = lengths.ravel()
+        # token k of the batch is token (k - tokens before its piece) of that piece
+        shift = np.repeat(self.starts[pieces].ravel() - (np.cumsum(flat) - flat), flat)
+        input_ids, attribute_ids = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.int64)
+        input_ids[mask] = self.tokens[shift + np.arange(len(shift))]
+        attribute_ids[mask] = np.repeat(attributes.ravel(), flat)
+        return {"input_ids": input_ids, "attribute_ids": attribute_ids, "attention_mask": mask}
+
+
+def _piece_encoder(tokenizer: PreTrainedTokenizerFast):
+    """Encode pieces that carry their own leading space: the tokenizer without its added one."""
+    backend = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())
+    backend.normalizer = None
+    return lambda texts: [e.ids for e in backend.encode_batch(texts, add_special_tokens=False)]
+
+
+def _joined(lists: dict[str, list[list[int]]], parts: tuple[str, ...]) -> list[list[int]]:
+    combinations = itertools.product(*(lists[part] for part in parts))
+    return [list(itertools.chain(*combination)) for combination in combinations]
+
+
+class BiographyStream:
+    """Batches of biographies, drawn afresh for every step (paper, Sec. 2).
+
+    Args:
+        source: the population.
+        tokenizer: the tokenizer of `train_tokenizer`.
+        schedule: who is drawn (`data_builder.schedules`).
+        seed: with the step, decides everything about a batch.
+        redraw_values: control experiment: values are drawn anew for each biography, so that there
+            is nothing to know about individuals.
+    """
+
+    def __init__(self, source, tokenizer, schedule, seed: int, redraw_values: bool = False):
+        self.population = source.population
+        self.value_sizes = np.array(source.word_lists.value_sizes)
+        self.tables = TokenTables(source, tokenizer)
+        self.schedule = schedule
+        self.seed = seed
+        self.redraw_values = redraw_values
+
+    def batch(self, step: int, batch_size: int) -> dict[str, torch.Tensor]:
+        """Batch `step`: every process makes the same one and takes its own rows.
+
+        Args:
+            step: which batch.
+            batch_size: biographies in it, over all processes.
+
+        Returns:
+            `input_ids`, `attention_mask`, `labels` (-100 where padded), `attribute_ids` (0 = text,
+            1-6 = value token), each (b, length), and `individual_ids` (b,); int64 tensors.
+        """
+        draws = uniforms(self.seed, "biographies", (batch_size, 1 + 2 * N_ATTRIBUTES), step)
+        individuals = self.schedule.draw(step, draws[:, 0])
+        values = None
+        if self.redraw_values:
+            fresh = uniforms(self.seed, "redrawn values", (batch_size, N_ATTRIBUTES), step)
+            values = (fresh * self.value_sizes).astype(np.int64)
+        return self._tensors(individuals, draws[:, 1:], heldout=False, values=values)
+
+    def probe(self, group: str, size: int) -> dict[str, torch.Tensor]:
+        """A fixed sample of a group's individuals, in wording held out for them; keys as in `batch`."""
+        members = self.population.groups[group]
+        size = min(size, len(members))
+        chosen = permute(np.arange(size), len(members), self.seed, f"probe {group}")
+        draws = uniforms(self.seed, f"probe wording {group}", (size, 2 * N_ATTRIBUTES))
+        return self._tensors(members.start + chosen, draws, heldout=True)
+
+    def _tensors(self, individuals, draws, heldout: bool, values=None) -> dict[str, torch.Tensor]:
+        wording = self.population.draw_wording(individuals, draws, heldout)
+        values = self.population.values[individuals] if values is None else values
+        arrays = self.tables.assemble(self.population.names[individuals], values, wording)
+        arrays["labels"] = np.where(arrays["attention_mask"], arrays["input_ids"], -100)
+        arrays["attention_mask"] = arrays["attention_mask"].astype(np.int64)
+        arrays["individual_ids"] = individuals
+        return {key: torch.from_numpy(array) for key, array in arrays.items()}

@@ -1,0 +1,115 @@
+"""Reading and checking the word lists: the parts of names and the values of attributes."""
+
+import itertools
+import math
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from command_line import UserError
+from data_builder.tokenizer import split_words
+
+VALUES_DIR = Path(__file__).parent / "values"
+NAME_LISTS = ("first_name", "middle_name", "last_name")
+# Paper, Sec. 2: six attributes. A value is one entry of each list, joined by spaces; the parts of a
+# birth date are drawn independently, so that 31 February may occur.
+ATTRIBUTES = {
+    "birth_date": ("day", "month", "year"),
+    "birth_place": ("city",),
+    "university": ("university",),
+    "major": ("major",),
+    "company": ("company",),
+    "location": ("city",),
+}
+
+
+@dataclass(frozen=True)
+class WordLists:
+    """All lists by file name (`lists["city"]` is a tuple of entries)."""
+
+    lists: dict[str, tuple[str, ...]]
+
+    @property
+    def name_sizes(self) -> tuple[int, ...]:
+        """Number of first, middle and last names."""
+        return tuple(len(self.lists[name]) for name in NAME_LISTS)
+
+    @property
+    def value_sizes(self) -> tuple[int, ...]:
+        """Number of different values of each attribute, in the order of ATTRIBUTES."""
+        return tuple(math.prod(len(self.lists[part]) for part in parts) for parts in ATTRIBUTES.values())
+
+    def values(self, attribute: str) -> list[str]:
+        """All values of an attribute as text; a value's id is its index in this list."""
+        parts = [self.lists[part] for part in ATTRIBUTES[attribute]]
+        return [" ".join(combination) for combination in itertools.product(*parts)]
+
+
+def load_word_lists(directory: str | Path | None = None, entries_per_list: int | None = None) -> WordLists:
+    """Read `<list>.txt` for every list and check the rules (SOURCES.md).
+
+    Args:
+        directory: where the files lie; the project's own lists if None.
+        entries_per_list: use so many entries of each longer list, evenly spread over it; all if None.
+
+    Raises:
+        UserError: a list is missing or empty, or an entry breaks a rule (file and line are named).
+    """
+    directory = Path(directory or VALUES_DIR)
+    names = [*NAME_LISTS, *dict.fromkeys(itertools.chain(*ATTRIBUTES.values()))]
+    lists = {name: _load_list(directory / f"{name}.txt") for name in names}
+    return WordLists({name: _spread(entries, entries_per_list) for name, entries in lists.items()})
+
+
+def _spread(entries: tuple[str, ...], size: int | None) -> tuple[str, ...]:
+    if size is None or size >= len(entries):
+        return entries
+    return tuple(entries[index * len(entries) // size] for index in range(size))
+
+
+def read_lines(path: Path) -> tuple[str, ...]:
+    """The lines of a list or template file."""
+    try:
+        lines = tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+    if not lines:
+        raise UserError(f"{path} is empty: it needs one entry a line")
+    return lines
+
+
+def _load_list(path: Path) -> tuple[str, ...]:
+    entries = tuple(unicodedata.normalize("NFC", line) for line in read_lines(path))
+    for number, entry in enumerate(entries, 1):
+        if not entry or entry != " ".join(entry.split()):
+            raise UserError(f"{path}, line {number}: empty, or with needless spaces: '{entry}'")
+    _check_unique(path, entries)
+    _check_prefix_free(path, entries)
+    return entries
+
+
+def _check_unique(path: Path, entries: tuple[str, ...]) -> None:
+    """No two entries may be the same after normalisation, or the no-knowledge baseline would be wrong."""
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(entries, 1):
+        first = seen.setdefault(normalise(entry), number)
+        if first != number:
+            raise UserError(f"{path}, line {number}: '{entry}' stands in line {first} already")
+
+
+def _check_prefix_free(path: Path, entries: tuple[str, ...]) -> None:
+    """No entry may begin with all of another one, or nobody could know where a value ends."""
+    words = {tuple(split_words(f" {entry}")): number for number, entry in enumerate(entries, 1)}
+    for entry, number in words.items():
+        for length in range(1, len(entry)):
+            if shorter := words.get(entry[:length]):
+                raise UserError(
+                    f"{path}, line {number}: '{entries[number - 1]}' begins with the whole of line "
+                    f"{shorter}, '{entries[shorter - 1]}'; remove one of them"
+                )
+
+
+def normalise(entry: str) -> str:
+    """An entry without accents, case and punctuation, to find duplicates."""
+    letters = (c for c in unicodedata.normalize("NFKD", entry) if not unicodedata.combining(c))
+    return "".join(c for c in "".join(letters).casefold() if c.isalnum())

@@ -1,0 +1,80 @@
+"""Model presets by name: stock GPT-2 configurations."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from command_line import UserError
+
+# Sizes of the paper (Sec. 2 and App. C): 44m is its default model; `tiny` and `nano` are this
+# project's, for minutes on a CPU and for tests.
+PRESETS = {
+    "nano": {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_positions": 256},
+    "tiny": {"n_layer": 4, "n_embd": 128, "n_head": 4, "n_positions": 256},
+    "44m": {"n_layer": 8, "n_embd": 512, "n_head": 8, "n_positions": 512},
+    "163m": {"n_layer": 12, "n_embd": 896, "n_head": 16, "n_positions": 512},
+    "400m": {"n_layer": 12, "n_embd": 1536, "n_head": 12, "n_positions": 512},
+}
+# The vocabulary of the model is rounded up to a multiple of this: matrix products like even sizes.
+VOCABULARY_MULTIPLE = 64
+
+
+@dataclass
+class ModelSettings:
+    """Which model. Sizes that are given override the preset's."""
+
+    preset: Literal["nano", "tiny", "44m", "163m", "400m"] = field(
+        default="44m", metadata={"help": "model size by name"}
+    )
+    n_layer: int | None = field(default=None, metadata={"help": "number of blocks"})
+    n_head: int | None = field(default=None, metadata={"help": "attention heads in a block"})
+    n_embd: int | None = field(default=None, metadata={"help": "width of the residual stream"})
+
+
+def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
+    """A freshly initialised `GPT2LMHeadModel`; its weights depend on sizes and seed alone.
+
+    Args:
+        settings: preset and overrides.
+        tokenizer: gives vocabulary size and special tokens.
+        max_length: tokens of the longest sequence it will have to read.
+        seed: of the initial weights.
+
+    Raises:
+        UserError: sizes that don't fit together.
+    """
+    import torch
+    from transformers import GPT2LMHeadModel
+
+    config = build_config(settings, tokenizer)
+    if max_length > config.n_positions:
+        raise UserError(
+            f"the longest biography has {max_length} tokens, the model reads {config.n_positions}; "
+            "shorten the templates or names, or take a preset with more positions"
+        )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return GPT2LMHeadModel(config)
+
+
+def build_config(settings: ModelSettings, tokenizer):
+    """The stock `GPT2Config` of a preset: no dropout (the paper names none), tied embeddings."""
+    from transformers import GPT2Config
+
+    names = ("n_layer", "n_head", "n_embd")
+    given = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
+    sizes = PRESETS[settings.preset] | given
+    for name in names:
+        if sizes[name] < 1:
+            raise UserError(f"{name} is {sizes[name]}; it must be at least 1")
+    if sizes["n_embd"] % sizes["n_head"]:
+        raise UserError(f"n_embd {sizes['n_embd']} cannot be divided among n_head {sizes['n_head']} heads")
+    return GPT2Config(
+        vocab_size=-(-len(tokenizer) // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
+        **sizes,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )

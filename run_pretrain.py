@@ -1,0 +1,63 @@
+"""Pre-train a model on biographies and watch it come to know the people in them.
+
+accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from command_line import parse_settings, run
+from data_builder.source import DataSettings, Source, setting
+from modeling.presets import ModelSettings
+from training.settings import TrainingSettings
+
+
+@dataclass
+class StreamSettings:
+    """Which dataset, and how biographies are drawn from it."""
+
+    dataset: str | None = setting(None, "directory of a built dataset; its people replace those of n_individuals etc.")
+    redraw_values: bool = setting(False, "control: new values in each biography, so that nobody can be known")
+
+
+SETTINGS = (DataSettings, StreamSettings, ModelSettings, TrainingSettings)
+
+
+def main(argv: list[str]) -> None:
+    """Data, tokenizer, model, training, figure."""
+    settings = parse_settings(SETTINGS, argv, __doc__)
+    data, stream_settings, model_settings, training = settings
+
+    # After the arguments, so that --help and mistakes answer at once.
+    from analysis.figures import draw_run
+    from data_builder.schedules import Uniform
+    from data_builder.stream import BiographyStream
+    from data_builder.tokenizer import train_tokenizer
+    from evaluation.probes import knowledge_measure
+    from modeling.presets import build_model
+    from training.loop import Training
+    from training.start import begin_run
+
+    resume = bool(training.resume_from_checkpoint)
+    dataset = Path(training.output_dir or "") / "dataset" if resume else stream_settings.dataset
+    source = Source.load(dataset) if dataset else Source.build(data)
+    resolved = {key: value for item in (source.settings, *settings[1:]) for key, value in asdict(item).items()}
+    accelerator = begin_run(training, resolved)
+    if accelerator.is_main_process and not resume:
+        source.save(Path(training.output_dir) / "dataset")
+
+    tokenizer = train_tokenizer(source.pieces())
+    schedule = Uniform(source.population.groups["seen"])
+    stream = BiographyStream(source, tokenizer, schedule, training.seed, stream_settings.redraw_values)
+    model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed)
+    probes = {g: stream.probe(g, training.eval_individuals) for g in ("seen", "unseen")}
+    measure = knowledge_measure(probes, source.word_lists.value_sizes)
+
+    Training(accelerator, model, tokenizer, stream.batch, measure, training, Path(training.output_dir))()
+    accelerator.end_training()
+    if accelerator.is_main_process:
+        draw_run(Path(training.output_dir))
+
+
+if __name__ == "__main__":
+    run(main)

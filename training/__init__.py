@@ -1,0 +1,1 @@
+"""Training: settings, optimisers, the loop, checkpoints and the record of a run."""

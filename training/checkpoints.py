@@ -1,0 +1,133 @@
+"""Checkpoints: written whole or not at all, checked before they are used, without pickle."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from command_line import UserError
+from training.run_directory import CHECKPOINT
+
+MANIFEST = "manifest.json"
+OPTIMIZERS = "optimizers.safetensors"
+PROGRESS = "progress.json"
+
+
+@dataclass
+class Progress:
+    """How far a run has come. All else that a step depends on is a function of seed and step."""
+
+    step: int = 0
+    tokens: int = 0
+    biographies: int = 0
+    seconds: float = 0.0
+
+
+def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Progress) -> Path:
+    """Write `checkpoint-<step>/`: model, tokenizer, optimiser state, progress and sha256 of each.
+
+    It is written beside its place and renamed when complete, so that a process killed at any moment
+    leaves no half checkpoint under that name.
+    """
+    target = run / f"{CHECKPOINT}{progress.step}"
+    temporary = run / f".{target.name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
+    save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
+    (temporary / PROGRESS).write_text(json.dumps(asdict(progress)))
+    (temporary / MANIFEST).write_text(json.dumps(_digests(temporary), indent=1))
+    for path in temporary.iterdir():
+        _flush(path)
+    shutil.rmtree(target, ignore_errors=True)
+    os.rename(temporary, target)
+    return target
+
+
+def save_final(run: Path, model, tokenizer) -> None:
+    """Put the final model and tokenizer at the root of the run, each file whole or not at all."""
+    temporary = run / ".final.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary)
+    tokenizer.save_pretrained(temporary)
+    for path in sorted(temporary.iterdir()):
+        os.replace(path, run / path.name)
+    temporary.rmdir()
+
+
+def find_checkpoint(run: Path, which: str, report=print) -> Path:
+    """The checkpoint to resume from: the newest sound one, or the one named if it is sound.
+
+    Args:
+        run: the run's directory.
+        which: `latest`, or the path of a checkpoint.
+        report: is told, in one line, of each damaged checkpoint that is passed over.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = sorted(run.glob(f"{CHECKPOINT}*"), key=lambda path: int(path.name.removeprefix(CHECKPOINT)))
+    if which != "latest":
+        if not Path(which).is_dir():
+            raise UserError(f"nothing to resume from: {which} is no checkpoint")
+        limit = int(Path(which).name.removeprefix(CHECKPOINT))
+        found = [path for path in found if int(path.name.removeprefix(CHECKPOINT)) <= limit]
+    for path in reversed(found):
+        if is_sound(path):
+            return path
+        report(f"{path} is damaged (a file differs from its manifest); trying an older checkpoint")
+    raise UserError(f"nothing to resume from: {run} has no sound checkpoint; use --overwrite_output_dir to begin anew")
+
+
+def is_sound(checkpoint: Path) -> bool:
+    """Whether all files are there with the sha256 of the manifest."""
+    try:
+        manifest = json.loads((checkpoint / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return False
+    return manifest == _digests(checkpoint)
+
+
+def load_checkpoint(checkpoint: Path, model, optimizers: list) -> Progress:
+    """Put a checkpoint's state into model and optimisers; returns how far it had come."""
+    weights = load_file(checkpoint / "model.safetensors")
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    if unexpected or set(missing) - set(model._tied_weights_keys or []):
+        raise UserError(f"{checkpoint} belongs to another model: {[*missing, *unexpected][0]} does not fit")
+    _load_optimizers(optimizers, load_file(checkpoint / OPTIMIZERS))
+    return Progress(**json.loads((checkpoint / PROGRESS).read_text()))
+
+
+def _optimizer_tensors(optimizers: list) -> dict[str, torch.Tensor]:
+    """State tensors named `<optimiser>.<parameter>.<quantity>`."""
+    return {
+        f"{number}.{parameter}.{name}": tensor.detach().cpu().contiguous()
+        for number, optimizer in enumerate(optimizers)
+        for parameter, state in optimizer.state_dict()["state"].items()
+        for name, tensor in state.items()
+    }
+
+
+def _load_optimizers(optimizers: list, tensors: dict[str, torch.Tensor]) -> None:
+    for number, optimizer in enumerate(optimizers):
+        state: dict = {}
+        for key, tensor in tensors.items():
+            owner, parameter, name = key.split(".", 2)
+            if int(owner) == number:
+                state.setdefault(int(parameter), {})[name] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _digests(directory: Path) -> dict[str, str]:
+    files = sorted(path for path in directory.iterdir() if path.name != MANIFEST)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,53 @@
+"""Optimisers and learning-rate schedules."""
+
+import math
+
+import torch
+
+from training.settings import TrainingSettings
+
+# The update of a Muon step has RMS entries of about 1/sqrt(max(rows, columns)); "original" scaling
+# keeps the learning rate comparable between matrices of different shape (Jordan et al. 2024).
+_MUON = {"momentum": 0.95, "nesterov": True, "adjust_lr_fn": "original"}
+
+
+def build_optimizers(model, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    """AdamW on everything, or Muon on the blocks' matrices and AdamW on the rest.
+
+    Matrices decay, gains and biases do not (the paper gives only the number, 0.1).
+    """
+    named = dict(model.named_parameters())
+    body = {name for name, p in model.base_model.named_parameters(prefix=model.base_model_prefix) if p.ndim == 2}
+    hidden = {name for name in body if ".h." in f".{name}"}
+    muon_names = hidden if settings.optim == "muon" else set()
+    rest = [p for name, p in named.items() if name not in muon_names]
+    optimizers = [_adamw(rest, settings)]
+    if muon_names:
+        optimizers.append(_muon([named[name] for name in named if name in muon_names], settings))
+    return optimizers
+
+
+def _adamw(parameters: list, settings: TrainingSettings) -> torch.optim.AdamW:
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    betas = (settings.adam_beta1, settings.adam_beta2)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, eps=settings.adam_epsilon, fused=True)
+
+
+def _muon(parameters: list, settings: TrainingSettings) -> torch.optim.Muon:
+    return torch.optim.Muon(parameters, lr=settings.muon_learning_rate, weight_decay=settings.weight_decay, **_MUON)
+
+
+def learning_rate_factor(kind: str, step: int, max_steps: int) -> float:
+    """What the peak learning rate is multiplied by for update `step` (0, 1, ...).
+
+    Cosine and linear go from 1 to 0 over `max_steps` without warm-up (paper, App. B).
+    """
+    done = step / max_steps
+    return {
+        "constant": 1.0,
+        "linear": 1.0 - done,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * done)),
+    }[kind]

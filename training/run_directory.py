@@ -1,0 +1,97 @@
+"""A run is a directory: what may be written where, and what must not be lost."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from command_line import ENVIRONMENT_KEY, UserError
+
+CONFIG = "config.yaml"
+METRICS = "metrics.jsonl"
+CHECKPOINT = "checkpoint-"
+PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
+# Settings that may differ when a run is resumed: they do not change what is computed.
+_FREE = {
+    "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "report_to", "dataset",
+    "values_dir", "templates_dir", "logging_steps", "eval_steps", "save_steps", "save_at",
+}  # fmt: skip
+
+
+def check(output_dir: str | None, settings: dict, resume: bool, overwrite: bool) -> Path:
+    """Check that a run may start in `output_dir`. Writes nothing, so that every process can check.
+
+    Args:
+        output_dir: the run's directory.
+        settings: all settings of the run, resolved.
+        resume: the run that is there is to be continued.
+        overwrite: the run that is there may be deleted.
+
+    Raises:
+        UserError: no directory named, something is there that would be lost, nothing to resume
+            from, or settings that contradict those the run began with.
+    """
+    if not output_dir:
+        raise UserError("no output_dir: say where the run shall be written, e.g. --output_dir runs/mine")
+    run = Path(output_dir)
+    if resume:
+        _check_same(run, settings)
+    elif (run / CONFIG).exists():
+        if not overwrite:
+            raise UserError(
+                f"{run} holds a run already; go on with it (--resume_from_checkpoint latest), delete it "
+                "(--overwrite_output_dir) or choose another --output_dir"
+            )
+    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise UserError(f"{run} exists and is no run; choose another --output_dir")
+    return run
+
+
+def _check_same(run: Path, settings: dict) -> None:
+    if not (run / CONFIG).exists():
+        raise UserError(f"nothing to resume from: {run} holds no run")
+    saved = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
+    for key, value in settings.items():
+        if key not in _FREE and saved.get(key) != value:
+            raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved.get(key)}")
+
+
+def write_config(run: Path, settings: dict, environment: dict) -> None:
+    """Write the resolved settings, a recipe that makes this run again, and where it ran."""
+    run.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(settings | {ENVIRONMENT_KEY: environment}, sort_keys=False, allow_unicode=True)
+    replace_text(run / CONFIG, text)
+
+
+def environment(n_processes: int, device: str) -> dict:
+    """Versions, commit and hardware, for config.yaml."""
+    return {
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in PACKAGES},
+        "commit": _commit(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "device": device,
+        "cores": os.cpu_count(),
+        "n_processes": n_processes,
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the code, with `+changes` if files differ from it; None outside a checkout."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes"]
+    root = Path(__file__).parents[1]
+    try:
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

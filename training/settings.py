@@ -1,0 +1,40 @@
+"""The settings of a training run. Defaults are the paper's default run (Sec. 2, App. B)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+def setting(default, help: str):
+    """A dataclass field with its help text."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass
+class TrainingSettings:
+    """How to train, measure and save."""
+
+    output_dir: str | None = setting(None, "the run's directory (required)")
+    seed: int = setting(0, "of initial weights and of all batches")
+    max_steps: int = setting(16_000, "updates")
+    per_device_train_batch_size: int = setting(128, "biographies in a forward pass of one process")
+    gradient_accumulation_steps: int = setting(1, "forward passes in an update")
+    optim: Literal["adamw", "muon"] = setting("adamw", "muon: matrices by Muon, the rest by AdamW")
+    learning_rate: float = setting(4e-4, "peak learning rate of AdamW")
+    muon_learning_rate: float = setting(2e-2, "peak learning rate of Muon, for the matrices")
+    lr_scheduler_type: Literal["cosine", "constant", "linear"] = setting("cosine", "decay to 0, without warm-up")
+    weight_decay: float = setting(0.1, "of all matrices")
+    adam_beta1: float = setting(0.9, "decay of AdamW's first moment")
+    adam_beta2: float = setting(0.95, "decay of AdamW's second moment")
+    adam_epsilon: float = setting(1e-8, "the paper leaves it open")
+    max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; the paper leaves it open")
+    mixed_precision: Literal["no", "bf16"] = setting("no", "bf16 for a GPU")
+    logging_steps: int = setting(10, "write a line of metrics every so many steps")
+    eval_steps: int = setting(100, "measure knowledge every so many steps")
+    eval_individuals: int = setting(512, "individuals measured in each group")
+    save_steps: int | None = setting(None, "checkpoint every so many steps")
+    save_at: list[int] | None = field(default=None, metadata={"help": "checkpoint at these steps"})
+    resume_from_checkpoint: str | None = setting(None, "`latest`, or a checkpoint directory of this run")
+    overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew")
+    report_to: list[str] | None = field(
+        default=None, metadata={"help": "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard"}
+    )

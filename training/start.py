@@ -1,0 +1,63 @@
+"""What happens before the first step: the run's directory and config, accelerate and its trackers."""
+
+import platform
+import shutil
+from pathlib import Path
+
+import torch
+import transformers
+from accelerate import Accelerator
+
+from command_line import UserError
+from training.memory import keep_memory
+from training.run_directory import METRICS, check, environment, write_config
+from training.settings import TrainingSettings
+from training.tracking import JsonlTracker
+
+_AT_LEAST_ONE = (
+    "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "logging_steps", "eval_steps",
+    "eval_individuals",
+)  # fmt: skip
+
+
+def begin_run(settings: TrainingSettings, resolved: dict) -> Accelerator:
+    """Check and set up the run's directory, and start accelerate with its trackers.
+
+    Args:
+        settings: how to train.
+        resolved: all settings of the run, for config.yaml.
+
+    Raises:
+        UserError: sizes below one, an unknown tracker, and what `run_directory.check` finds.
+    """
+    for name in _AT_LEAST_ONE:
+        if getattr(settings, name) < 1:
+            raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
+    resume = bool(settings.resume_from_checkpoint)
+    run = check(settings.output_dir, resolved, resume, settings.overwrite_output_dir)
+    keep_memory()
+    transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
+    transformers.logging.disable_progress_bar()
+    accelerator = _accelerator(settings, run)
+    accelerator.wait_for_everyone()  # all have checked before one writes
+    if accelerator.is_main_process and not resume:
+        if run.exists():
+            shutil.rmtree(run)
+        write_config(run, resolved, environment(accelerator.num_processes, _device_name(accelerator.device)))
+    accelerator.wait_for_everyone()
+    accelerator.init_trackers(run.name, config={key: str(value) for key, value in resolved.items()})
+    return accelerator
+
+
+def _accelerator(settings: TrainingSettings, run: Path) -> Accelerator:
+    trackers = [JsonlTracker(run / METRICS), *(settings.report_to or [])]
+    try:
+        return Accelerator(mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run)
+    except ValueError as error:
+        raise UserError(" ".join(str(error).split())) from None
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({platform.processor() or platform.machine()})"
