@@ -50,7 +50,8 @@ def main(argv: list[str]) -> None:
     schedule = Uniform(source.population.groups["seen"])
     stream = BiographyStream(source, tokenizer, schedule, training.seed, stream_settings.redraw_values)
     model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed)
-    probes = {g: stream.probe(g, training.eval_individuals) for g in ("seen", "unseen")}
+    measured = [group for group in ("seen", "unseen") if source.population.groups[group]]
+    probes = {group: stream.probe(group, training.eval_individuals) for group in measured}
     measure = knowledge_measure(probes, source.word_lists.value_sizes)
 
     Training(accelerator, model, tokenizer, stream.batch, measure, training, Path(training.output_dir))()

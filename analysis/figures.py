@@ -61,7 +61,7 @@ def learning_curve(run: Run, phases: Phases):
             if len(steps):
                 axes.plot(steps, values, linewidth=2, **style)
     loss.axhline(baseline(run), color="black", linestyle=":", linewidth=1.2, label="no-knowledge baseline")
-    last = int(run.curve("seen_attribute_loss")[0][-1])
+    last = max(1, int(run.curve("seen_attribute_loss")[0][-1]))
     for axes in (loss, accuracy):
         _shade_phases(axes, phases, last)
     _label_phases(loss, phases, last)

@@ -4,6 +4,7 @@ python -m data_builder --n_individuals 64000 --output_dir data/64k
 python -m data_builder recipes/tiny.yaml --output_dir data/tiny      # the people of a recipe
 """
 
+import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, fields
@@ -28,6 +29,9 @@ class BuildSettings(DataSettings):
 def main(argv: list[str]) -> None:
     """Settings, three tables, a card for `load_dataset`, and the source that runs start from."""
     (settings,) = parse_settings((BuildSettings,), argv, __doc__, others=run_pretrain.SETTINGS)
+    for name in ("biographies_per_individual", "num_proc"):
+        if getattr(settings, name) < 1:
+            raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
     output = _check_output(settings.output_dir)
     data = DataSettings(**{field.name: getattr(settings, field.name) for field in fields(DataSettings)})
     source = Source.build(data)
@@ -36,8 +40,6 @@ def main(argv: list[str]) -> None:
     files = _build_tables(settings, data, unfinished)
     source.save(unfinished)
     (unfinished / "README.md").write_text(_card(files), encoding="utf-8")
-    if output.exists():
-        output.rmdir()
     unfinished.rename(output)
     print(f"{len(source.population):,} individuals in {output}; load_dataset('{output}', 'biographies')")
 
@@ -46,7 +48,7 @@ def _check_output(output_dir: str | None) -> Path:
     if not output_dir:
         raise UserError("no output_dir: say where to write, e.g. --output_dir data/64k")
     output = Path(output_dir)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    if os.path.lexists(output):
         raise UserError(f"{output} exists already and is left as it is; choose another --output_dir")
     return output
 

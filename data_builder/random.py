@@ -15,9 +15,13 @@ def uniforms(seed: int, purpose: str, shape: tuple[int, ...], step: int = 0) -> 
     The same leading dimension prefix gives the same numbers: `uniforms(s, p, (5, 6))` are the first
     five rows of `uniforms(s, p, (9, 6))`, so that a population is the beginning of a larger one.
     """
-    generator = np.random.Philox(key=[seed, zlib.crc32(purpose.encode())], counter=[0, 0, step, 0])
-    words = generator.random_raw(int(np.prod(shape)))
+    words = _philox(seed, purpose, step).random_raw(int(np.prod(shape)))
     return ((words >> np.uint64(11)) * 2.0**-53).reshape(shape)
+
+
+def _philox(seed: int, purpose: str, step: int = 0) -> np.random.Philox:
+    key = np.array([seed, zlib.crc32(purpose.encode())], dtype=np.uint64)
+    return np.random.Philox(key=key, counter=[0, 0, step, 0])
 
 
 def permute(indices: np.ndarray, size: int, seed: int, purpose: str) -> np.ndarray:
@@ -27,7 +31,7 @@ def permute(indices: np.ndarray, size: int, seed: int, purpose: str) -> np.ndarr
     through again until they fall inside ("cycle walking"), which keeps it a permutation.
     """
     half_bits = max(1, -(-(size - 1).bit_length() // 2))
-    keys = np.random.Philox(key=[seed, zlib.crc32(purpose.encode())]).random_raw(6)
+    keys = _philox(seed, purpose).random_raw(6)
     walked = _feistel(np.asarray(indices, dtype=np.uint64), keys, half_bits)
     while (outside := walked >= size).any():
         walked[outside] = _feistel(walked[outside], keys, half_bits)

@@ -96,17 +96,20 @@ class Source:
         root = Path(directory) / "source"
         try:
             saved = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise UserError(f"{directory} holds no dataset: {' '.join(str(error).split())}") from None
-        known = {item.name: saved[item.name] for item in fields(DataSettings)}
+            known = {item.name: saved[item.name] for item in fields(DataSettings)}
+        except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+            reason = " ".join(f"{type(error).__name__} {error}".split())
+            raise UserError(f"{directory} holds no dataset that this version can read: {reason}") from None
         directories = {"values_dir": str(root / "values"), "templates_dir": str(root / "templates")}
         source = cls.build(DataSettings(**known | directories))
-        if source.digest() != saved["digest"]:
+        if source.digest() != saved.get("digest"):
             raise UserError(f"{directory}: its lists were changed, or another version of the code made it")
         return source
 
 
 def _check_sizes(settings: DataSettings) -> None:
+    if not 0 <= settings.population_seed < 2**64:
+        raise UserError(f"population_seed is {settings.population_seed}; it must be from 0 to 2^64 - 1")
     least = {"n_individuals": 1, "n_unseen": 0, "n_new": 0, "n_heldout_templates": 1, "entries_per_list": 1}
     for name, minimum in least.items():
         value = getattr(settings, name)

@@ -72,8 +72,8 @@ class TokenTables:
         attributes = np.zeros_like(sentences)
         attributes[..., 5] = order + 1
         ends = ((0, 0), (1, 1))
-        pieces = np.pad(sentences.reshape(len(names), -1), ends, constant_values=((0, 0), (0, 1)))
-        return pieces, np.pad(attributes.reshape(len(names), -1), ends)
+        pieces = np.pad(sentences.reshape(len(names), 7 * N_ATTRIBUTES), ends, constant_values=((0, 0), (0, 1)))
+        return pieces, np.pad(attributes.reshape(len(names), 7 * N_ATTRIBUTES), ends)
 
     def assemble(self, names: np.ndarray, values: np.ndarray, wording: Wording) -> dict[str, np.ndarray]:
         """Token ids, attribute ids and mask of b biographies, padded on the right.
@@ -86,7 +86,7 @@ class TokenTables:
         pieces, attributes = self.pieces(names, values, wording)
         lengths = self.lengths[pieces]
         row_lengths = lengths.sum(axis=1)
-        width = -(-int(row_lengths.max()) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+        width = -(-int(row_lengths.max(initial=0)) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
         mask = np.arange(width) < row_lengths[:, None]
         flat = lengths.ravel()
         # token k of the batch is token (k - tokens before its piece) of that piece
@@ -101,6 +101,8 @@ def _piece_encoder(tokenizer: PreTrainedTokenizerFast):
     """Encode pieces that carry their own leading space: the tokenizer without its added one."""
     backend = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())
     backend.normalizer = None
+    backend.no_padding()  # what an earlier call may have left behind
+    backend.no_truncation()
     return lambda texts: [e.ids for e in backend.encode_batch(texts, add_special_tokens=False)]
 
 

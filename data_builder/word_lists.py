@@ -2,12 +2,13 @@
 
 import itertools
 import math
+import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from command_line import UserError
-from data_builder.tokenizer import split_words
+from data_builder.tokenizer import SPECIAL_TOKENS, split_words
 
 VALUES_DIR = Path(__file__).parent / "values"
 NAME_LISTS = ("first_name", "middle_name", "last_name")
@@ -68,13 +69,16 @@ def _spread(entries: tuple[str, ...], size: int | None) -> tuple[str, ...]:
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a list or template file."""
+    """The lines of a list or template file (a byte-order mark is passed over)."""
     try:
-        lines = tuple(path.read_text(encoding="utf-8").splitlines())
+        lines = tuple(path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}") from None
-    if not lines:
+    if lines == ("",):
         raise UserError(f"{path} is empty: it needs one entry a line")
+    for number, line in enumerate(lines, 1):
+        if token := next((token for token in SPECIAL_TOKENS if token in line), None):
+            raise UserError(f"{path}, line {number}: {token} is a token of its own and cannot be in a text: '{line}'")
     return lines
 
 
@@ -110,6 +114,6 @@ def _check_prefix_free(path: Path, entries: tuple[str, ...]) -> None:
 
 
 def normalise(entry: str) -> str:
-    """An entry without accents, case and punctuation, to find duplicates."""
-    letters = (c for c in unicodedata.normalize("NFKD", entry) if not unicodedata.combining(c))
-    return "".join(c for c in "".join(letters).casefold() if c.isalnum())
+    """An entry without accents and case, and with one space for all else, to find duplicates."""
+    letters = "".join(c for c in unicodedata.normalize("NFKD", entry) if not unicodedata.combining(c))
+    return re.sub(r"[\W_]+", " ", letters.casefold()).strip() or entry

@@ -1,6 +1,7 @@
 """The training loop. It knows batches, not biographies."""
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -172,6 +173,7 @@ class Training:
             initial=self.progress.step,
             disable=not self.accelerator.is_main_process,
             unit="step",
+            mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file needs fewer lines
             dynamic_ncols=True,
         )
 

@@ -19,6 +19,7 @@ PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "ev
 _FREE = {
     "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "report_to", "dataset",
     "values_dir", "templates_dir", "logging_steps", "eval_steps", "save_steps", "save_at",
+    "num_threads",
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class TrainingSettings:
     adam_epsilon: float = setting(1e-8, "the paper leaves it open")
     max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; the paper leaves it open")
     mixed_precision: Literal["no", "bf16"] = setting("no", "bf16 for a GPU")
+    num_threads: int | None = setting(None, "CPU threads of each process; all cores, shared out, if not given")
     logging_steps: int = setting(10, "write a line of metrics every so many steps")
     eval_steps: int = setting(100, "measure knowledge every so many steps")
     eval_individuals: int = setting(512, "individuals measured in each group")

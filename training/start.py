@@ -1,9 +1,11 @@
 """What happens before the first step: the run's directory and config, accelerate and its trackers."""
 
+import os
 import platform
 import shutil
 from pathlib import Path
 
+import psutil
 import torch
 import transformers
 from accelerate import Accelerator
@@ -30,6 +32,8 @@ def begin_run(settings: TrainingSettings, resolved: dict) -> Accelerator:
     Raises:
         UserError: sizes below one, an unknown tracker, and what `run_directory.check` finds.
     """
+    if not 0 <= settings.seed < 2**63:
+        raise UserError(f"seed is {settings.seed}; it must be from 0 to 2^63 - 1")
     for name in _AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
@@ -51,10 +55,23 @@ def begin_run(settings: TrainingSettings, resolved: dict) -> Accelerator:
 
 def _accelerator(settings: TrainingSettings, run: Path) -> Accelerator:
     trackers = [JsonlTracker(run / METRICS), *(settings.report_to or [])]
+    on_cpu = not torch.accelerator.is_available()  # accelerate does not see that by itself with two CPU processes
     try:
-        return Accelerator(mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run)
+        accelerator = Accelerator(
+            cpu=on_cpu, mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run
+        )
     except ValueError as error:
         raise UserError(" ".join(str(error).split())) from None
+    if on_cpu:
+        shared = _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        torch.set_num_threads(settings.num_threads or max(1, shared))
+    return accelerator
+
+
+def _cores() -> int:
+    """Cores this process may use; `accelerate launch` without `--cpu` would leave it one thread."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
 def _device_name(device: torch.device) -> str:

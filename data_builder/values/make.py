@@ -22,7 +22,7 @@ TOKEN = regex.compile(r" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]|\s")
 NAME = regex.compile(r"(?=\p{Latin}+$)\p{Lu}\p{Ll}+")  # one plain word
 LEGAL = r"inc|corp|ltd|ag|se|plc|sa|nv|co|group|holdings?|llc|gmbh|company|limited|ab|oyj|spa"
 
-# "us" is the names package, the others are Faker locales (see SOURCES_part1.md).
+# "us" is the names package, the others are Faker locales (see SOURCES.md).
 GIVEN = """us en_GB es_CO fr_FR pt_BR de_CH it_IT en_IN tr_TR id_ID fr_DZ en_KE nl_BE pl_PL es_CL
     sv_SE da_DK fi_FI hu_HU cs_CZ ro_RO hr_HR es_MX fr_BE ha_NG ig_NG tw_GH ja_JP zh_CN"""
 FAMILY = """us en_GB es_CO fr_FR pt_BR de_DE it_IT en_IN tr_TR id_ID fr_DZ en_KE nl_BE es_CL sv_SE
@@ -72,7 +72,7 @@ def source(place, kind):
 
 
 def ranked(place, kind, shared, census):
-    """Names of one source, the most common first (see SOURCES_part1.md)."""
+    """Names of one source, the most common first (see SOURCES.md)."""
     raw = source(place, kind)
     if place in (FAMILY_ORDERED if kind == "family" else GIVEN_ORDERED).split():
         return list(raw)

@@ -1,0 +1,103 @@
+"""How fast people, datasets and batches are made.
+
+python -m benchmarks.data [--json FILE]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from datasets import disable_progress_bars
+
+from data_builder.builder import BiographyBuilder
+from data_builder.schedules import Uniform
+from data_builder.source import DataSettings, Source
+from data_builder.stream import BiographyStream
+from data_builder.tokenizer import train_tokenizer
+from modeling.loss import IGNORED_LABEL, TokenLoss
+from modeling.presets import ModelSettings, build_model
+from training.memory import keep_memory
+from training.optimizers import build_optimizers
+from training.settings import TrainingSettings
+
+ROUNDS = 5
+
+
+def seconds(function) -> float:
+    """Wall-clock time of one call."""
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def population() -> dict:
+    """A million people: time, and the peak memory of a process that does nothing else."""
+    done = subprocess.run([sys.executable, "-c", _POPULATION], check=True, capture_output=True, text=True)
+    elapsed, peak = map(float, done.stdout.split())
+    return {"population_1m_seconds": elapsed, "population_1m_peak_mb": peak}
+
+
+_POPULATION = """
+import resource, time
+from data_builder.population import build_population
+begin = time.perf_counter()
+build_population((900, 900, 1000), (74_400, 800, 200, 100, 500, 800), (25,) * 6, (1_000_000, 0, 0), 5, 0)
+print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def dataset() -> dict:
+    """Biographies a second to Arrow, in one process."""
+    disable_progress_bars()
+    with tempfile.TemporaryDirectory() as cache:
+        builder = BiographyBuilder(cache_dir=cache, n_individuals=50_000, n_unseen=0, n_new=0)
+        elapsed = seconds(builder.download_and_prepare)
+    return {"dataset_biographies_per_second": 100_000 / elapsed}  # train and validation
+
+
+def stream() -> dict:
+    """Biographies a second from the stream, and its share of a training step of `tiny`; interleaved."""
+    source = Source.build(DataSettings())
+    tokenizer = train_tokenizer(source.pieces())
+    batches = BiographyStream(source, tokenizer, Uniform(source.population.groups["seen"]), seed=0)
+    model = build_model(ModelSettings(preset="tiny"), tokenizer, batches.tables.max_length, seed=0)
+    objective, (optimizer,) = TokenLoss(model), build_optimizers(model, TrainingSettings())
+
+    def step(number: int) -> None:
+        batch = batches.batch(number, 32)
+        loss = objective(batch["input_ids"], batch["labels"]) / (batch["labels"] != IGNORED_LABEL).sum()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    step(0)
+    times = [(seconds(lambda n=n: batches.batch(n, 32)), seconds(lambda n=n: step(n))) for n in range(1, 4 * ROUNDS)]
+    large = [seconds(lambda n=n: batches.batch(n, 1024)) for n in range(ROUNDS)]
+    return {
+        "stream_biographies_per_second_batch_32": 32 / statistics.median(batch for batch, _ in times),
+        "stream_biographies_per_second_batch_1024": 1024 / statistics.median(large),
+        "stream_share_of_tiny_step": statistics.median(batch / whole for batch, whole in times),
+    }
+
+
+def main() -> None:
+    """Run all of it on one thread (`tiny` steps on all cores) and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    arguments = parser.parse_args()
+    keep_memory()
+    figures = population() | dataset() | stream() | {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    for name, value in figures.items():
+        print(f"{name:45} {value:,.4g}" if isinstance(value, float) else f"{name:45} {value}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

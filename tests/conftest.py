@@ -1,0 +1,58 @@
+"""What all tests share: no network, a cache that is thrown away, and small populations."""
+
+import os
+import shutil
+import tempfile
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # some tests start processes
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="fact-learning-tests-")
+os.environ["HF_HUB_CACHE"] = os.path.join(os.environ["HF_HOME"], "hub")
+os.environ["HF_DATASETS_CACHE"] = os.path.join(os.environ["HF_HOME"], "datasets")
+os.environ["HF_MODULES_CACHE"] = os.path.join(os.environ["HF_HOME"], "modules")
+
+import pytest
+from hypothesis import settings
+
+from data_builder.schedules import Uniform
+from data_builder.source import DataSettings, Source
+from data_builder.stream import BiographyStream
+from data_builder.tokenizer import train_tokenizer
+
+settings.register_profile("light", deadline=None, derandomize=True, max_examples=50, database=None)
+settings.load_profile("light")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_cache():
+    yield
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def source():
+    """A small world: 12 entries of each list."""
+    return Source.build(DataSettings(n_individuals=60, n_unseen=20, n_new=20, entries_per_list=12))
+
+
+@pytest.fixture(scope="session")
+def full_source():
+    """Few people, but every bundled name and value may occur."""
+    return Source.build(DataSettings(n_individuals=200, n_unseen=50, n_new=50))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(source):
+    return train_tokenizer(source.pieces())
+
+
+@pytest.fixture(scope="session")
+def full_tokenizer(full_source):
+    return train_tokenizer(full_source.pieces())
+
+
+@pytest.fixture(scope="session")
+def stream(source, tokenizer):
+    """Seen people of the small world, uniformly."""
+    return BiographyStream(source, tokenizer, Uniform(source.population.groups["seen"]), seed=0)

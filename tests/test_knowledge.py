@@ -1,0 +1,143 @@
+"""The metrics against a slow implementation that follows the paper's words."""
+
+import math
+
+import evaluate
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_builder.word_lists import ATTRIBUTES
+from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
+from evaluation.probes import knowledge, knowledge_measure
+from modeling.presets import ModelSettings, build_model
+
+MODULES = ("attribute_loss", "attribute_accuracy", "no_knowledge_baseline")
+
+
+@st.composite
+def biographies(draw):
+    """For each biography the attribute of each token: values of 1-3 tokens, text (0) between."""
+    n_attributes = draw(st.integers(1, 6))
+    rows = []
+    for _ in range(draw(st.integers(1, 5))):
+        row = []
+        for attribute in draw(st.permutations(range(1, n_attributes + 1))):
+            row += [0] * draw(st.integers(0, 2)) + [attribute] * draw(st.integers(1, 3))
+        rows.append(row)
+    return rows
+
+
+def slow_metrics(rows, losses, correct):
+    """Go through every value of every biography, one by one."""
+    attributes = sorted({a for row in rows for a in row} - {0})
+    loss_of = {a: [] for a in attributes}
+    right_of = {a: [] for a in attributes}
+    for row, row_losses, row_correct in zip(rows, losses, correct, strict=True):
+        for attribute in attributes:
+            positions = [i for i, a in enumerate(row) if a == attribute]
+            loss_of[attribute].append(sum(row_losses[i] for i in positions))
+            right_of[attribute].append(all(row_correct[i] for i in positions))
+    mean = [[sum(v) / len(v) for v in of.values()] for of in (loss_of, right_of)]
+    return mean[0], [float(x) for x in mean[1]]
+
+
+def tokens_for(rows, seed):
+    random = np.random.default_rng(seed)
+    losses = [random.exponential(size=len(row)).tolist() for row in rows]
+    correct = [(random.random(len(row)) < 0.7).tolist() for row in rows]
+    return losses, correct
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(biographies(), st.integers(0, 100))
+def test_fast_metrics_equal_the_slow_ones(rows, seed):
+    losses, correct = tokens_for(rows, seed)
+    flat = [(r, a, x, c) for r, row in enumerate(rows) for a, x, c in zip(row, losses[r], correct[r], strict=True) if a]
+    r, a, x, c = map(np.array, zip(*flat, strict=True))
+    expected_loss, expected_accuracy = slow_metrics(rows, losses, correct)
+    assert attribute_losses(x, r, a, a.max()) == pytest.approx(expected_loss)
+    assert attribute_accuracies(c, r, a, a.max()) == pytest.approx(expected_accuracy)
+
+
+def test_a_value_counts_only_if_all_its_tokens_are_right():
+    correct = np.array([True, False, True, True])
+    accuracies = attribute_accuracies(correct, rows=np.array([0, 0, 1, 1]), attributes=np.ones(4, int), n_attributes=1)
+    assert accuracies == [0.5]
+
+
+def test_an_attribute_that_does_not_occur_is_nan():
+    losses = attribute_losses(np.array([2.0]), np.array([0]), np.array([2]), n_attributes=2)
+    assert math.isnan(losses[0])
+    assert losses[1] == 2.0
+
+
+def test_baseline_is_the_papers_with_the_papers_lists(full_source):
+    # PAPER, Sec. 2: 6.784 nats with 200 years of birth
+    assert no_knowledge_baseline(full_source.word_lists.value_sizes) == pytest.approx(6.784, abs=5e-4)
+
+
+def test_baseline_equals_the_loss_of_a_model_that_knows_only_the_lists():
+    sizes = [4, 10]
+    losses = [-math.log(1 / size) for size in sizes]
+    assert no_knowledge_baseline(sizes) == pytest.approx(sum(losses) / 2)
+
+
+@pytest.fixture(params=["class", "load"])
+def module(request):
+    """The modules as a user gets them: imported, or through evaluate.load on the folder."""
+
+    def get(name):
+        if request.param == "load":
+            return evaluate.load(f"evaluation/{name}")
+        loaded = __import__(f"evaluation.{name}.{name}", fromlist=["x"])
+        return getattr(loaded, "".join(part.capitalize() for part in name.split("_")))()
+
+    return get
+
+
+def test_evaluate_modules_equal_the_slow_metrics(module):
+    rows = [[0, 1, 1, 0, 2], [2, 2, 0, 1], [1, 2, 0]]
+    losses, correct = tokens_for(rows, seed=3)
+    ids = [[7] * len(row) for row in rows]
+    predicted = [[7 if c else 8 for c in row] for row in correct]
+    expected_loss, expected_accuracy = slow_metrics(rows, losses, correct)
+    loss = module("attribute_loss").compute(predictions=losses, references=rows)
+    assert loss["attribute_loss"] == pytest.approx(np.mean(expected_loss))
+    assert loss["per_attribute"] == pytest.approx(expected_loss)
+    accuracy = module("attribute_accuracy").compute(predictions=predicted, references=ids, attributes=rows)
+    assert accuracy["attribute_accuracy"] == pytest.approx(np.mean(expected_accuracy))
+    assert accuracy["per_attribute"] == pytest.approx(expected_accuracy)
+    baseline = module("no_knowledge_baseline").compute(value_sizes=[4, 10])
+    assert baseline["no_knowledge_baseline"] == pytest.approx(math.log(40) / 2)
+
+
+@pytest.fixture
+def model(tokenizer):
+    return build_model(ModelSettings(preset="nano"), tokenizer, max_length=256, seed=0)
+
+
+def test_probe_metrics_equal_full_logits_of_the_stock_model(model, stream):
+    """No shortcut of the fast path (head at values alone, rows sorted, no mask) changes a number."""
+    probe = stream.probe("unseen", 15)
+    logits = model(input_ids=probe["input_ids"], attention_mask=probe["attention_mask"]).logits[:, :-1]
+    losses = torch.nn.functional.cross_entropy(
+        logits.transpose(1, 2), probe["input_ids"][:, 1:], reduction="none"
+    ).tolist()
+    correct = (logits.argmax(-1) == probe["input_ids"][:, 1:]).tolist()
+    expected_loss, expected_accuracy = slow_metrics(probe["attribute_ids"][:, 1:].tolist(), losses, correct)
+    metrics = knowledge(model, probe, "unseen")
+    assert metrics["unseen_attribute_loss"] == pytest.approx(np.mean(expected_loss), rel=1e-5)
+    assert metrics["unseen_attribute_accuracy"] == pytest.approx(np.mean(expected_accuracy))
+    for attribute, loss in zip(ATTRIBUTES, expected_loss, strict=True):
+        assert metrics[f"unseen_attribute_loss_{attribute}"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_untrained_model_knows_less_than_nothing(model, stream, source):
+    """Loss at least the baseline, accuracy 0 (the issue's own check of the metric)."""
+    measure = knowledge_measure({"seen": stream.probe("seen", 60)}, source.word_lists.value_sizes)
+    metrics = measure(model)
+    assert metrics["seen_attribute_loss"] > metrics["no_knowledge_baseline"]
+    assert metrics["seen_attribute_accuracy"] == 0

@@ -1,0 +1,109 @@
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GPT2LMHeadModel
+
+from command_line import UserError
+from modeling import loss as loss_module
+from modeling.loss import TokenLoss, wanted_logits
+from modeling.presets import PRESETS, ModelSettings, build_config, build_model
+
+
+def nano(tokenizer, seed=0, **sizes):
+    return build_model(ModelSettings(preset="nano", **sizes), tokenizer, max_length=256, seed=seed)
+
+
+def test_weights_depend_on_the_seed_alone(tokenizer):
+    torch.manual_seed(5)
+    first, again, other = nano(tokenizer), nano(tokenizer), nano(tokenizer, seed=1)
+    state = torch.get_rng_state()
+    same = [torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)]
+    assert all(same)
+    assert not torch.equal(first.lm_head.weight, other.lm_head.weight)
+    nano(tokenizer)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("preset", "layers", "width"), [("44m", 8, 512), ("163m", 12, 896), ("400m", 12, 1536)])
+def test_presets_have_the_papers_sizes(preset, layers, width, tokenizer):
+    config = build_config(ModelSettings(preset=preset), tokenizer)
+    with torch.device("meta"):
+        model = GPT2LMHeadModel(config)
+    blocks = sum(p.numel() for p in model.transformer.h.parameters())
+    assert blocks == layers * (12 * width**2 + 13 * width)  # matrices (MLP 4 x width), biases and gains
+    assert config.n_inner is None  # transformers takes 4 x width: 2048 for 44m
+
+
+def test_there_is_a_setting_for_each_preset(tokenizer):
+    for preset in PRESETS:
+        config = build_config(ModelSettings(preset=preset), tokenizer)
+        assert config.vocab_size % 64 == 0
+        assert config.vocab_size >= len(tokenizer)
+        assert config.resid_pdrop == config.embd_pdrop == config.attn_pdrop == 0
+
+
+def test_a_model_is_stock_and_comes_back_from_disk(tokenizer, tmp_path):
+    model = nano(tokenizer)
+    assert type(model) is GPT2LMHeadModel
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert torch.equal(model.lm_head.weight, loaded.lm_head.weight)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "length", "message"),
+    [
+        ({"n_embd": 30, "n_head": 4}, 10, "n_embd 30 cannot be divided among n_head 4 heads"),
+        ({"n_layer": 0}, 10, "n_layer is 0; it must be at least 1"),
+        ({}, 257, "the longest biography has 257 tokens, the model reads 256"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_one_clear_line(tokenizer, sizes, length, message):
+    with pytest.raises(UserError, match=message):
+        build_model(ModelSettings(preset="nano", **sizes), tokenizer, length, seed=0)
+
+
+def stock_loss(model, batch):
+    """transformers' own loss, mean over tokens, with the attention mask."""
+    keys = ("input_ids", "attention_mask", "labels")
+    return model(**{key: batch[key] for key in keys}).loss
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16])
+def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monkeypatch, rows):
+    monkeypatch.setattr(loss_module, "CPU_ROWS", rows)
+    monkeypatch.setattr(loss_module, "CPU_LOGITS", 64)
+    batch = stream.batch(0, 7)
+    model = nano(tokenizer)
+    n_tokens = (batch["labels"][:, 1:] != -100).sum()
+    loss = TokenLoss(model)(batch["input_ids"], batch["labels"]) / n_tokens
+    loss.backward()
+    gradients = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    expected = stock_loss(model, batch)
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    for gradient, parameter in zip(gradients, model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_the_plain_loss_of_older_torch_is_the_same(tokenizer, stream, monkeypatch):
+    batch, model = stream.batch(0, 5), nano(tokenizer)
+    with_chunks = TokenLoss(model)(batch["input_ids"], batch["labels"])
+    monkeypatch.delattr(torch.nn.functional, "linear_cross_entropy", raising=False)
+    plain = TokenLoss(model)(batch["input_ids"], batch["labels"])
+    assert plain.item() == pytest.approx(with_chunks.item(), rel=1e-5)
+
+
+def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream):
+    batch, model = stream.batch(0, 33), nano(tokenizer)
+    wanted = batch["attribute_ids"] > 0
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    expected = logits[:, :-1][wanted[:, 1:]]
+    torch.testing.assert_close(wanted_logits(model, batch["input_ids"], wanted), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_row_without_wanted_tokens_gives_none(tokenizer, stream):
+    batch, model = stream.batch(0, 3), nano(tokenizer)
+    wanted = batch["attribute_ids"] > 0
+    wanted[1] = False
+    assert len(wanted_logits(model, batch["input_ids"], wanted)) == wanted.sum()

@@ -1,0 +1,59 @@
+import math
+
+import pytest
+import torch
+
+from modeling.presets import ModelSettings, build_model
+from training.optimizers import build_optimizers, learning_rate_factor
+from training.settings import TrainingSettings
+
+
+@pytest.fixture
+def model(tokenizer):
+    return build_model(ModelSettings(preset="nano"), tokenizer, max_length=256, seed=0)
+
+
+def named(model, optimizer):
+    names = {id(p): name for name, p in model.named_parameters()}
+    return {names[id(p)]: group for group in optimizer.param_groups for p in group["params"]}
+
+
+def test_adamw_has_every_parameter_and_the_papers_numbers(model):
+    (optimizer,) = build_optimizers(model, TrainingSettings())
+    groups = named(model, optimizer)
+    assert set(groups) == {name for name, _ in model.named_parameters()}
+    for name, group in groups.items():
+        assert group["betas"] == (0.9, 0.95)
+        assert group["lr"] == 4e-4
+        decays = not name.endswith("bias") and "ln_" not in name
+        assert group["weight_decay"] == (0.1 if decays else 0.0), name
+
+
+def test_muon_has_the_matrices_of_the_blocks_and_nothing_else(model):
+    adamw, muon = build_optimizers(model, TrainingSettings(optim="muon", muon_learning_rate=0.03))
+    assert isinstance(muon, torch.optim.Muon)
+    matrices = {f"transformer.h.{b}.{m}.weight" for b in (0, 1) for m in MATRICES}
+    assert set(named(model, muon)) == matrices
+    assert set(named(model, adamw)) == {name for name, _ in model.named_parameters()} - matrices
+    assert {group["lr"] for group in muon.param_groups} == {0.03}
+
+
+MATRICES = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+
+
+@pytest.mark.parametrize("optim", ["adamw", "muon"])
+def test_every_parameter_moves(model, stream, optim):
+    before = [p.detach().clone() for p in model.parameters()]
+    batch = stream.batch(0, 8)
+    model(input_ids=batch["input_ids"], labels=batch["labels"]).loss.backward()
+    for optimizer in build_optimizers(model, TrainingSettings(optim=optim)):
+        optimizer.step()
+    moved = [not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)]
+    assert all(moved)
+
+
+def test_learning_rates_start_at_the_peak_and_end_as_their_name_says():
+    assert [learning_rate_factor("constant", step, 10) for step in (0, 5, 9)] == [1, 1, 1]
+    assert [learning_rate_factor("linear", step, 10) for step in (0, 5, 9)] == pytest.approx([1, 0.5, 0.1])
+    cosine = [learning_rate_factor("cosine", step, 10) for step in (0, 5, 9)]
+    assert cosine == pytest.approx([1, 0.5, (1 + math.cos(0.9 * math.pi)) / 2])

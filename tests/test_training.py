@@ -1,0 +1,256 @@
+"""Runs as a user starts them: settings in, run directory out."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import run_pretrain
+from analysis.runs import load_run
+from command_line import UserError
+
+ROOT = Path(__file__).parents[1]
+NANO = str(ROOT / "recipes" / "nano.yaml")
+SEEN = "seen_attribute_loss"
+
+
+def pretrain(run, *options):
+    run_pretrain.main([NANO, "--output_dir", str(run), *map(str, options)])
+    return load_run(run)
+
+
+def command(run, *options, launcher=(sys.executable,)):
+    script = [str(ROOT / "run_pretrain.py"), NANO, "--output_dir", str(run), *map(str, options)]
+    return [*launcher, *script]
+
+
+def weights(run):
+    return load_file(Path(run) / "model.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def records(run, *without):
+    lines = (Path(run) / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in without} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    pretrain(run)
+    return run
+
+
+def test_a_run_is_a_directory_that_stock_transformers_loads(finished):
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(finished), AutoTokenizer.from_pretrained(finished)
+    output = model.generate(**tokenizer("The birthplace of", return_tensors="pt"), max_new_tokens=3)
+    assert output.shape == (1, 7)
+    assert {path.name for path in finished.glob("checkpoint-*")} == {"checkpoint-10", "checkpoint-20"}
+    assert (finished / "figures" / "learning_curve.png").exists()
+    assert (finished / "dataset" / "source" / "settings.yaml").exists()
+    assert not list(finished.glob(".*"))
+
+
+def test_metrics_have_the_promised_keys(finished):
+    lines = records(finished)
+    assert [line["step"] for line in lines] == [0, 10, 20]
+    always = {"step", "tokens", "biographies", "seconds", "learning_rate", "loss"}
+    groups = {f"{g}_attribute_{m}" for g in ("seen", "unseen") for m in ("loss", "accuracy")}
+    assert all(always | groups | {"no_knowledge_baseline"} <= line.keys() for line in lines)
+    assert [line["biographies"] for line in lines] == [0, 80, 160]
+    assert lines[0]["loss"] is None
+    assert lines[2]["loss"] < lines[1]["loss"]
+
+
+def test_before_training_a_model_knows_nothing(finished):
+    first = records(finished)[0]
+    assert first[SEEN] >= first["no_knowledge_baseline"]
+    assert first["seen_attribute_accuracy"] == 0
+
+
+def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    assert {"torch", "transformers", "commit", "device"} <= config["environment"].keys()
+    run_pretrain.main([str(finished / "config.yaml"), "--output_dir", str(tmp_path / "again")])
+    assert same(weights(finished), weights(tmp_path / "again"))
+    assert records(finished, "seconds") == records(tmp_path / "again", "seconds")
+
+
+def test_a_run_from_a_saved_dataset_is_the_same_run(finished, tmp_path):
+    pretrain(tmp_path / "run", "--dataset", finished / "dataset", "--n_individuals", 5)
+    assert same(weights(finished), weights(tmp_path / "run"))
+
+
+def test_seeds_differ(finished, tmp_path):
+    pretrain(tmp_path / "run", "--seed", 1)
+    assert not same(weights(finished), weights(tmp_path / "run"))
+
+
+def test_accumulated_gradients_give_the_same_curve(finished, tmp_path):
+    options = ("--per_device_train_batch_size", 2, "--gradient_accumulation_steps", 4)
+    run = pretrain(tmp_path / "run", *options)
+    for key in ("loss", SEEN):
+        assert run.curve(key)[1] == pytest.approx(load_run(finished).curve(key)[1], rel=1e-4)
+    assert run.records[-1]["tokens"] == load_run(finished).records[-1]["tokens"]
+
+
+def test_two_processes_give_the_same_curve(finished, tmp_path):
+    launcher = ("accelerate", "launch", "--multi_gpu", "--num_processes", "2")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    run = tmp_path / "run"
+    two = command(run, "--per_device_train_batch_size", 4, launcher=launcher)
+    subprocess.run(two, cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert yaml.safe_load((run / "config.yaml").read_text())["environment"]["n_processes"] == 2
+    for key in ("loss", SEEN, "unseen_attribute_accuracy"):
+        assert load_run(run).curve(key)[1] == pytest.approx(load_run(finished).curve(key)[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("optim", ["adamw", "muon"])
+def test_killed_at_any_moment_and_resumed_ends_bit_for_bit_the_same(tmp_path, optim):
+    options = ("--optim", optim, "--max_steps", 60, "--save_steps", 4, "--eval_steps", 20, "--preset", "nano")
+    subprocess.run(command(tmp_path / "whole", *options), cwd=ROOT, check=True, capture_output=True)
+    moments, kills = random.Random(optim), 0
+    while kills < 3:
+        resume = ("--resume_from_checkpoint", "latest") if kills else ()
+        process = subprocess.Popen(
+            command(tmp_path / "cut", *options, *resume), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        before = set(tmp_path.glob("cut/checkpoint-*"))
+        while process.poll() is None and set(tmp_path.glob("cut/checkpoint-*")) <= before:
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() in (-signal.SIGKILL, 0), process.stderr.read().decode()
+        kills += 1
+    final = command(tmp_path / "cut", *options, "--resume_from_checkpoint", "latest")
+    subprocess.run(final, cwd=ROOT, check=True, capture_output=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    assert records(tmp_path / "whole", "seconds") == records(tmp_path / "cut", "seconds")
+
+
+def test_resume_passes_over_a_damaged_checkpoint_and_says_so(finished, tmp_path, capsys):
+    pretrain(tmp_path / "run", "--max_steps", 20)
+    with (tmp_path / "run" / "checkpoint-20" / "model.safetensors").open("ab") as file:
+        file.write(b"x")
+    (tmp_path / "run" / "model.safetensors").unlink()
+    pretrain(tmp_path / "run", "--resume_from_checkpoint", "latest")
+    said = capsys.readouterr().out
+    assert "checkpoint-20 is damaged" in said
+    assert "resuming from" in said
+    assert same(weights(finished), weights(tmp_path / "run"))
+
+
+def test_checkpoints_at_a_list_of_steps(tmp_path):
+    pretrain(tmp_path / "run", "--save_at", 3, 7, "--save_steps", 15)
+    assert {path.name for path in tmp_path.glob("run/checkpoint-*")} == {f"checkpoint-{s}" for s in (3, 7, 15)}
+
+
+def contents(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "holds a run already"),
+        (("--resume_from_checkpoint", "latest", "--seed", "4"), "seed is 4 now, but the run has 0"),
+        (("--resume_from_checkpoint", "latest", "--max_steps", "30"), "max_steps is 30 now, but the run has 20"),
+        (("--resume_from_checkpoint", "checkpoint-77"), "checkpoint-77 is no checkpoint"),
+    ],
+)
+def test_a_run_that_is_there_is_left_as_it_is(finished, options, message):
+    before = contents(finished)
+    with pytest.raises(UserError, match=message):
+        pretrain(finished, *options)
+    assert contents(finished) == before
+
+
+def test_overwriting_has_to_be_asked_for(tmp_path):
+    pretrain(tmp_path / "run", "--max_steps", 5)
+    pretrain(tmp_path / "run", "--max_steps", 4, "--overwrite_output_dir")
+    assert records(tmp_path / "run")[-1]["step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--resume_from_checkpoint", "latest"), "holds no dataset|nothing to resume from"),
+        (("--max_steps", "0"), "max_steps is 0; it must be at least 1"),
+        (("--n_embd", "30", "--n_head", "4"), "n_embd 30 cannot be divided"),
+        (("--report_to", "nowhere"), "nowhere"),
+        (("--dataset", "nowhere"), "nowhere holds no dataset"),
+        (("--n_individuals", "99999"), "more than the 1,728 full names"),
+        (("--optim", "sgd"), "invalid choice: 'sgd'"),
+    ],
+)
+def test_bad_settings_are_one_line_and_leave_no_run(tmp_path, options, message):
+    with pytest.raises(UserError, match=message) as error:
+        pretrain(tmp_path / "run", *options)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_a_directory_that_is_no_run_is_not_touched(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for options in ((), ("--overwrite_output_dir",)):
+        with pytest.raises(UserError, match="exists and is no run"):
+            pretrain(tmp_path, *options)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(tmp_path):
+    done = subprocess.run(command(tmp_path / "run", "--learning_rat", 1), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    expected = "error: unknown setting 'learning_rat' in the command line; the nearest known one is 'learning_rate'\n"
+    assert done.stderr == expected
+    assert done.stdout == ""
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    run = tmp_path / "run"
+    options = ("--learning_rate", 1e30, "--lr_scheduler_type", "constant", "--save_steps", 1, "--max_steps", 10)
+    with pytest.raises(UserError, match=r"the loss of step \d+ is (nan|inf); stopped"):
+        pretrain(run, *options)
+    kept = sorted(run.glob("checkpoint-*"))
+    assert kept
+    assert not (run / "model.safetensors").exists()
+    for checkpoint in kept[:-1]:
+        assert all(torch.isfinite(t).all() for t in load_file(checkpoint / "model.safetensors").values())
+
+
+def test_other_trackers_get_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    pretrain(tmp_path / "run", "--report_to", "tensorboard", "trackio")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    reader = EventAccumulator(str(tmp_path / "run" / "run"))
+    reader.Reload()
+    logged = [scalar.value for scalar in reader.Scalars(SEEN)]
+    assert logged == pytest.approx([line[SEEN] for line in records(tmp_path / "run")], rel=1e-5)
+    assert list((tmp_path / "trackio").rglob("*.db"))
+
+
+def test_facts_that_change_with_every_biography_cannot_be_known(tmp_path):
+    """Control: with values drawn anew each time, the loss of seen people never goes under the baseline."""
+    few = ("--n_individuals", 16, "--entries_per_list", 6, "--eval_individuals", 16, "--eval_steps", 30)
+    fast = ("--optim", "muon", "--muon_learning_rate", 0.05, "--learning_rate", 0.05, "--max_steps", 300)
+    options = (*few, *fast, "--per_device_train_batch_size", 16, "--save_steps", 1000)
+    fixed = pretrain(tmp_path / "fixed", *options).curve(SEEN)[1]
+    redrawn = pretrain(tmp_path / "redrawn", *options, "--redraw_values", "true")
+    baseline = redrawn.records[0]["no_knowledge_baseline"]
+    assert fixed[-1] < 0.8 * baseline  # so the same run does come to know facts that stay
+    assert (redrawn.curve(SEEN)[1] > baseline).all()
+    assert redrawn.curve(SEEN)[1][-1] < 1.1 * baseline
