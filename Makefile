@@ -17,7 +17,7 @@ OUTPUT ?= runs/demo
 
 demo: .venv/installed
 	test -e data/tiny || $(BIN)/python -m data_builder recipes/tiny.yaml --output_dir data/tiny
-	$(BIN)/accelerate launch --num_processes 1 run_pretrain.py recipes/tiny.yaml --dataset data/tiny \
+	$(BIN)/accelerate launch --quiet --num_processes 1 run_pretrain.py recipes/tiny.yaml --dataset data/tiny \
 		--output_dir $(OUTPUT) --overwrite_output_dir
 	$(BIN)/python -m evaluation $(OUTPUT) --people 3
 

@@ -9,7 +9,7 @@ from command_line import UserError
 # project's, for minutes on a CPU and for tests.
 PRESETS = {
     "nano": {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_positions": 256},
-    "tiny": {"n_layer": 4, "n_embd": 128, "n_head": 4, "n_positions": 256},
+    "tiny": {"n_layer": 2, "n_embd": 128, "n_head": 4, "n_positions": 256},
     "44m": {"n_layer": 8, "n_embd": 512, "n_head": 8, "n_positions": 512},
     "163m": {"n_layer": 12, "n_embd": 896, "n_head": 16, "n_positions": 512},
     "400m": {"n_layer": 12, "n_embd": 1536, "n_head": 12, "n_positions": 512},
