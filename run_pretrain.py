@@ -4,7 +4,6 @@ accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --see
 """
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from command_line import parse_settings, run
 from data_builder.source import DataSettings, Source, setting
@@ -36,15 +35,18 @@ def main(argv: list[str]) -> None:
     from evaluation.probes import knowledge_measure
     from modeling.presets import build_model
     from training.loop import Training
+    from training.run_directory import find_run
     from training.start import begin_run
 
     resume = bool(training.resume_from_checkpoint)
-    dataset = Path(training.output_dir or "") / "dataset" if resume else stream_settings.dataset
+    run = find_run(training.output_dir, resume, training.overwrite_output_dir)
+    dataset = run / "dataset" if resume else stream_settings.dataset
     source = Source.load(dataset) if dataset else Source.build(data)
-    resolved = {key: value for item in (source.settings, *settings[1:]) for key, value in asdict(item).items()}
-    accelerator = begin_run(training, resolved)
+    people = source.settings if stream_settings.dataset else data
+    resolved = {key: value for item in (people, *settings[1:]) for key, value in asdict(item).items()}
+    accelerator = begin_run(run, training, resolved)
     if accelerator.is_main_process and not resume:
-        source.save(Path(training.output_dir) / "dataset")
+        source.save(run / "dataset")
 
     tokenizer = train_tokenizer(source.pieces())
     schedule = Uniform(source.population.groups["seen"])
@@ -54,10 +56,10 @@ def main(argv: list[str]) -> None:
     probes = {group: stream.probe(group, training.eval_individuals) for group in measured}
     measure = knowledge_measure(probes, source.word_lists.value_sizes)
 
-    Training(accelerator, model, tokenizer, stream.batch, measure, training, Path(training.output_dir))()
+    Training(accelerator, model, tokenizer, stream.batch, measure, training, run)()
     accelerator.end_training()
     if accelerator.is_main_process:
-        draw_run(Path(training.output_dir))
+        draw_run(run)
 
 
 if __name__ == "__main__":

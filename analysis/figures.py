@@ -87,14 +87,12 @@ def _shade_phases(axes, phases: Phases, last: int) -> None:
 
 
 def _label_phases(axes, phases: Phases, last: int) -> None:
-    """Names above the panel, the narrow ones turned out of the way of their neighbours."""
+    """A numeral above each phase, which has room in a narrow one too, and a line that names them."""
     edges = np.array(_edges(phases, last))
-    narrow = (np.diff(edges) / last < 0.16).any()
-    for name, middle in zip(PHASE_NAMES, (edges[:-1] + edges[1:]) / 2, strict=False):
-        axes.text(
-            middle, 1.02, name, transform=axes.get_xaxis_transform(), va="bottom",
-            ha="left" if narrow else "center", rotation=25 if narrow else 0,
-        )  # fmt: skip
+    for number, middle in enumerate((edges[:-1] + edges[1:]) / 2, 1):
+        axes.text(middle, 1.02, str(number), transform=axes.get_xaxis_transform(), ha="center", weight="bold")
+    reached = PHASE_NAMES[: len(edges) - 1]
+    axes.set_title("Phases:  " + "    ".join(reached), fontsize="medium", pad=20)
 
 
 def summary(run: Run, phases: Phases) -> str:

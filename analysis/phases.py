@@ -45,7 +45,9 @@ def find_phases(steps: np.ndarray, losses: np.ndarray, baseline: float, toleranc
 
 
 def _crossings(steps: np.ndarray, losses: np.ndarray, level: float) -> list[float]:
-    """Where the interpolated curve goes from the level or above to below it."""
+    """Where the interpolated curve goes from the level or above to below it; its beginning, if below already."""
+    if losses[0] < level:
+        steps, losses = np.insert(steps, 0, steps[0]), np.insert(losses, 0, level)
     down = np.flatnonzero((losses[:-1] >= level) & (losses[1:] < level))
     share = (losses[down] - level) / (losses[down] - losses[down + 1])
     return (steps[down] + share * (steps[down + 1] - steps[down])).tolist()

@@ -50,6 +50,11 @@ def test_phases_not_reached_are_none():
     assert on_plateau.plateau_length is None
 
 
+def test_a_run_that_begins_with_knowledge_has_both_boundaries_at_its_beginning():
+    phases = find_phases(np.array([0, 100]), np.array([3.0, 1.0]), 5.0)
+    assert (phases.plateau_start, phases.plateau_end, phases.plateau_length) == (0, 0, 0)
+
+
 @pytest.fixture
 def run(tmp_path):
     steps = range(0, 1001, 50)

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import evaluation.__main__ as quiz
 import run_pretrain
 from analysis.runs import load_run
 from command_line import UserError
@@ -94,6 +96,32 @@ def test_a_run_from_a_saved_dataset_is_the_same_run(finished, tmp_path):
     assert same(weights(finished), weights(tmp_path / "run"))
 
 
+def test_a_run_without_unseen_people(tmp_path):
+    run = pretrain(tmp_path / "run", "--n_unseen", 0, "--max_steps", 3)
+    assert "unseen_attribute_loss" not in run.records[-1]
+
+
+def test_mixed_precision_runs_and_is_close(finished, tmp_path):
+    AcceleratorState._reset_state()  # a process has one precision
+    run = pretrain(tmp_path / "run", "--mixed_precision", "bf16")
+    AcceleratorState._reset_state()
+    assert run.curve("loss")[1] == pytest.approx(load_run(finished).curve("loss")[1], rel=0.02)
+
+
+def test_the_quiz_asks_every_attribute_of_people_in_words_new_for_them(finished, capsys):
+    quiz.main([str(finished), "--people", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("(in the training data)" in line for line in lines) == 2
+    assert sum("NOT in the training data" in line for line in lines) == 1
+    assert sum(line.startswith(("  right  ", "  WRONG  ")) for line in lines) == 3 * 6
+
+
+def test_the_quiz_needs_a_final_model(finished, tmp_path):
+    (tmp_path / "dataset").symlink_to(finished / "dataset")
+    with pytest.raises(UserError, match="has no final model yet"):
+        quiz.main([str(tmp_path)])
+
+
 def test_seeds_differ(finished, tmp_path):
     pretrain(tmp_path / "run", "--seed", 1)
     assert not same(weights(finished), weights(tmp_path / "run"))
@@ -167,6 +195,7 @@ def contents(folder):
     [
         ((), "holds a run already"),
         (("--resume_from_checkpoint", "latest", "--seed", "4"), "seed is 4 now, but the run has 0"),
+        (("--resume_from_checkpoint", "latest", "--n_individuals", "9"), "n_individuals is 9 now, but the run has 64"),
         (("--resume_from_checkpoint", "latest", "--max_steps", "30"), "max_steps is 30 now, but the run has 20"),
         (("--resume_from_checkpoint", "checkpoint-77"), "checkpoint-77 is no checkpoint"),
     ],
@@ -187,7 +216,8 @@ def test_overwriting_has_to_be_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--resume_from_checkpoint", "latest"), "holds no dataset|nothing to resume from"),
+        (("--resume_from_checkpoint", "latest"), "nothing to resume from: .* holds no run"),
+        (("--seed", "-1"), "seed is -1; it must be from 0"),
         (("--max_steps", "0"), "max_steps is 0; it must be at least 1"),
         (("--n_embd", "30", "--n_head", "4"), "n_embd 30 cannot be divided"),
         (("--report_to", "nowhere"), "nowhere"),
@@ -236,7 +266,7 @@ def test_other_trackers_get_the_same_numbers(tmp_path, monkeypatch):
     pretrain(tmp_path / "run", "--report_to", "tensorboard", "trackio")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    reader = EventAccumulator(str(tmp_path / "run" / "run"))
+    reader = EventAccumulator(str(tmp_path / "run" / "fact-learning"))
     reader.Reload()
     logged = [scalar.value for scalar in reader.Scalars(SEEN)]
     assert logged == pytest.approx([line[SEEN] for line in records(tmp_path / "run")], rel=1e-5)

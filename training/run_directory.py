@@ -23,24 +23,23 @@ _FREE = {
 }  # fmt: skip
 
 
-def check(output_dir: str | None, settings: dict, resume: bool, overwrite: bool) -> Path:
+def find_run(output_dir: str | None, resume: bool, overwrite: bool) -> Path:
     """Check that a run may start in `output_dir`. Writes nothing, so that every process can check.
 
     Args:
         output_dir: the run's directory.
-        settings: all settings of the run, resolved.
         resume: the run that is there is to be continued.
         overwrite: the run that is there may be deleted.
 
     Raises:
-        UserError: no directory named, something is there that would be lost, nothing to resume
-            from, or settings that contradict those the run began with.
+        UserError: no directory named, something is there that would be lost, nothing to resume from.
     """
     if not output_dir:
         raise UserError("no output_dir: say where the run shall be written, e.g. --output_dir runs/mine")
     run = Path(output_dir)
     if resume:
-        _check_same(run, settings)
+        if not (run / CONFIG).exists():
+            raise UserError(f"nothing to resume from: {run} holds no run")
     elif (run / CONFIG).exists():
         if not overwrite:
             raise UserError(
@@ -52,9 +51,12 @@ def check(output_dir: str | None, settings: dict, resume: bool, overwrite: bool)
     return run
 
 
-def _check_same(run: Path, settings: dict) -> None:
-    if not (run / CONFIG).exists():
-        raise UserError(f"nothing to resume from: {run} holds no run")
+def check_same(run: Path, settings: dict) -> None:
+    """Check that a run is resumed with the settings it began with.
+
+    Raises:
+        UserError: a setting that decides what is computed is another now.
+    """
     saved = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
     for key, value in settings.items():
         if key not in _FREE and saved.get(key) != value:

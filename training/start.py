@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from command_line import UserError
 from training.memory import keep_memory
-from training.run_directory import METRICS, check, environment, write_config
+from training.run_directory import METRICS, check_same, environment, write_config
 from training.settings import TrainingSettings
 from training.tracking import JsonlTracker
 
@@ -22,15 +22,16 @@ _AT_LEAST_ONE = (
 )  # fmt: skip
 
 
-def begin_run(settings: TrainingSettings, resolved: dict) -> Accelerator:
-    """Check and set up the run's directory, and start accelerate with its trackers.
+def begin_run(run: Path, settings: TrainingSettings, resolved: dict) -> Accelerator:
+    """Set up the run's directory, and start accelerate with its trackers.
 
     Args:
+        run: the run's directory, as `find_run` gave it.
         settings: how to train.
         resolved: all settings of the run, for config.yaml.
 
     Raises:
-        UserError: sizes below one, an unknown tracker, and what `run_directory.check` finds.
+        UserError: sizes below one, an unknown tracker, a resumed run's settings that contradict it.
     """
     if not 0 <= settings.seed < 2**63:
         raise UserError(f"seed is {settings.seed}; it must be from 0 to 2^63 - 1")
@@ -38,7 +39,8 @@ def begin_run(settings: TrainingSettings, resolved: dict) -> Accelerator:
         if getattr(settings, name) < 1:
             raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
     resume = bool(settings.resume_from_checkpoint)
-    run = check(settings.output_dir, resolved, resume, settings.overwrite_output_dir)
+    if resume:
+        check_same(run, resolved)
     keep_memory()
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
     transformers.logging.disable_progress_bar()
@@ -49,7 +51,7 @@ def begin_run(settings: TrainingSettings, resolved: dict) -> Accelerator:
             shutil.rmtree(run)
         write_config(run, resolved, environment(accelerator.num_processes, _device_name(accelerator.device)))
     accelerator.wait_for_everyone()
-    accelerator.init_trackers(run.name, config={key: str(value) for key, value in resolved.items()})
+    accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolved.items()})
     return accelerator
 
 
