@@ -16,9 +16,11 @@ import pytest
 from hypothesis import settings
 
 from data_builder.schedules import Uniform
+from data_builder.sentences import TEMPLATES_DIR
 from data_builder.source import DataSettings, Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
+from data_builder.word_lists import VALUES_DIR
 
 settings.register_profile("light", deadline=None, derandomize=True, max_examples=50, database=None)
 settings.load_profile("light")
@@ -56,3 +58,11 @@ def full_tokenizer(full_source):
 def stream(source, tokenizer):
     """Seen people of the small world, uniformly."""
     return BiographyStream(source, tokenizer, Uniform(source.population.groups["seen"]), seed=0)
+
+
+@pytest.fixture
+def own_texts(tmp_path):
+    """Copies of the bundled word lists and templates, as settings."""
+    shutil.copytree(VALUES_DIR, tmp_path / "values")
+    shutil.copytree(TEMPLATES_DIR, tmp_path / "templates")
+    return {"values_dir": str(tmp_path / "values"), "templates_dir": str(tmp_path / "templates")}
