@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file
 
 from command_line import UserError
+from manifests import is_sound
 from modeling.presets import ModelSettings, build_model
-from training.checkpoints import Progress, find_checkpoint, is_sound, load_checkpoint, save_checkpoint
+from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint
 from training.optimizers import build_optimizers
 from training.settings import TrainingSettings
 from training.tracking import JsonlTracker, truncate_metrics

@@ -1,6 +1,5 @@
 """Checkpoints: written whole or not at all, checked before they are used, without pickle."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -11,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from command_line import UserError
+from manifests import is_sound, write_manifest
 from training.run_directory import CHECKPOINT
 
-MANIFEST = "manifest.json"
 OPTIMIZERS = "optimizers.safetensors"
 PROGRESS = "progress.json"
 
@@ -41,7 +40,7 @@ def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Pro
     tokenizer.save_pretrained(temporary)
     save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
     (temporary / PROGRESS).write_text(json.dumps(asdict(progress)))
-    (temporary / MANIFEST).write_text(json.dumps(_digests(temporary), indent=1))
+    write_manifest(temporary)
     for path in temporary.iterdir():
         _flush(path)
     shutil.rmtree(target, ignore_errors=True)
@@ -84,15 +83,6 @@ def find_checkpoint(run: Path, which: str, report=print) -> Path:
     raise UserError(f"nothing to resume from: {run} has no sound checkpoint; use --overwrite_output_dir to begin anew")
 
 
-def is_sound(checkpoint: Path) -> bool:
-    """Whether all files are there with the sha256 of the manifest."""
-    try:
-        manifest = json.loads((checkpoint / MANIFEST).read_text())
-    except (OSError, ValueError):
-        return False
-    return manifest == _digests(checkpoint)
-
-
 def load_checkpoint(checkpoint: Path, model, optimizers: list) -> Progress:
     """Put a checkpoint's state into model and optimisers; returns how far it had come."""
     weights = load_file(checkpoint / "model.safetensors")
@@ -121,11 +111,6 @@ def _load_optimizers(optimizers: list, tensors: dict[str, torch.Tensor]) -> None
             if int(owner) == number:
                 state.setdefault(int(parameter), {})[name] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _digests(directory: Path) -> dict[str, str]:
-    files = sorted(path for path in directory.iterdir() if path.name != MANIFEST)
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,32 @@
+"""A manifest: the sha256 of every file of a directory, so that damage and mix-ups are found."""
+
+import hashlib
+import json
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+def digests(directory: Path) -> dict[str, str]:
+    """sha256 of each file below a directory, by its path in it; the manifest itself is left out."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {path.relative_to(directory).as_posix(): sha256(path.read_bytes()) for path in files}
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal sha256."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_manifest(directory: Path) -> None:
+    """Write the manifest of a finished directory into it."""
+    (directory / MANIFEST).write_text(json.dumps(digests(directory), indent=1))
+
+
+def is_sound(directory: Path) -> bool:
+    """Whether exactly the files of the manifest are there, each with its sha256."""
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return False
+    return manifest == digests(directory)
