@@ -3,10 +3,13 @@
 accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 """
 
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from command_line import parse_settings, run
 from data_builder.source import DataSettings, Source, setting
+from hub_cards.settings import HubSettings
 from modeling.presets import ModelSettings
 from training.settings import TrainingSettings
 
@@ -15,17 +18,21 @@ from training.settings import TrainingSettings
 class StreamSettings:
     """Which dataset, and how biographies are drawn from it."""
 
-    dataset: str | None = setting(None, "directory of a built dataset; its people replace those of n_individuals etc.")
+    dataset: str | None = setting(
+        None, "a built dataset, directory or Hub repository; its people replace those of n_individuals etc."
+    )
+    dataset_name: str | None = setting(None, "which population of a Hub repository that holds several, e.g. 64k")
+    dataset_revision: str | None = setting(None, "revision of the Hub repository")
     redraw_values: bool = setting(False, "control: new values in each biography, so that nobody can be known")
 
 
-SETTINGS = (DataSettings, StreamSettings, ModelSettings, TrainingSettings)
+SETTINGS = (DataSettings, StreamSettings, ModelSettings, HubSettings, TrainingSettings)
 
 
 def main(argv: list[str]) -> None:
     """Data, tokenizer, model, training, figure."""
     settings = parse_settings(SETTINGS, argv, __doc__)
-    data, stream_settings, model_settings, training = settings
+    data, stream_settings, model_settings, hub, training = settings
 
     # After the arguments, so that --help and mistakes answer at once.
     from analysis.figures import draw_run
@@ -40,10 +47,11 @@ def main(argv: list[str]) -> None:
 
     resume = bool(training.resume_from_checkpoint)
     run = find_run(training.output_dir, resume, training.overwrite_output_dir)
-    dataset = run / "dataset" if resume else stream_settings.dataset
+    dataset = run / "dataset" if resume else _dataset(stream_settings)
     source = Source.load(dataset) if dataset else Source.build(data)
     people = source.settings if stream_settings.dataset else data
     resolved = {key: value for item in (people, *settings[1:]) for key, value in asdict(item).items()}
+    publisher = _publisher(run, hub)
     accelerator = begin_run(run, training, resolved)
     if accelerator.is_main_process and not resume:
         source.save(run / "dataset")
@@ -56,10 +64,30 @@ def main(argv: list[str]) -> None:
     probes = {group: stream.probe(group, training.eval_individuals) for group in measured}
     measure = knowledge_measure(probes, source.word_lists.value_sizes)
 
-    Training(accelerator, model, tokenizer, stream.batch, measure, training, run)()
+    hooks = {"saved": publisher.checkpoint_saved} if publisher else {}
+    Training(accelerator, model, tokenizer, stream.batch, measure, training, run, **hooks)()
     accelerator.end_training()
     if accelerator.is_main_process:
         draw_run(run)
+    if publisher:
+        publisher.finish()
+
+
+def _dataset(settings: StreamSettings) -> Path | None:
+    if settings.dataset is None:
+        return None
+    from hub_cards.datasets import find_dataset
+
+    return find_dataset(settings.dataset, settings.dataset_name, settings.dataset_revision)
+
+
+def _publisher(run: Path, hub: HubSettings):
+    """Checks now whether publishing will be possible; on the main process, before anything is written."""
+    if not hub.push_to_hub or os.environ.get("RANK", "0") != "0":
+        return None
+    from hub_cards.background import BackgroundPublisher
+
+    return BackgroundPublisher(run, hub)
 
 
 if __name__ == "__main__":

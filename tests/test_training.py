@@ -221,7 +221,7 @@ def test_overwriting_has_to_be_asked_for(tmp_path):
         (("--max_steps", "0"), "max_steps is 0; it must be at least 1"),
         (("--n_embd", "30", "--n_head", "4"), "n_embd 30 cannot be divided"),
         (("--report_to", "nowhere"), "nowhere"),
-        (("--dataset", "nowhere"), "nowhere holds no dataset"),
+        (("--dataset", "nowhere"), "nowhere is no dataset directory and cannot be fetched from the Hub"),
         (("--n_individuals", "99999"), "more than the 1,728 full names"),
         (("--optim", "sgd"), "invalid choice: 'sgd'"),
     ],

@@ -31,6 +31,7 @@ class Training:
         measure: `measure(model)` gives metrics for an evaluation.
         settings: how to train.
         run: the run's directory.
+        saved: is told of each checkpoint that was written (on the main process).
     """
 
     accelerator: object
@@ -40,6 +41,7 @@ class Training:
     measure: Callable[[object], dict[str, float]]
     settings: TrainingSettings
     run: Path
+    saved: Callable[[Path], None] = lambda checkpoint: None
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self):
@@ -156,7 +158,7 @@ class Training:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            save_checkpoint(self.run, self.model, self.tokenizer, self.optimizers, self.progress)
+            self.saved(save_checkpoint(self.run, self.model, self.tokenizer, self.optimizers, self.progress))
         self.accelerator.wait_for_everyone()
 
     def _resume(self) -> None:

@@ -1,0 +1,59 @@
+"""A dataset as a directory: Parquet files, the source they were made from, and the YAML that `load_dataset` reads."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from command_line import UserError
+from data_builder.source import DataSettings, Source
+
+
+def build_directory(data: DataSettings, output: Path, biographies_per_individual: int = 1, num_proc: int = 1) -> Source:
+    """Build population, biographies and templates into a new directory, whole or not at all.
+
+    Args:
+        data: which people.
+        output: where; must not exist.
+        biographies_per_individual: rows of each person in the split `train`.
+        num_proc: processes; changes nothing but the time.
+
+    Raises:
+        UserError: something is there already, or the settings can't be used.
+    """
+    if os.path.lexists(output):
+        raise UserError(f"{output} exists already and is left as it is; choose another --output_dir")
+    source = Source.build(data)
+    unfinished = output.with_name(f".{output.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    files = _build_tables(data, unfinished, biographies_per_individual, num_proc)
+    source.save(unfinished)
+    configs = [{"config_name": name, "data_files": data_files} for name, data_files in files.items()]
+    text = f"---\n{yaml.safe_dump({'configs': configs}, sort_keys=False)}---\n"
+    (unfinished / "README.md").write_text(text, encoding="utf-8")
+    unfinished.rename(output)
+    return source
+
+
+def _build_tables(data: DataSettings, output: Path, biographies_per_individual: int, num_proc: int) -> dict[str, list]:
+    """Write the Parquet files; returns the `data_files` of each configuration."""
+    from data_builder.builder import CONFIGURATIONS, BiographyBuilder
+
+    files = {}
+    for name in CONFIGURATIONS:
+        with tempfile.TemporaryDirectory() as cache:
+            builder = BiographyBuilder(
+                cache_dir=cache,
+                config_name=name,
+                biographies_per_individual=biographies_per_individual,
+                **asdict(data),
+            )
+            processes = num_proc if num_proc > 1 else None
+            builder.download_and_prepare(str(output / name), file_format="parquet", num_proc=processes)
+        files[name] = [{"split": s, "path": f"{name}/biographies-{s}*.parquet"} for s in builder.info.splits]
+    for lock in output.glob("*.lock"):
+        lock.unlink()
+    return files

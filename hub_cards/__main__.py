@@ -1,0 +1,98 @@
+"""Share runs and datasets on the Hugging Face Hub.
+
+python -m hub_cards publish runs/mine --repo me/facts-tiny     # a finished run, or the rest of one
+python -m hub_cards publish-dataset data/64k --repo me/biographies
+python -m hub_cards preview runs/mine                          # the card, without network
+python -m hub_cards verify me/facts-tiny                       # every revision against its manifest
+"""
+
+import argparse
+from pathlib import Path
+
+from command_line import UserError, run
+
+
+def main(argv: list[str]) -> None:
+    """One of the commands."""
+    arguments = _parser().parse_args(argv)
+    arguments.command(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m hub_cards", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True)
+    for name, function, what in (
+        ("publish", _publish, "run directory"),
+        ("publish-dataset", _publish_dataset, "dataset directory"),
+        ("preview", _preview, "run directory"),
+        ("verify", _verify, "model repository"),
+    ):
+        command = commands.add_parser(name)
+        command.set_defaults(command=function)
+        command.add_argument("what", help=what)
+        if name != "verify":
+            command.add_argument("--repo", required=name != "preview", default="me/model", help="repository id")
+        if name in ("publish", "preview"):
+            command.add_argument("--dataset_repo", help="dataset repository of the run's people")
+        if name.startswith("publish"):
+            command.add_argument("--private", action="store_true", help="make a new repository private")
+        if name == "publish-dataset":
+            command.add_argument("--name", help="the population's name in the repository (64k)")
+    return parser
+
+
+def _publish(arguments) -> None:
+    from analysis.runs import load_run
+    from hub_cards.access import hub_errors, open_repo
+    from hub_cards.background import publish
+
+    path = Path(arguments.what)
+    load_run(path)
+    api = open_repo(arguments.repo, "model", arguments.private)
+    if arguments.dataset_repo:
+        open_repo(arguments.dataset_repo, "dataset", arguments.private)
+    with hub_errors(arguments.repo):
+        sent = publish(api, path, arguments.repo, arguments.dataset_repo)
+    print(f"{arguments.repo}: {sent} sent" if sent else f"{arguments.repo}: everything was there already")
+
+
+def _publish_dataset(arguments) -> None:
+    from data_builder.source import Source
+    from hub_cards.access import hub_errors, open_repo
+    from hub_cards.datasets import publish_dataset
+
+    path = Path(arguments.what)
+    Source.load(path)
+    api = open_repo(arguments.repo, "dataset", arguments.private)
+    with hub_errors(arguments.repo):
+        if not publish_dataset(api, path, arguments.repo, arguments.name):
+            print(f"{arguments.repo}: everything was there already")
+
+
+def _preview(arguments) -> None:
+    from analysis.runs import load_run
+    from hub_cards.cards import model_card
+
+    print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
+
+
+def _verify(arguments) -> None:
+    from huggingface_hub import HfApi
+
+    from hub_cards.access import again, check_id, hub_errors
+    from hub_cards.verify import verify
+
+    check_id(arguments.what)
+    with hub_errors(arguments.what):
+        problems = again(lambda: verify(HfApi(), arguments.what))
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise UserError(f"{arguments.what}: {len(problems)} problem(s)")
+    print(f"{arguments.what}: every revision is as its manifest says")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,104 @@
+"""Talking to the Hub: checks before any work is done, errors in one line, and second attempts."""
+
+import contextlib
+import time
+from collections.abc import Callable
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+from command_line import UserError
+
+ATTEMPTS = 4
+FIRST_WAIT = 1.0  # seconds; doubled at each attempt
+# RuntimeError is how an upload of a large file ends that was repeated in vain; its cause tells why. OSError: a
+# connection below HTTP, and the first download of a file that fails.
+CLIENT_ERRORS = (HFValidationError, LocalTokenNotFoundError, HTTPError, RuntimeError, OSError)
+
+
+@contextlib.contextmanager
+def hub_errors(repo_id: str):
+    """Turn errors of the Hub's client into one line.
+
+    Raises:
+        UserError: in their place.
+    """
+    try:
+        yield
+    except CLIENT_ERRORS as error:
+        raise UserError(explain(error, repo_id)) from None
+
+
+def check_id(repo_id: str) -> None:
+    """Whether it has the form user/name.
+
+    Raises:
+        UserError: it has not.
+    """
+    with hub_errors(repo_id):
+        validate_repo_id(repo_id)
+        if "/" not in repo_id:
+            raise HFValidationError("no user")
+
+
+def open_repo(repo_id: str, repo_type: str, private: bool) -> HfApi:
+    """Check id, token, network and permission, and make the repository if it is not there.
+
+    Raises:
+        UserError: any of these is missing; the line says which.
+    """
+    check_id(repo_id)
+    with hub_errors(repo_id):
+        api = HfApi()
+        api.whoami()
+        again(lambda: api.create_repo(repo_id, repo_type=repo_type, private=private or None, exist_ok=True))
+        api.auth_check(repo_id, repo_type=repo_type, write=True)
+        return api
+
+
+def explain(error: Exception, repo_id: str) -> str:
+    """An error of the Hub's client as one line that says what to do. Holds no token: headers are not looked at."""
+    error = _cause(error)
+    if isinstance(error, HFValidationError):
+        return f"'{repo_id}' is not a repository id like user/name"
+    if isinstance(error, LocalTokenNotFoundError):
+        return "no token for the Hub: run `hf auth login` or set HF_TOKEN"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 401:
+        return "the Hub refuses the token (invalid or expired): run `hf auth login` again"
+    if status in (403, 404):
+        return f"no permission to write to {repo_id}: use a token with write access, or another repository"
+    if isinstance(error, HTTPError | ConnectionError | TimeoutError) and status is None:
+        return f"cannot reach the Hub ({type(error).__name__}): check the network or HF_ENDPOINT"
+    if status is None:
+        return f"{type(error).__name__} while talking to the Hub about {repo_id}"
+    return f"the Hub answers {status} for {repo_id}"
+
+
+def again(action: Callable, attempts: int = ATTEMPTS, wait: float = FIRST_WAIT):
+    """Call `action`; after what may pass (a server's error, a conflict, a lost connection) call it again.
+
+    Raises:
+        Exception: the last attempt's, or the first one's that will not pass.
+    """
+    for attempt in range(attempts):
+        try:
+            return action()
+        except CLIENT_ERRORS as error:
+            if attempt == attempts - 1 or not _may_pass(error):
+                raise
+            time.sleep(wait * 2**attempt)
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(_cause(error), HFValidationError | LocalTokenNotFoundError | FileNotFoundError):
+        return False
+    status = getattr(getattr(_cause(error), "response", None), "status_code", None)
+    return status is None or status in (409, 412, 429) or status >= 500
+
+
+def _cause(error: Exception) -> Exception:
+    """What the client wrapped, if it says."""
+    wrapped = isinstance(error, RuntimeError | FileNotFoundError) and isinstance(error.__cause__, Exception)
+    return error.__cause__ if wrapped else error

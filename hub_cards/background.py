@@ -1,0 +1,92 @@
+"""Publishing while training goes on: never in its way, and nothing is lost if it fails."""
+
+import queue
+import threading
+from pathlib import Path
+
+from huggingface_hub import HfApi
+
+from analysis.runs import load_run
+from command_line import UserError
+from hub_cards.access import CLIENT_ERRORS, explain, open_repo
+from hub_cards.datasets import publish_dataset
+from hub_cards.publish import publish_run, push_revision
+from hub_cards.revisions import checkpoint_revision
+from hub_cards.settings import HubSettings
+
+# How long the end of a run waits for the rest of what is to be sent, in seconds.
+FINISH_WITHIN = 600
+
+
+class BackgroundPublisher:
+    """Sends each checkpoint from a thread of its own; what fails is left for `python -m hub_cards publish`.
+
+    Making one checks ids, token, network and permission, before training starts.
+
+    Args:
+        run: the run's directory.
+        settings: what to push, and where to.
+        report: is told, in a line, what was sent and what was not.
+
+    Raises:
+        UserError: no repository named, or it can't be written to.
+    """
+
+    def __init__(self, run: Path, settings: HubSettings, report=print):
+        if not settings.hub_model_id:
+            raise UserError("push_to_hub needs a repository: --hub_model_id me/facts-tiny")
+        self.run, self.settings, self.report = run, settings, report
+        self.api = open_repo(settings.hub_model_id, "model", settings.hub_private_repo)
+        if settings.hub_dataset_id:
+            open_repo(settings.hub_dataset_id, "dataset", settings.hub_private_repo)
+        self._checkpoints: queue.SimpleQueue = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def checkpoint_saved(self, checkpoint: Path) -> None:
+        """Take note of a checkpoint; returns at once."""
+        self._checkpoints.put(checkpoint)
+
+    def finish(self) -> None:
+        """Send the final model and whatever is missing; waits for it, but not for ever."""
+        self._checkpoints.put(None)
+        self._thread.join(FINISH_WITHIN)
+        if self._thread.is_alive():
+            self._postponed("the Hub takes too long")
+
+    def _work(self) -> None:
+        while (checkpoint := self._checkpoints.get()) is not None:
+            self._attempt(self._push, checkpoint)
+        self._attempt(self._push_all)
+
+    def _attempt(self, action, *arguments) -> None:
+        """Training must not stop for whatever happens here: files that went away, a disk that is full, a bug."""
+        try:
+            action(*arguments)
+        except UserError as error:
+            self._postponed(str(error))
+        except CLIENT_ERRORS as error:
+            self._postponed(explain(error, self.settings.hub_model_id))
+        except Exception as error:
+            self._postponed(type(error).__name__)
+
+    def _push(self, checkpoint: Path) -> None:
+        step = int(checkpoint.name.rsplit("-", 1)[1])
+        push_revision(self.api, self.settings.hub_model_id, checkpoint_revision(load_run(self.run), step, checkpoint))
+
+    def _push_all(self) -> None:
+        publish(self.api, self.run, self.settings.hub_model_id, self.settings.hub_dataset_id, self.report)
+
+    def _postponed(self, reason: str) -> None:
+        command = f"python -m hub_cards publish {self.run} --repo {self.settings.hub_model_id}"
+        if self.settings.hub_dataset_id:
+            command += f" --dataset_repo {self.settings.hub_dataset_id}"
+        self.report(f"not published yet: {reason}. Nothing is lost: {command}")
+
+
+def publish(api: HfApi, run: Path, repo_id: str, dataset_id: str | None = None, report=print) -> int:
+    """A run and, if a repository is named for it, its dataset; returns how many revisions were sent."""
+    sent = 0
+    if dataset_id:
+        sent += publish_dataset(api, run / "dataset", dataset_id, report=report)
+    return sent + publish_run(api, run, repo_id, dataset_id, report)

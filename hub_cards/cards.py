@@ -1,0 +1,144 @@
+"""Cards that tell the truth: filled from directories alone; what was not recorded says so."""
+
+from pathlib import Path
+
+import yaml
+from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
+from safetensors import safe_open
+
+from analysis.figures import baseline
+from analysis.phases import TOLERANCE, find_phases
+from analysis.runs import Run
+from command_line import ENVIRONMENT_KEY
+from hub_cards.revisions import checkpoint_branch, checkpoints, public_settings
+
+TEMPLATES = Path(__file__).parent / "templates"
+MISSING = "not recorded"
+CITATION = """@inproceedings{zucchet2025facts,
+  title     = {How do language models learn facts? Dynamics, curricula and hallucinations},
+  author    = {Zucchet, Nicolas and Bornschein, J{\\"o}rg and Chan, Stephanie and Lampinen, Andrew and
+               Pascanu, Razvan and De, Soham},
+  booktitle = {Conference on Language Modeling},
+  year      = {2025}
+}"""
+_TAGS = ["synthetic", "factual-knowledge", "biographies", "training-dynamics"]
+_PACKAGES = ("python", "torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
+_DATASETS = "https://huggingface.co/datasets"
+
+
+def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
+    """The card of a run's model repository, with metadata for the Hub.
+
+    Args:
+        run: a loaded run.
+        repo_id: where it is or will be published.
+        dataset_id: where its people are published, if they are.
+    """
+    recorded = run.config.get(ENVIRONMENT_KEY) or {}
+    last = next(record for record in reversed(run.records) if "seen_attribute_loss" in record)
+    figure = "figures/learning_curve.png"
+    return str(
+        ModelCard.from_template(
+            _model_data(last, repo_id, dataset_id),
+            template_path=str(TEMPLATES / "model_card.md.j2"),
+            name=repo_id.split("/")[-1],
+            repo_id=repo_id,
+            parameters=_parameters(run.path / "model.safetensors"),
+            people=number(run.config.get("n_individuals")),
+            steps=[checkpoint_branch(step) for step in checkpoints(run.path)],
+            figure=figure if (run.path / figure).exists() else None,
+            seed=run.config.get("seed", MISSING),
+            last={key: last.get(key) for key in _RECORDED} | {k: number(last.get(k)) for k in _COUNTED},
+            measured=f"up to {run.config.get('eval_individuals', MISSING)}",
+            phases=find_phases(*run.curve("seen_attribute_loss"), baseline(run)),
+            tolerance=TOLERANCE,
+            duration=f"{last['seconds'] / 60:.1f} minutes" if "seconds" in last else MISSING,
+            environment=lambda key: recorded.get(key) if recorded.get(key) is not None else MISSING,
+            dataset=f"[{dataset_id}]({_DATASETS}/{dataset_id})" if dataset_id else "`dataset/` in this repository",
+            recipe=yaml.safe_dump(public_settings(run.config), sort_keys=False),
+            versions=", ".join(f"{name} {recorded[name]}" for name in _PACKAGES if name in recorded) or MISSING,
+            citation=CITATION,
+            number=number,
+            percent=percent,
+            step=lambda edge: "not reached" if edge is None else f"{edge:.0f}",
+        )
+    )
+
+
+_RECORDED = (
+    "seen_attribute_loss", "seen_attribute_accuracy", "unseen_attribute_loss", "unseen_attribute_accuracy",
+    "no_knowledge_baseline",
+)  # fmt: skip
+_COUNTED = ("step", "biographies", "tokens")
+
+
+def _model_data(last: dict, repo_id: str, dataset_id: str | None) -> ModelCardData:
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=dataset_id or "biographies",
+            dataset_name="biographies of seen people, held-out wording",
+            metric_type=metric,
+            metric_value=round(last[f"seen_{metric}"], 4),
+        )
+        for metric in ("attribute_loss", "attribute_accuracy")
+        if last.get(f"seen_{metric}") is not None
+    ]
+    return ModelCardData(
+        license="apache-2.0",
+        language="en",
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=_TAGS,
+        datasets=[dataset_id] if dataset_id else None,
+        model_name=repo_id.split("/")[-1],
+        eval_results=results or None,
+    )
+
+
+def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -> str:
+    """The card of a dataset repository, with the YAML that `load_dataset` and the viewer read.
+
+    Args:
+        repo_id: where it is or will be published.
+        configs: the entries of `configs` in the card's YAML, over all populations.
+        settings: of each population, by its name.
+    """
+    data = DatasetCardData(
+        license="cc-by-4.0",
+        language="en",
+        task_categories=["text-generation"],
+        tags=_TAGS,
+        pretty_name="Synthetic biographies",
+        configs=configs,
+    )
+    return str(
+        DatasetCard.from_template(
+            data,
+            template_path=str(TEMPLATES / "dataset_card.md.j2"),
+            name=repo_id.split("/")[-1],
+            repo_id=repo_id,
+            populations=list(settings),
+            settings=settings,
+            citation=CITATION,
+        )
+    )
+
+
+def number(value) -> str:
+    """A number as people read it; says so if there is none."""
+    if value is None:
+        return MISSING
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def percent(value) -> str:
+    """A share in per cent; says so if there is none."""
+    return MISSING if value is None else f"{value:.1%}"
+
+
+def _parameters(weights: Path) -> str:
+    if not weights.exists():
+        return MISSING
+    with safe_open(weights, "pt") as file:
+        return f"{sum(file.get_tensor(name).numel() for name in file.keys()):,}"  # noqa: SIM118

@@ -1,0 +1,133 @@
+"""Publishing populations, several sizes side by side in one repository, and fetching them to train on."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, snapshot_download
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+from command_line import UserError
+from data_builder.directory import build_directory
+from data_builder.source import Source
+from hub_cards.access import again
+from hub_cards.cards import dataset_card
+
+_SETTINGS = "{name}/source/settings.yaml"
+
+
+def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None = None, report=print) -> bool:
+    """Publish a population: Parquet tables, the source to draw its batches from, and the repository's card.
+
+    Args:
+        api: of `open_repo`.
+        directory: a dataset directory; a run's, which holds the source alone, will do: the tables are made from it.
+        repo_id: the dataset repository; populations that are there stay.
+        name: the population's name in it; its size if None (`64k`).
+        report: is told what was sent.
+
+    Returns:
+        Whether anything was sent.
+
+    Raises:
+        UserError: the repository has other people under that name.
+    """
+    source = Source.load(directory)
+    name = name or population_name(source.settings.n_individuals)
+    there = again(lambda: _remote_settings(api, repo_id))
+    if name in there:
+        if there[name]["digest"] == source.digest():
+            return False
+        raise UserError(f"{repo_id} has other people under the name {name}; choose another with --name")
+    with tempfile.TemporaryDirectory() as folder:
+        tables = directory if (directory / "population").is_dir() else _make_tables(directory, Path(folder) / "tables")
+        again(lambda: _commit(api, repo_id, name, tables, there))
+    report(f"published {repo_id}: population {name}")
+    return True
+
+
+def population_name(n_individuals: int) -> str:
+    """`64k` for 64,000."""
+    return f"{n_individuals // 1000}k" if n_individuals % 1000 == 0 else str(n_individuals)
+
+
+def _make_tables(directory: Path, output: Path) -> Path:
+    texts = directory / "source"
+    settings = replace(
+        Source.load(directory).settings, values_dir=str(texts / "values"), templates_dir=str(texts / "templates")
+    )
+    build_directory(settings, output)
+    return output
+
+
+def _commit(api: HfApi, repo_id: str, name: str, tables: Path, there: dict[str, dict]) -> None:
+    """One commit with the tables and a card that lists all populations."""
+    paths = sorted(path for path in tables.rglob("*") if path.is_file() and path.parent != tables)
+    files = {f"{name}/{path.relative_to(tables).as_posix()}": path for path in paths}
+    ours = yaml.safe_load((tables / "source" / "settings.yaml").read_text(encoding="utf-8"))
+    configs = [*_remote_configs(api, repo_id), *_configs(tables, name)]
+    if not any(config.get("default") for config in configs):
+        next(c for c in configs if c["config_name"] == f"{name}-biographies")["default"] = True
+    card = dataset_card(repo_id, configs, there | {name: ours})
+    operations = [CommitOperationAdd(path, file) for path, file in files.items()]
+    operations.append(CommitOperationAdd("README.md", card.encode()))
+    message = f"Publish population {name}"
+    api.create_commit(repo_id, operations, commit_message=message, repo_type="dataset")
+
+
+def _configs(tables: Path, name: str) -> list[dict]:
+    """The configurations of a dataset directory, renamed and moved into the population's folder."""
+    configs = DatasetCard.load(tables / "README.md").data.to_dict()["configs"]
+    return [
+        {
+            "config_name": f"{name}-{config['config_name']}",
+            "data_files": [item | {"path": f"{name}/{item['path']}"} for item in config["data_files"]],
+        }
+        for config in configs
+    ]
+
+
+def _remote_configs(api: HfApi, repo_id: str) -> list[dict]:
+    try:
+        path = api.hf_hub_download(repo_id, "README.md", repo_type="dataset")
+    except EntryNotFoundError:
+        return []
+    return DatasetCard.load(path).data.to_dict().get("configs", [])
+
+
+def _remote_settings(api: HfApi, repo_id: str) -> dict[str, dict]:
+    """Settings of each population that is in the repository, by name."""
+    files = api.list_repo_files(repo_id, repo_type="dataset")
+    names = [path.split("/")[0] for path in files if path.endswith("/source/settings.yaml")]
+    paths = {n: api.hf_hub_download(repo_id, _SETTINGS.format(name=n), repo_type="dataset") for n in sorted(names)}
+    return {n: yaml.safe_load(Path(path).read_text(encoding="utf-8")) for n, path in paths.items()}
+
+
+def find_dataset(dataset: str, name: str | None = None, revision: str | None = None) -> Path:
+    """The directory of a dataset: a local one, or fetched from the Hub (about 100 KB; offline from then on).
+
+    Args:
+        dataset: a directory or a repository id.
+        name: which population of the repository; not needed if it has one.
+        revision: of the repository.
+
+    Raises:
+        UserError: neither; or several populations and none named.
+    """
+    if Path(dataset).exists():
+        return Path(dataset)
+    try:
+        validate_repo_id(dataset)
+        patterns = ["*/source/**"]
+        folder = snapshot_download(dataset, repo_type="dataset", revision=revision, allow_patterns=patterns)
+    except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{dataset} is no dataset directory and cannot be fetched from the Hub: {reason}") from None
+    found = {path.parent.parent.name: path.parent.parent for path in Path(folder).glob("*/source/settings.yaml")}
+    if name is None and len(found) == 1:
+        return next(iter(found.values()))
+    if name not in found:
+        raise UserError(f"{dataset} holds the populations {', '.join(sorted(found))}; choose with --dataset_name")
+    return found[name]

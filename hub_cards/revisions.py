@@ -1,0 +1,85 @@
+"""What each revision of a published run holds, worked out from the run directory alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from analysis.runs import Run
+from command_line import ENVIRONMENT_KEY
+from manifests import MANIFEST, is_sound, sha256
+
+CHECKPOINT = "checkpoint-"
+# Only needed to resume, twice the size of the model, and of no use without the run's directory.
+_NOT_SHARED = {"optimizers.safetensors", "progress.json", MANIFEST}
+# Where a run was written and what was pushed is nobody's business but its owner's.
+_PRIVATE = {
+    ENVIRONMENT_KEY, "output_dir", "dataset", "values_dir", "templates_dir", "resume_from_checkpoint",
+    "overwrite_output_dir", "report_to", "push_to_hub", "hub_model_id", "hub_dataset_id", "hub_private_repo",
+}  # fmt: skip
+_RUN_FOLDERS = ("figures", "dataset")
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A branch and its files, by path in the repository, as content or as the local file that has it."""
+
+    branch: str
+    files: dict[str, Path | bytes]
+
+    def manifest(self) -> dict:
+        """The content of manifest.json."""
+        return json.loads(self.files[MANIFEST])
+
+
+def checkpoint_branch(step: int) -> str:
+    """`step-000500` for step 500, as Pythia's checkpoints are shared."""
+    return f"step-{step:06d}"
+
+
+def checkpoints(run: Path) -> dict[int, Path]:
+    """Sound checkpoints by step, ascending."""
+    found = {int(path.name.removeprefix(CHECKPOINT)): path for path in run.glob(f"{CHECKPOINT}*")}
+    return {step: found[step] for step in sorted(found) if is_sound(found[step])}
+
+
+def checkpoint_revision(run: Run, step: int, checkpoint: Path) -> Revision:
+    """A checkpoint's model, tokenizer and config, and the metrics of its step."""
+    files: dict = {path.name: path for path in sorted(checkpoint.iterdir()) if path.name not in _NOT_SHARED}
+    record = next((record for record in run.records if record["step"] == step), {"step": step})
+    files["metrics.json"] = (json.dumps(record, indent=1) + "\n").encode()
+    return _with_manifest(Revision(checkpoint_branch(step), files))
+
+
+def main_revision(run: Run, card: str, steps: list[Revision]) -> Revision:
+    """The final model, the record of the run, the card, and which revisions there should be."""
+    paths = [path for path in run.path.iterdir() if path.suffix in (".json", ".jsonl", ".safetensors")]
+    for folder in _RUN_FOLDERS:
+        paths += (path for path in (run.path / folder).rglob("*") if path.is_file())
+    files: dict = {path.relative_to(run.path).as_posix(): path for path in sorted(paths)}
+    files["README.md"] = card.encode()
+    files["config.yaml"] = _public_config(run.config).encode()
+    return _with_manifest(Revision("main", files), {step.branch: sha256(step.files[MANIFEST]) for step in steps})
+
+
+def public_settings(config: dict) -> dict:
+    """The settings of a run without local paths and without what concerns its publication."""
+    return {key: value for key, value in config.items() if key not in _PRIVATE}
+
+
+def _public_config(config: dict) -> str:
+    environment = {key: value for key, value in (config.get(ENVIRONMENT_KEY) or {}).items() if key != "command"}
+    return yaml.safe_dump(public_settings(config) | {ENVIRONMENT_KEY: environment}, sort_keys=False, allow_unicode=True)
+
+
+def _with_manifest(revision: Revision, revisions: dict[str, str] | None = None) -> Revision:
+    manifest = {"files": {path: sha256(content_of(file)) for path, file in sorted(revision.files.items())}}
+    if revisions is not None:
+        manifest["revisions"] = revisions
+    return Revision(revision.branch, revision.files | {MANIFEST: json.dumps(manifest, indent=1).encode()})
+
+
+def content_of(file: Path | bytes) -> bytes:
+    """The bytes of a file of a revision."""
+    return file if isinstance(file, bytes) else file.read_bytes()
