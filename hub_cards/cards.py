@@ -60,7 +60,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             citation=CITATION,
             number=number,
             percent=percent,
-            step=lambda edge: "not reached" if edge is None else f"{edge:.0f}",
+            step=lambda edge: "not reached" if edge is None else f"at step {edge:.0f}",
         )
     )
 

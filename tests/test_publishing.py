@@ -48,12 +48,6 @@ def finished(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def hub():
-    with HubServer() as server:
-        yield server
-
-
 @pytest.fixture(scope="module")
 def published(finished, tmp_path_factory):
     """The run and its people on a Hub, sent by the command."""
