@@ -4,7 +4,7 @@ import argparse
 import difflib
 import os
 import sys
-from dataclasses import fields
+from dataclasses import field, fields
 from pathlib import Path
 
 import yaml
@@ -12,6 +12,11 @@ from transformers import HfArgumentParser
 
 # Written into a run's config.yaml beside the settings, so that the file stays a recipe.
 ENVIRONMENT_KEY = "environment"
+
+
+def setting(default, help: str):
+    """A dataclass field with its help text: one setting of a script."""
+    return field(default=default, metadata={"help": help})
 
 
 class UserError(Exception):

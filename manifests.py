@@ -1,10 +1,17 @@
-"""A manifest: the sha256 of every file of a directory, so that damage and mix-ups are found."""
+"""Checkpoints of a run, and manifests: the sha256 of every file of a directory, to find damage and mix-ups."""
 
 import hashlib
 import json
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+CHECKPOINT = "checkpoint-"
+
+
+def checkpoints(run: Path) -> dict[int, Path]:
+    """The checkpoints of a run directory by step, ascending; sound or not."""
+    found = {int(path.name.removeprefix(CHECKPOINT)): path for path in run.glob(f"{CHECKPOINT}*")}
+    return dict(sorted(found.items()))
 
 
 def digests(directory: Path) -> dict[str, str]:

@@ -7,8 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from command_line import parse_settings, run
-from data_builder.source import DataSettings, Source, setting
+from command_line import parse_settings, run, setting
+from data_builder.source import DataSettings, Source
 from hub_cards.settings import HubSettings
 from modeling.presets import ModelSettings
 from training.settings import TrainingSettings

@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import run_pretrain  # for the keys of a recipe, so that one recipe serves both
-from command_line import UserError, parse_settings, run
+from command_line import UserError, parse_settings, run, setting
 from data_builder.directory import build_directory
-from data_builder.source import DataSettings, setting
+from data_builder.source import DataSettings
 
 
 @dataclass

@@ -9,10 +9,11 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
+from command_line import setting
 from data_builder.biographies import Renderer
 from data_builder.random import uniforms
 from data_builder.sentences import TEMPLATES_DIR
-from data_builder.source import DataSettings, Source, setting
+from data_builder.source import DataSettings, Source
 from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, VALUES_DIR
 
 CONFIGURATIONS = ("population", "biographies", "templates")

@@ -2,20 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import yaml
 
-from command_line import UserError
+from command_line import UserError, setting
 from data_builder.population import Population, build_population
 from data_builder.sentences import TEMPLATES_DIR, Template, load_templates
 from data_builder.word_lists import ATTRIBUTES, VALUES_DIR, WordLists, load_word_lists
-
-
-def setting(default, help: str):
-    """A dataclass field with its help text."""
-    return field(default=default, metadata={"help": help})
 
 
 @dataclass

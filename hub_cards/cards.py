@@ -10,7 +10,7 @@ from analysis.figures import baseline
 from analysis.phases import TOLERANCE, find_phases
 from analysis.runs import Run
 from command_line import ENVIRONMENT_KEY
-from hub_cards.revisions import checkpoint_branch, checkpoints, public_settings
+from hub_cards.revisions import checkpoint_branch, public_settings, sound_checkpoints
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "not recorded"
@@ -45,7 +45,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             repo_id=repo_id,
             parameters=_parameters(run.path / "model.safetensors"),
             people=number(run.config.get("n_individuals")),
-            steps=[checkpoint_branch(step) for step in checkpoints(run.path)],
+            steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
             last={key: last.get(key) for key in _RECORDED} | {k: number(last.get(k)) for k in _COUNTED},

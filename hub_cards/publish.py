@@ -13,7 +13,7 @@ from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 from analysis.runs import load_run
 from hub_cards.access import again
 from hub_cards.cards import model_card
-from hub_cards.revisions import Revision, checkpoint_revision, checkpoints, main_revision
+from hub_cards.revisions import Revision, checkpoint_revision, main_revision, sound_checkpoints
 from manifests import MANIFEST, sha256
 
 _HUB_FILES = {".gitattributes"}
@@ -33,7 +33,7 @@ def publish_run(api: HfApi, path: Path, repo_id: str, dataset_id: str | None = N
         How many revisions were sent.
     """
     run = load_run(path)
-    steps = [checkpoint_revision(run, step, folder) for step, folder in checkpoints(path).items()]
+    steps = [checkpoint_revision(run, step, folder) for step, folder in sound_checkpoints(path).items()]
     revisions = [*steps]
     if (path / "model.safetensors").exists():
         revisions.append(main_revision(run, model_card(run, repo_id, dataset_id), steps))

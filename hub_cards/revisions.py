@@ -8,9 +8,8 @@ import yaml
 
 from analysis.runs import Run
 from command_line import ENVIRONMENT_KEY
-from manifests import MANIFEST, is_sound, sha256
+from manifests import MANIFEST, checkpoints, is_sound, sha256
 
-CHECKPOINT = "checkpoint-"
 # Only needed to resume, twice the size of the model, and of no use without the run's directory.
 _NOT_SHARED = {"optimizers.safetensors", "progress.json", MANIFEST}
 # Where a run was written and what was pushed is nobody's business but its owner's.
@@ -38,10 +37,9 @@ def checkpoint_branch(step: int) -> str:
     return f"step-{step:06d}"
 
 
-def checkpoints(run: Path) -> dict[int, Path]:
-    """Sound checkpoints by step, ascending."""
-    found = {int(path.name.removeprefix(CHECKPOINT)): path for path in run.glob(f"{CHECKPOINT}*")}
-    return {step: found[step] for step in sorted(found) if is_sound(found[step])}
+def sound_checkpoints(run: Path) -> dict[int, Path]:
+    """The checkpoints that are as their manifests say, by step, ascending."""
+    return {step: path for step, path in checkpoints(run).items() if is_sound(path)}
 
 
 def checkpoint_revision(run: Run, step: int, checkpoint: Path) -> Revision:

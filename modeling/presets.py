@@ -1,9 +1,9 @@
 """Model presets by name: stock GPT-2 configurations."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from command_line import UserError
+from command_line import UserError, setting
 
 # Sizes of the paper (Sec. 2 and App. C): 44m is its default model; `tiny` and `nano` are this
 # project's, for minutes on a CPU and for tests.
@@ -22,12 +22,10 @@ VOCABULARY_MULTIPLE = 64
 class ModelSettings:
     """Which model. Sizes that are given override the preset's."""
 
-    preset: Literal["nano", "tiny", "44m", "163m", "400m"] = field(
-        default="44m", metadata={"help": "model size by name"}
-    )
-    n_layer: int | None = field(default=None, metadata={"help": "number of blocks"})
-    n_head: int | None = field(default=None, metadata={"help": "attention heads in a block"})
-    n_embd: int | None = field(default=None, metadata={"help": "width of the residual stream"})
+    preset: Literal["nano", "tiny", "44m", "163m", "400m"] = setting("44m", "model size by name")
+    n_layer: int | None = setting(None, "number of blocks")
+    n_head: int | None = setting(None, "attention heads in a block")
+    n_embd: int | None = setting(None, "width of the residual stream")
 
 
 def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):

@@ -13,7 +13,7 @@ from analysis.runs import load_run
 from command_line import UserError
 from hub_cards.cards import MISSING, dataset_card, model_card
 from hub_cards.datasets import population_name
-from hub_cards.revisions import checkpoints, main_revision
+from hub_cards.revisions import main_revision, sound_checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_what_was_not_recorded_is_said_to_be_missing(copy):
 
 def test_damaged_checkpoints_are_not_published(copy):
     (copy / "checkpoint-10" / "config.json").write_text("{}")
-    assert list(checkpoints(copy)) == [20]
+    assert list(sound_checkpoints(copy)) == [20]
     assert "step-000010" not in model_card(load_run(copy), "me/facts")
 
 

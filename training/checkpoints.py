@@ -10,8 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from command_line import UserError
-from manifests import is_sound, write_manifest
-from training.run_directory import CHECKPOINT
+from manifests import CHECKPOINT, checkpoints, is_sound, write_manifest
 
 OPTIMIZERS = "optimizers.safetensors"
 PROGRESS = "progress.json"
@@ -70,13 +69,13 @@ def find_checkpoint(run: Path, which: str, report=print) -> Path:
     Raises:
         UserError: there is none.
     """
-    found = sorted(run.glob(f"{CHECKPOINT}*"), key=lambda path: int(path.name.removeprefix(CHECKPOINT)))
+    found = checkpoints(run)
     if which != "latest":
-        if not Path(which).is_dir():
-            raise UserError(f"nothing to resume from: {which} is no checkpoint")
-        limit = int(Path(which).name.removeprefix(CHECKPOINT))
-        found = [path for path in found if int(path.name.removeprefix(CHECKPOINT)) <= limit]
-    for path in reversed(found):
+        named = next((step for step, path in found.items() if path.resolve() == Path(which).resolve()), None)
+        if named is None:
+            raise UserError(f"nothing to resume from: {which} is no checkpoint of {run}")
+        found = {step: path for step, path in found.items() if step <= named}
+    for path in reversed(found.values()):
         if is_sound(path):
             return path
         report(f"{path} is damaged (a file differs from its manifest); trying an older checkpoint")

@@ -13,7 +13,6 @@ from command_line import ENVIRONMENT_KEY, UserError
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
-CHECKPOINT = "checkpoint-"
 PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
 # Settings that may differ when a run is resumed: they do not change what is computed.
 _FREE = {

@@ -1,12 +1,9 @@
 """The settings of a training run. Defaults are the paper's default run (Sec. 2, App. B)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-
-def setting(default, help: str):
-    """A dataclass field with its help text."""
-    return field(default=default, metadata={"help": help})
+from command_line import setting
 
 
 @dataclass
@@ -33,9 +30,7 @@ class TrainingSettings:
     eval_steps: int = setting(100, "measure knowledge every so many steps")
     eval_individuals: int = setting(512, "individuals measured in each group")
     save_steps: int | None = setting(None, "checkpoint every so many steps")
-    save_at: list[int] | None = field(default=None, metadata={"help": "checkpoint at these steps"})
+    save_at: list[int] | None = setting(None, "checkpoint at these steps")
     resume_from_checkpoint: str | None = setting(None, "`latest`, or a checkpoint directory of this run")
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew")
-    report_to: list[str] | None = field(
-        default=None, metadata={"help": "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard"}
-    )
+    report_to: list[str] | None = setting(None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard")

@@ -1,0 +1,52 @@
+"""What publishing costs a run: the same run with and without it, in turn, against the tests' Hub on this machine.
+
+PYTHONPATH=tests python -m benchmarks.publishing [--json FILE]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hub_server import HubServer, client_environment
+
+from analysis.runs import load_run
+
+ROUNDS = 5
+STEPS = 200
+SAVE_STEPS = 50  # ten times as often as in recipes/tiny.yaml
+
+
+def seconds(folder: Path, hub: HubServer, name: str, push: bool) -> float:
+    """Training time of one run, start and end apart, as it records it itself."""
+    command = [sys.executable, "run_pretrain.py", "recipes/tiny.yaml", "--output_dir", str(folder / name)]
+    command += ["--max_steps", str(STEPS), "--save_steps", str(SAVE_STEPS)]
+    if push:
+        command += ["--push_to_hub", "--hub_model_id", f"me/{name}"]
+    environment = client_environment(hub, folder / "home", "hf_write")
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    return load_run(folder / name).records[-1]["seconds"]
+
+
+def main() -> None:
+    """Five rounds of two runs; the median of the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    arguments = parser.parse_args()
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder, HubServer() as hub:
+        for number in range(ROUNDS):
+            plain, pushed = (seconds(Path(folder), hub, f"{push}-{number}", push) for push in (False, True))
+            ratios.append(pushed / plain)
+            print(f"round {number}: {plain:.1f} s without, {pushed:.1f} s with publishing", flush=True)
+    figures = {"ratio_published": statistics.median(ratios), "ratios": ratios}
+    print(f"with / without: {figures['ratio_published']:.3f} (median of {ROUNDS}; {min(ratios):.3f}-{max(ratios):.3f})")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
