@@ -6,6 +6,7 @@ PYTHON ?= python3
 CONSTRAINTS ?= -c constraints-cpu.txt
 BIN := .venv/bin
 OUTPUT ?= runs/demo
+ONE_PROCESS := --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no
 
 .PHONY: demo test quality
 
@@ -17,12 +18,12 @@ OUTPUT ?= runs/demo
 
 demo: .venv/installed
 	test -e data/tiny || $(BIN)/python -m data_builder recipes/tiny.yaml --output_dir data/tiny
-	$(BIN)/accelerate launch --quiet --num_processes 1 run_pretrain.py recipes/tiny.yaml --dataset data/tiny \
+	$(BIN)/accelerate launch --quiet $(ONE_PROCESS) run_pretrain.py recipes/tiny.yaml --dataset data/tiny \
 		--output_dir $(OUTPUT) --overwrite_output_dir
 	$(BIN)/python -m evaluation $(OUTPUT) --people 3
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 quality: .venv/installed
 	$(BIN)/ruff check .

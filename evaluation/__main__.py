@@ -33,8 +33,9 @@ def main(argv: list[str]) -> None:
 
 
 def _load(path: Path):
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
+    logging.disable_progress_bar()
     if not (path / "model.safetensors").exists():
         raise UserError(f"{path} has no final model yet; its checkpoints can be loaded one by one")
     return AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)

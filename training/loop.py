@@ -52,6 +52,7 @@ class Training:
         self.micro_batch = self.settings.per_device_train_batch_size * n_processes
         self.batch_size = self.micro_batch * self.settings.gradient_accumulation_steps
         self.losses: list[torch.Tensor] = []
+        self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
 
     def __call__(self) -> None:
@@ -130,7 +131,7 @@ class Training:
         """Write a line of metrics: the mean loss since the last one, and knowledge where it is due."""
         record = asdict(self.progress)
         record["learning_rate"] = self.optimizers[0].param_groups[0]["lr"]
-        record["loss"] = self._mean_loss()
+        record["loss"] = self.last_loss = self._mean_loss()
         if self._due(self.settings.eval_steps) and self.accelerator.is_main_process:
             with self.accelerator.autocast():
                 self.metrics = self.measure(self.model)
@@ -151,8 +152,8 @@ class Training:
         for step, loss in enumerate(losses, first):
             if not abs(loss) < float("inf"):
                 raise UserError(
-                    f"the loss of step {step} is {loss}; stopped. Checkpoints before it are kept: "
-                    "lower the learning rate and begin anew, or resume with another machine precision"
+                    f"the loss of step {step} is {loss}; stopped. The checkpoints before it are kept; "
+                    "lower the learning rate and begin anew"
                 )
         return sum(losses) / len(losses)
 
@@ -180,8 +181,8 @@ class Training:
         )
 
     def _postfix(self) -> str:
-        speed = f"{self.progress.tokens / self.progress.seconds / 1000:.1f}k tokens/s"
-        if not self.metrics:
-            return speed
-        loss, baseline = self.metrics["seen_attribute_loss"], self.metrics["no_knowledge_baseline"]
-        return f"attribute loss {loss:.2f} (baseline {baseline:.2f}), {speed}"
+        parts = [] if self.last_loss is None else [f"loss {self.last_loss:.2f}"]
+        if self.metrics:
+            loss, baseline = self.metrics["seen_attribute_loss"], self.metrics["no_knowledge_baseline"]
+            parts.append(f"attribute loss {loss:.2f} (baseline {baseline:.2f})")
+        return ", ".join([*parts, f"{self.progress.tokens / self.progress.seconds / 1000:.1f}k tokens/s"])
