@@ -10,17 +10,11 @@ from analysis.figures import baseline
 from analysis.phases import TOLERANCE, find_phases
 from analysis.runs import Run
 from command_line import ENVIRONMENT_KEY
+from evaluation.citation import CITATION
 from hub_cards.revisions import checkpoint_branch, public_settings, sound_checkpoints
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "not recorded"
-CITATION = """@inproceedings{zucchet2025facts,
-  title     = {How do language models learn facts? Dynamics, curricula and hallucinations},
-  author    = {Zucchet, Nicolas and Bornschein, J{\\"o}rg and Chan, Stephanie and Lampinen, Andrew and
-               Pascanu, Razvan and De, Soham},
-  booktitle = {Conference on Language Modeling},
-  year      = {2025}
-}"""
 _TAGS = ["synthetic", "factual-knowledge", "biographies", "training-dynamics"]
 _PACKAGES = ("python", "torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
 _DATASETS = "https://huggingface.co/datasets"

@@ -1,10 +1,36 @@
 """A Hub with one repository in it, and a client in this process."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
-from hub_server import HubServer
+from hub_server import HubServer, client_environment
 from huggingface_hub import CommitOperationAdd, HfApi, constants
 
 WEIGHTS = bytes(range(256)) * 40
+ROOT = Path(__file__).parents[1]
+
+
+class Client:
+    """Runs commands as a user of a Hub would, with a fresh home."""
+
+    def __init__(self, hub, home, token="hf_write", **environment):
+        self.environment = client_environment(hub, home, token) | environment
+
+    def run(self, *command, code=0):
+        words = [str(word) for word in (sys.executable, *command)]
+        done = subprocess.run(words, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "hf_" not in done.stdout + done.stderr, "a token was printed"
+        return done
+
+    def hub_cards(self, *arguments, code=0):
+        return self.run("-m", "hub_cards", *arguments, code=code)
+
+    def python(self, source):
+        return json.loads(self.run("-c", source).stdout)
 
 
 @pytest.fixture

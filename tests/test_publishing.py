@@ -1,13 +1,12 @@
 """Runs and datasets through a loopback Hub, with the real clients, each in a process with caches of its own."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from hub_server import HubServer, client_environment
+from hub_server import HubServer
+from hub_toys import Client
 from safetensors.torch import load_file
 
 import run_pretrain
@@ -18,26 +17,6 @@ from manifests import sha256
 ROOT = Path(__file__).parents[1]
 NANO = str(ROOT / "recipes" / "nano.yaml")
 PEOPLE = DataSettings(n_individuals=64, n_unseen=32, n_new=0, entries_per_list=12)
-
-
-class Client:
-    """Runs commands as a user of a Hub would, with a fresh home."""
-
-    def __init__(self, hub, home, token="hf_write", **environment):
-        self.environment = client_environment(hub, home, token) | environment
-
-    def run(self, *command, code=0):
-        words = [str(word) for word in (sys.executable, *command)]
-        done = subprocess.run(words, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "hf_" not in done.stdout + done.stderr, "a token was printed"
-        return done
-
-    def hub_cards(self, *arguments, code=0):
-        return self.run("-m", "hub_cards", *arguments, code=code)
-
-    def python(self, source):
-        return json.loads(self.run("-c", source).stdout)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import datasets
 import evaluate
 import numpy as np
 
+from evaluation.citation import CITATION
 from evaluation.knowledge import attribute_losses
 
 _DESCRIPTION = """\
@@ -23,16 +24,6 @@ Returns:
     per_attribute (list of float): the loss of attribute 1, 2, ...
 """
 
-_CITATION = """\
-@inproceedings{zucchet2025facts,
-  title={How do language models learn facts? Dynamics, curricula and hallucinations},
-  author={Zucchet, Nicolas and Bornschein, J\\"org and Chan, Stephanie and Lampinen, Andrew and
-          Pascanu, Razvan and De, Soham},
-  booktitle={Conference on Language Modeling},
-  year={2025}
-}
-"""
-
 
 class AttributeLoss(evaluate.Metric):
     """Attribute loss as an `evaluate` metric."""
@@ -44,7 +35,7 @@ class AttributeLoss(evaluate.Metric):
         }
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
-            citation=_CITATION,
+            citation=CITATION,
             inputs_description=_INPUTS,
             features=datasets.Features(features),
         )

@@ -4,6 +4,7 @@ import datasets
 import evaluate
 
 from evaluation import knowledge
+from evaluation.citation import CITATION
 
 _DESCRIPTION = """\
 No-knowledge baseline: the attribute loss of an ideal model that knows which values an attribute can
@@ -25,7 +26,7 @@ class NoKnowledgeBaseline(evaluate.Metric):
     def _info(self):
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
-            citation="Zucchet et al. 2025, arXiv 2503.21676",
+            citation=CITATION,
             inputs_description=_INPUTS,
             features=datasets.Features({"value_sizes": datasets.Value("int64")}),
         )
