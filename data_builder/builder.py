@@ -63,21 +63,16 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
         return datasets.DatasetInfo(features=_FEATURES[self.config.name])
 
     def _split_generators(self, dl_manager):
-        if self.config.name == "templates":
-            return [datasets.SplitGenerator("train", {"split": "train", "starts": [0]})]
-        groups = self.source.population.groups
-        splits = SPLITS if self.config.name == "biographies" else {g: (g, False) for g in groups}
         generators = []
-        for split, (group, _) in splits.items():
-            rows = len(groups[group])
+        for split, group in splits(self.config.name, self.source.population.groups).items():
+            rows = len(self.source.population.groups[group]) if group else 0
             if split == "train":
                 rows *= self.config.biographies_per_individual
-            if rows:
-                starts = list(range(0, rows, BLOCK))
-                generators.append(datasets.SplitGenerator(split, {"split": split, "rows": rows, "starts": starts}))
+            starts = list(range(0, rows, BLOCK)) or [0]
+            generators.append(datasets.SplitGenerator(split, {"split": split, "rows": rows, "starts": starts}))
         return generators
 
-    def _generate_tables(self, split: str, starts: list[int], rows: int = 0):
+    def _generate_tables(self, split: str, starts: list[int], rows: int):
         make = {"population": self._people, "biographies": self._biographies, "templates": self._templates}
         renderer = Renderer(self.source)
         for start in starts:
@@ -116,6 +111,14 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
         numbered = [(a, i, t) for a, ts in enumerate(renderer.templates) for i, t in enumerate(ts)]
         texts = [f"{t.head} {{name}}{t.middle} {{value}}{t.tail}".lstrip() for _, _, t in numbered]
         return {"attribute": [a for a, _, _ in numbered], "template_id": [i for _, i, _ in numbered], "text": texts}
+
+
+def splits(name: str, groups: dict[str, range]) -> dict[str, str | None]:
+    """The splits of a configuration, each with the group of people it is about; none for a group without people."""
+    if name == "templates":
+        return {"train": None}
+    about = {split: group for split, (group, _) in SPLITS.items()} if name == "biographies" else {g: g for g in groups}
+    return {split: group for split, group in about.items() if groups[group]}
 
 
 _SPANS = datasets.List(datasets.List(_INDEX, length=2), length=len(ATTRIBUTES))

@@ -29,20 +29,39 @@ def build_directory(data: DataSettings, output: Path, biographies_per_individual
     source = Source.build(data)
     unfinished = output.with_name(f".{output.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    files = _build_tables(data, unfinished, biographies_per_individual, num_proc)
+    _build_tables(data, unfinished, biographies_per_individual, num_proc)
     source.save(unfinished)
-    configs = [{"config_name": name, "data_files": data_files} for name, data_files in files.items()]
-    text = f"---\n{yaml.safe_dump({'configs': configs}, sort_keys=False)}---\n"
+    text = f"---\n{yaml.safe_dump({'configs': configurations(source)}, sort_keys=False)}---\n"
     (unfinished / "README.md").write_text(text, encoding="utf-8")
     unfinished.rename(output)
     return source
 
 
-def _build_tables(data: DataSettings, output: Path, biographies_per_individual: int, num_proc: int) -> dict[str, list]:
-    """Write the Parquet files; returns the `data_files` of each configuration."""
+def configurations(source: Source, population: str = "") -> list[dict]:
+    """What a card's YAML says of the tables, for `load_dataset`: configurations, splits, and where their files are.
+
+    Args:
+        source: whose tables.
+        population: its name, if the tables lie in a folder of that name among others.
+    """
+    from data_builder.builder import CONFIGURATIONS, splits
+
+    prefix, folder = (f"{population}-", f"{population}/") if population else ("", "")
+    return [
+        {
+            "config_name": f"{prefix}{name}",
+            "data_files": [
+                {"split": split, "path": f"{folder}{name}/biographies-{split}*.parquet"}
+                for split in splits(name, source.population.groups)
+            ],
+        }
+        for name in CONFIGURATIONS
+    ]
+
+
+def _build_tables(data: DataSettings, output: Path, biographies_per_individual: int, num_proc: int) -> None:
     from data_builder.builder import CONFIGURATIONS, BiographyBuilder
 
-    files = {}
     for name in CONFIGURATIONS:
         with tempfile.TemporaryDirectory() as cache:
             builder = BiographyBuilder(
@@ -53,7 +72,5 @@ def _build_tables(data: DataSettings, output: Path, biographies_per_individual: 
             )
             processes = num_proc if num_proc > 1 else None
             builder.download_and_prepare(str(output / name), file_format="parquet", num_proc=processes)
-        files[name] = [{"split": s, "path": f"{name}/biographies-{s}*.parquet"} for s in builder.info.splits]
     for lock in output.glob("*.lock"):
         lock.unlink()
-    return files

@@ -2,7 +2,7 @@
 
 python -m hub_cards publish runs/mine --repo me/facts-tiny     # a finished run, or the rest of one
 python -m hub_cards publish-dataset data/64k --repo me/biographies
-python -m hub_cards preview runs/mine                          # the card, without network
+python -m hub_cards preview runs/mine                          # the cards, without network
 python -m hub_cards verify me/facts-tiny                       # every revision against its manifest
 """
 
@@ -72,10 +72,17 @@ def _publish_dataset(arguments) -> None:
 
 
 def _preview(arguments) -> None:
+    """The model's card and, if a repository is named for it, that of the run's people."""
     from analysis.runs import load_run
+    from data_builder.source import Source
     from hub_cards.cards import model_card
+    from hub_cards.datasets import population_card, population_name
 
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
+    if arguments.dataset_repo:
+        source = Source.load(Path(arguments.what) / "dataset")
+        name = population_name(source.settings.n_individuals)
+        print(population_card(arguments.dataset_repo, source, name, configs=[], there={}))
 
 
 def _verify(arguments) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFoundError
+from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
 from command_line import UserError
@@ -64,10 +64,12 @@ def explain(error: Exception, repo_id: str) -> str:
         return f"'{repo_id}' is not a repository id like user/name"
     if isinstance(error, LocalTokenNotFoundError):
         return "no token for the Hub: run `hf auth login` or set HF_TOKEN"
+    if isinstance(error, RepositoryNotFoundError):  # also a 401, where the Hub won't say which it is
+        return f"there is no repository {repo_id}, or this token has no access to it"
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 401:
         return "the Hub refuses the token (invalid or expired): run `hf auth login` again"
-    if status in (403, 404):
+    if status == 403:
         return f"no permission to write to {repo_id}: use a token with write access, or another repository"
     if isinstance(error, HTTPError | ConnectionError | TimeoutError) and status is None:
         return f"cannot reach the Hub ({type(error).__name__}): check the network or HF_ENDPOINT"

@@ -1,7 +1,7 @@
 """Publishing populations, several sizes side by side in one repository, and fetching them to train on."""
 
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
@@ -10,7 +10,7 @@ from huggingface_hub.errors import EntryNotFoundError, HFValidationError, Reposi
 from huggingface_hub.utils import validate_repo_id
 
 from command_line import UserError
-from data_builder.directory import build_directory
+from data_builder.directory import build_directory, configurations
 from data_builder.source import Source
 from hub_cards.access import again
 from hub_cards.cards import dataset_card
@@ -42,8 +42,8 @@ def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None 
             return False
         raise UserError(f"{repo_id} has other people under the name {name}; choose another with --name")
     with tempfile.TemporaryDirectory() as folder:
-        tables = directory if (directory / "population").is_dir() else _make_tables(directory, Path(folder) / "tables")
-        again(lambda: _commit(api, repo_id, name, tables, there))
+        tables = directory if (directory / "population").is_dir() else _make_tables(source, Path(folder) / "tables")
+        again(lambda: _commit(api, repo_id, name, source, tables, there))
     report(f"published {repo_id}: population {name}")
     return True
 
@@ -53,40 +53,34 @@ def population_name(n_individuals: int) -> str:
     return f"{n_individuals // 1000}k" if n_individuals % 1000 == 0 else str(n_individuals)
 
 
-def _make_tables(directory: Path, output: Path) -> Path:
-    texts = directory / "source"
-    settings = replace(
-        Source.load(directory).settings, values_dir=str(texts / "values"), templates_dir=str(texts / "templates")
-    )
-    build_directory(settings, output)
+def population_card(repo_id: str, source: Source, name: str, configs: list[dict], there: dict[str, dict]) -> str:
+    """The card of a dataset repository once a population has joined those that are there.
+
+    Args:
+        repo_id: the dataset repository.
+        source: the population that joins.
+        name: its name there.
+        configs: the configurations of the others.
+        there: their settings, by name.
+    """
+    ours = configurations(source, name)
+    if not any(config.get("default") for config in configs):
+        next(config for config in ours if config["config_name"] == f"{name}-biographies")["default"] = True
+    return dataset_card(repo_id, [*configs, *ours], there | {name: asdict(source.settings)})
+
+
+def _make_tables(source: Source, output: Path) -> Path:
+    build_directory(source.settings, output)
     return output
 
 
-def _commit(api: HfApi, repo_id: str, name: str, tables: Path, there: dict[str, dict]) -> None:
+def _commit(api: HfApi, repo_id: str, name: str, source: Source, tables: Path, there: dict[str, dict]) -> None:
     """One commit with the tables and a card that lists all populations."""
     paths = sorted(path for path in tables.rglob("*") if path.is_file() and path.parent != tables)
-    files = {f"{name}/{path.relative_to(tables).as_posix()}": path for path in paths}
-    ours = yaml.safe_load((tables / "source" / "settings.yaml").read_text(encoding="utf-8"))
-    configs = [*_remote_configs(api, repo_id), *_configs(tables, name)]
-    if not any(config.get("default") for config in configs):
-        next(c for c in configs if c["config_name"] == f"{name}-biographies")["default"] = True
-    card = dataset_card(repo_id, configs, there | {name: ours})
+    files: dict = {f"{name}/{path.relative_to(tables).as_posix()}": path for path in paths}
+    files["README.md"] = population_card(repo_id, source, name, _remote_configs(api, repo_id), there).encode()
     operations = [CommitOperationAdd(path, file) for path, file in files.items()]
-    operations.append(CommitOperationAdd("README.md", card.encode()))
-    message = f"Publish population {name}"
-    api.create_commit(repo_id, operations, commit_message=message, repo_type="dataset")
-
-
-def _configs(tables: Path, name: str) -> list[dict]:
-    """The configurations of a dataset directory, renamed and moved into the population's folder."""
-    configs = DatasetCard.load(tables / "README.md").data.to_dict()["configs"]
-    return [
-        {
-            "config_name": f"{name}-{config['config_name']}",
-            "data_files": [item | {"path": f"{name}/{item['path']}"} for item in config["data_files"]],
-        }
-        for config in configs
-    ]
+    api.create_commit(repo_id, operations, commit_message=f"Publish population {name}", repo_type="dataset")
 
 
 def _remote_configs(api: HfApi, repo_id: str) -> list[dict]:

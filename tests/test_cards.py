@@ -119,8 +119,12 @@ def test_names_of_populations():
 
 def test_preview_needs_no_network_and_writes_nothing(copy, capsys):
     before = sorted(copy.rglob("*"))
-    command.main(["preview", str(copy), "--repo", "me/facts"])
-    assert capsys.readouterr().out.startswith("---\n")
+    command.main(["preview", str(copy), "--repo", "me/facts", "--dataset_repo", "me/people"])
+    said = capsys.readouterr().out
+    assert said.startswith("---\n")
+    assert "# facts\n" in said
+    assert "# people\n" in said
+    assert "64/biographies/biographies-validation*.parquet" in said
     assert sorted(copy.rglob("*")) == before
 
 

@@ -170,7 +170,8 @@ def test_private_repositories_are_for_their_owner(hub, finished, tmp_path):
     assert all(repo.private for repo in hub.repos.values())
     assert "every revision is as its manifest says" in owner.hub_cards("verify", "me/secret").stdout
     stranger = Client(hub, tmp_path / "stranger", token="hf_other")
-    assert "me/secret" in stranger.hub_cards("verify", "me/secret", code=2).stderr
+    refused = stranger.hub_cards("verify", "me/secret", code=2).stderr
+    assert refused == "error: there is no repository me/secret, or this token has no access to it\n"
 
 
 def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_path):
