@@ -6,6 +6,8 @@ from pathlib import Path
 
 from accelerate.tracking import GeneralTracker, on_main_process
 
+from training.run_directory import replace_text
+
 
 class JsonlTracker(GeneralTracker):
     """An accelerate tracker that appends each record to a file.
@@ -45,8 +47,6 @@ def _json_number(value):
 
 def truncate_metrics(path: Path, step: int) -> None:
     """Keep the records up to `step`, when a run goes back to a checkpoint; drop a line cut in half."""
-    from training.run_directory import replace_text
-
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
