@@ -22,7 +22,7 @@ class DataSettings:
     n_new: int = setting(16_000, "individuals kept for fine-tuning (group `new`)")
     n_heldout_templates: int = setting(5, "templates an individual keeps for evaluation, of each attribute's")
     entries_per_list: int | None = setting(
-        None, "names and values in use, of each word list: a small world keeps the paper's people per name and value"
+        None, "names and values in use, of each word list; fewer for a small world, or a name gives a person away"
     )
     population_seed: int = setting(0, "decides names, values and template splits")
     values_dir: str | None = setting(None, "directory of own word lists")

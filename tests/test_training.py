@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,6 +182,15 @@ def test_resume_passes_over_a_damaged_checkpoint_and_says_so(finished, tmp_path,
     assert same(weights(finished), weights(tmp_path / "run"))
 
 
+def test_a_batch_may_be_shared_otherwise_when_a_run_is_resumed(tmp_path, finished):
+    pretrain(tmp_path / "run", "--save_at", 10)
+    for path in (tmp_path / "run" / "model.safetensors", tmp_path / "run" / "checkpoint-20"):
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    options = ("--per_device_train_batch_size", 4, "--gradient_accumulation_steps", 2)
+    run = pretrain(tmp_path / "run", "--resume_from_checkpoint", "latest", *options)
+    assert run.curve(SEEN)[1] == pytest.approx(load_run(finished).curve(SEEN)[1], rel=1e-4)
+
+
 def test_checkpoints_at_a_list_of_steps(tmp_path):
     pretrain(tmp_path / "run", "--save_at", 3, 7, "--save_steps", 15)
     assert {path.name for path in tmp_path.glob("run/checkpoint-*")} == {f"checkpoint-{s}" for s in (3, 7, 15)}
@@ -196,6 +206,7 @@ def contents(folder):
         ((), "holds a run already"),
         (("--resume_from_checkpoint", "latest", "--seed", "4"), "seed is 4 now, but the run has 0"),
         (("--resume_from_checkpoint", "latest", "--n_individuals", "9"), "n_individuals is 9 now, but the run has 64"),
+        (("--resume_from_checkpoint", "latest", "--per_device_train_batch_size", "4"), "batches of 4 now, .* has 8"),
         (("--resume_from_checkpoint", "latest", "--max_steps", "30"), "max_steps is 30 now, but the run has 20"),
         (("--resume_from_checkpoint", "checkpoint-77"), "checkpoint-77 is no checkpoint"),
     ],

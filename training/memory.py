@@ -7,7 +7,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def keep_memory() -> None:
-    """Let the allocator of a Linux CPU run reuse its big blocks: about 1.4 times the tokens a second.
+    """Let the allocator of a Linux CPU run reuse its big blocks: nearly 1.5 times the tokens a second (docs/LOG.md).
 
     Elsewhere (another libc, another system) nothing is changed.
     """

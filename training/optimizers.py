@@ -17,14 +17,11 @@ def build_optimizers(model, settings: TrainingSettings) -> list[torch.optim.Opti
     Matrices decay, gains and biases do not (the paper gives only the number, 0.1).
     """
     named = dict(model.named_parameters())
-    body = {name for name, p in model.base_model.named_parameters(prefix=model.base_model_prefix) if p.ndim == 2}
-    hidden = {name for name in body if ".h." in f".{name}"}
-    muon_names = hidden if settings.optim == "muon" else set()
-    rest = [p for name, p in named.items() if name not in muon_names]
-    optimizers = [_adamw(rest, settings)]
-    if muon_names:
-        optimizers.append(_muon([named[name] for name in named if name in muon_names], settings))
-    return optimizers
+    if settings.optim == "adamw":
+        return [_adamw(list(named.values()), settings)]
+    matrices = {name: p for name, p in named.items() if p.ndim == 2 and ".h." in name}  # GPT-2's blocks
+    rest = [p for name, p in named.items() if name not in matrices]
+    return [_adamw(rest, settings), _muon(list(matrices.values()), settings)]
 
 
 def _adamw(parameters: list, settings: TrainingSettings) -> torch.optim.AdamW:

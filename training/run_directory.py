@@ -1,6 +1,7 @@
 """A run is a directory: what may be written where, and what must not be lost."""
 
 import importlib.metadata
+import math
 import os
 import platform
 import subprocess
@@ -21,6 +22,8 @@ _FREE = {
     "num_threads", "dataset_name", "dataset_revision", "push_to_hub", "hub_model_id", "hub_dataset_id",
     "hub_private_repo",
 }  # fmt: skip
+# How processes share a batch; only its whole size changes what is computed.
+_SHARES = ("per_device_train_batch_size", "gradient_accumulation_steps")
 
 
 def find_run(output_dir: str | None, resume: bool, overwrite: bool) -> Path:
@@ -51,16 +54,26 @@ def find_run(output_dir: str | None, resume: bool, overwrite: bool) -> Path:
     return run
 
 
-def check_same(run: Path, settings: dict) -> None:
-    """Check that a run is resumed with the settings it began with.
+def check_same(run: Path, settings: dict, n_processes: int) -> None:
+    """Check that a run is resumed with the settings it began with, on any number of processes.
 
     Raises:
         UserError: a setting that decides what is computed is another now.
     """
     saved = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
     for key, value in settings.items():
-        if key not in _FREE and saved.get(key) != value:
+        if key not in _FREE.union(_SHARES) and saved.get(key) != value:
             raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved.get(key)}")
+    now, then = _batch_size(settings, n_processes), _batch_size(saved, saved[ENVIRONMENT_KEY]["n_processes"])
+    if now != then:
+        raise UserError(
+            f"cannot resume {run}: {n_processes} process(es) make batches of {now} now, but the run has {then}; "
+            "change per_device_train_batch_size or gradient_accumulation_steps"
+        )
+
+
+def _batch_size(settings: dict, n_processes: int) -> int:
+    return n_processes * math.prod(settings[key] for key in _SHARES)
 
 
 def write_config(run: Path, settings: dict, environment: dict) -> None:

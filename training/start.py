@@ -39,12 +39,12 @@ def begin_run(run: Path, settings: TrainingSettings, resolved: dict) -> Accelera
         if getattr(settings, name) < 1:
             raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
     resume = bool(settings.resume_from_checkpoint)
-    if resume:
-        check_same(run, resolved)
     keep_memory()
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
     transformers.logging.disable_progress_bar()
     accelerator = _accelerator(settings, run)
+    if resume:
+        check_same(run, resolved, accelerator.num_processes)
     accelerator.wait_for_everyone()  # all have checked before one writes
     if accelerator.is_main_process and not resume:
         if run.exists():
