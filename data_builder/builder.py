@@ -109,8 +109,8 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
 
     def _templates(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
         numbered = [(a, i, t) for a, ts in enumerate(renderer.templates) for i, t in enumerate(ts)]
-        texts = [f"{t.head} {{name}}{t.middle} {{value}}{t.tail}".lstrip() for _, _, t in numbered]
-        return {"attribute": [a for a, _, _ in numbered], "template_id": [i for _, i, _ in numbered], "text": texts}
+        attributes, ids, templates = zip(*numbered, strict=True)
+        return {"attribute": attributes, "template_id": ids, "text": [template.text for template in templates]}
 
 
 def splits(name: str, groups: dict[str, range]) -> dict[str, str | None]:

@@ -31,6 +31,11 @@ class Template:
     middle: str
     tail: str
 
+    @property
+    def text(self) -> str:
+        """The line of the file."""
+        return f"{self.head} {{name}}{self.middle} {{value}}{self.tail}".lstrip()
+
 
 def load_templates(directory: str | Path | None = None, n_heldout: int = 5) -> dict[str, list[Template]]:
     """Read `<attribute>.txt` for each attribute and check the rules (templates/README.md).

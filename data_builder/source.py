@@ -9,8 +9,8 @@ import yaml
 
 from command_line import UserError, setting
 from data_builder.population import Population, build_population
-from data_builder.sentences import TEMPLATES_DIR, Template, load_templates
-from data_builder.word_lists import ATTRIBUTES, VALUES_DIR, WordLists, load_word_lists
+from data_builder.sentences import Template, load_templates
+from data_builder.word_lists import ATTRIBUTES, WordLists, load_word_lists
 
 
 @dataclass
@@ -74,10 +74,10 @@ class Source:
         return digest.hexdigest()
 
     def save(self, directory: str | Path) -> None:
-        """Write `source/` (settings, word lists, templates; about 100 KB) into a directory."""
+        """Write `source/` (settings, the entries and templates in use; 100 KB at most) into a directory."""
         root = Path(directory) / "source"
-        _copy_texts(self.settings.values_dir or VALUES_DIR, root / "values", self.word_lists.lists)
-        _copy_texts(self.settings.templates_dir or TEMPLATES_DIR, root / "templates", ATTRIBUTES)
+        _write_lines(root / "values", self.word_lists.lists)
+        _write_lines(root / "templates", {name: [t.text for t in ts] for name, ts in self.templates.items()})
         settings = asdict(self.settings) | {"values_dir": None, "templates_dir": None, "digest": self.digest()}
         (root / "settings.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
@@ -112,7 +112,7 @@ def _check_sizes(settings: DataSettings) -> None:
             raise UserError(f"{name} is {value}; it must be at least {minimum}")
 
 
-def _copy_texts(origin: str | Path, target: Path, names) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (target / f"{name}.txt").write_bytes((Path(origin) / f"{name}.txt").read_bytes())
+def _write_lines(folder: Path, lists: dict) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in lists.items():
+        (folder / f"{name}.txt").write_bytes("".join(f"{line}\n" for line in lines).encode())

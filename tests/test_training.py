@@ -123,6 +123,12 @@ def test_the_quiz_needs_a_final_model(finished, tmp_path):
         quiz.main([str(tmp_path)])
 
 
+def test_a_run_may_be_made_anew_from_its_own_people(tmp_path, finished):
+    run = shutil.copytree(finished, tmp_path / "run")
+    pretrain(run, "--dataset", run / "dataset", "--overwrite_output_dir")
+    assert same(weights(finished), weights(run))
+
+
 def test_seeds_differ(finished, tmp_path):
     pretrain(tmp_path / "run", "--seed", 1)
     assert not same(weights(finished), weights(tmp_path / "run"))
