@@ -16,7 +16,7 @@ import torch
 from datasets import disable_progress_bars
 
 from data_builder.builder import BiographyBuilder
-from data_builder.schedules import Uniform
+from data_builder.schedules import Plan, Uniform
 from data_builder.source import DataSettings, Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
@@ -65,14 +65,14 @@ def stream() -> dict:
     """Biographies a second from the stream, and its share of a training step of `tiny`; interleaved."""
     source = Source.build(DataSettings())
     tokenizer = train_tokenizer(source.pieces())
-    batches = BiographyStream(source, tokenizer, Uniform(source.population.groups["seen"]), seed=0)
+    batches = BiographyStream(source, tokenizer, Uniform(Plan(source.population.groups["seen"])), seed=0)
     model = build_model(ModelSettings(preset="tiny"), tokenizer, batches.tables.max_length, seed=0)
     objective, (optimizer,) = TokenLoss(model), build_optimizers(model, TrainingSettings())
 
     def step(number: int) -> None:
         batch = batches.batch(number, 32)
-        loss = objective(batch["input_ids"], batch["labels"]) / (batch["labels"] != IGNORED_LABEL).sum()
-        loss.backward()
+        loss, _ = objective(batch["input_ids"], batch["labels"], batch["attribute_ids"])
+        (loss / (batch["labels"] != IGNORED_LABEL).sum()).backward()
         optimizer.step()
         optimizer.zero_grad()
 

@@ -1,18 +1,247 @@
-"""Who is drawn at step t. A schedule changes who, never the text."""
+"""Who is drawn at step t. A schedule changes who, never the text.
+
+A schedule is a class and a row in SCHEDULES; docs/SCHEDULES.md has a complete example.
+"""
+
+import difflib
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from command_line import UserError, setting
 
-class Uniform:
-    """Every individual with the same probability 1/N (paper, Sec. 2: the default).
+
+@dataclass
+class ScheduleSettings:
+    """Who is drawn when. Parameters have the paper's names (Sec. 4); docs/SCHEDULES.md has its grids."""
+
+    schedule: str = setting("uniform", "who is drawn when, by name: docs/SCHEDULES.md")
+    alpha: float = setting(0.6, "power_law: individual i is drawn in proportion to i^-alpha")
+    n_celebrities: int | None = setting(None, "celebrities: how many; an eighth of the population if not given")
+    weight_celebrities: float = setting(8.0, "celebrities: how much more often each of them is drawn")
+    indiv_warmup: int | None = setting(None, "warm-ups: who comes first; an eighth of the population if not given")
+    epochs_warmup: float = setting(2.0, "warm_up, gradual: how long, in epochs of population / batch size steps")
+    share_adaptive: float = setting(0.6, "adaptive: training attribute loss / baseline at which everybody is let in")
+    n_groups: int = setting(4, "sequential: groups visited in turn")
+    n_repeats: int = setting(1, "sequential: how often all of them are visited")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a schedule may know of its run.
 
     Args:
-        individuals: the range of individuals to draw from.
+        individuals: who may be drawn.
+        settings: parameters of all schedules.
+        max_steps: length of the run.
+        batch_size: biographies in a step, over all processes.
+        baseline: the no-knowledge baseline in nats.
     """
 
-    def __init__(self, individuals: range):
-        self.individuals = individuals
+    individuals: range
+    settings: ScheduleSettings = field(default_factory=ScheduleSettings)
+    max_steps: int = 1
+    batch_size: int = 1
+    baseline: float = 0.0
+
+    def first(self, name: str) -> range:
+        """As many of the first individuals as the setting of this name says."""
+        given, population = getattr(self.settings, name), len(self.individuals)
+        size = max(1, population // 8) if given is None else given
+        if not 1 <= size <= population:
+            raise UserError(f"{name} is {size}; it must be from 1 to {population}, the population")
+        return self.individuals[:size]
+
+    def warmup_steps(self) -> int:
+        """Steps in `epochs_warmup` epochs of population / batch size steps each (paper, Sec. 4)."""
+        epochs = self.settings.epochs_warmup
+        steps = epochs * len(self.individuals) / self.batch_size
+        if not 0 <= steps < self.max_steps - 0.5:  # also refuses nan
+            raise UserError(f"epochs_warmup {epochs} is {steps:g} steps; it must end within max_steps {self.max_steps}")
+        return round(steps)
+
+
+class Schedule:
+    """What all schedules share; a subclass says who may be drawn at a step.
+
+    Attributes:
+        watching: whether `observe` wants the training loss of the next step.
+        state: what was decided during the run (JSON); it goes into every checkpoint.
+    """
+
+    watching = False
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.state: dict = {}
+
+    def groups(self, step: int) -> list[tuple[range, float]]:
+        """Ranges of individuals who may be drawn at a step, and the weight of each individual in them."""
+        raise NotImplementedError
 
     def draw(self, step: int, draws: np.ndarray) -> np.ndarray:
         """Turn uniform numbers in [0, 1), shape (b,), into b individuals for batch `step`."""
-        return self.individuals.start + (draws * len(self.individuals)).astype(np.int64)
+        groups = self.groups(step)
+        starts, ends, weights = (np.array(column) for column in zip(*_bounds(groups), strict=True))
+        tops = np.cumsum((ends - starts) * weights)
+        masses = draws * tops[-1]
+        group = np.searchsorted(tops[:-1], masses, side="right")
+        within = (masses - np.append(0.0, tops)[group]) / weights[group]
+        return np.minimum(starts[group] + within.astype(np.int64), ends[group] - 1)  # rounding may reach the end
+
+    def observe(self, step: int, attribute_loss: float) -> None:
+        """Be told the attribute loss, in nats, of the batch that update `step` learned from (1, 2, ...)."""
+
+    def metrics(self, step: int) -> dict[str, float | None]:
+        """What metrics.jsonl says: `n_drawable`, the individuals from whom batch `step` is drawn."""
+        return {"n_drawable": sum(len(individuals) for individuals, _ in self.groups(step))}
+
+
+def _bounds(groups: list[tuple[range, float]]):
+    return ((individuals.start, individuals.stop, weight) for individuals, weight in groups if len(individuals))
+
+
+class Uniform(Schedule):
+    """Every individual with the same probability 1/N (paper, Sec. 2: the default)."""
+
+    def groups(self, step):
+        """Everybody, at all times."""
+        return [(self.plan.individuals, 1.0)]
+
+
+class PowerLaw(Uniform):
+    """Individual i = 1, 2, ... in proportion to i^-alpha (paper, Sec. 4); alpha 0 is uniform, 1 is Zipf's law."""
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        if not plan.settings.alpha >= 0:
+            raise UserError(f"alpha is {plan.settings.alpha}; it must be 0 or more")
+        self.tops = np.cumsum(np.arange(1, len(plan.individuals) + 1) ** -float(plan.settings.alpha))
+
+    def draw(self, step, draws):
+        """Inverse of the cumulative distribution."""
+        ranks = np.searchsorted(self.tops, draws * self.tops[-1], side="right")
+        return self.plan.individuals.start + np.minimum(ranks, len(self.tops) - 1)  # rounding may reach the end
+
+
+class Celebrities(Schedule):
+    """The first `n_celebrities` are drawn `weight_celebrities` times as often as each other one (paper, Sec. 4)."""
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        self.celebrities = plan.first("n_celebrities")
+        if not 0 < plan.settings.weight_celebrities < float("inf"):
+            raise UserError(f"weight_celebrities is {plan.settings.weight_celebrities}; it must be above 0 and finite")
+
+    def groups(self, step):
+        """Celebrities and the rest."""
+        rest = self.plan.individuals[len(self.celebrities) :]
+        return [(self.celebrities, self.plan.settings.weight_celebrities), (rest, 1.0)]
+
+
+class WarmUp(Schedule):
+    """The first `indiv_warmup` alone for `epochs_warmup` epochs, then everybody (paper, Sec. 4)."""
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        self.few = plan.first("indiv_warmup")
+        self.steps = plan.warmup_steps()
+
+    def groups(self, step):
+        """The few, then all; uniform inside each."""
+        return [(self.few if step < self.steps else self.plan.individuals, 1.0)]
+
+
+class Sequential(Schedule):
+    """`n_groups` groups in turn, each for the same number of steps, `n_repeats` times (paper, App. S-V)."""
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        n_groups, n_repeats = plan.settings.n_groups, plan.settings.n_repeats
+        if not 1 <= n_groups <= len(plan.individuals):
+            raise UserError(f"n_groups is {n_groups}; it must be from 1 to {len(plan.individuals)}, the population")
+        if not 1 <= n_repeats * n_groups <= plan.max_steps:
+            raise UserError(
+                f"{n_repeats} n_repeats of {n_groups} n_groups are {n_repeats * n_groups} visits; "
+                f"there must be from 1 to {plan.max_steps}, a step each"
+            )
+
+    def groups(self, step):
+        """The group whose turn it is."""
+        individuals, n_groups = self.plan.individuals, self.plan.settings.n_groups
+        group = step * n_groups * self.plan.settings.n_repeats // self.plan.max_steps % n_groups
+        begin, end = (len(individuals) * edge // n_groups for edge in (group, group + 1))
+        return [(individuals[begin:end], 1.0)]
+
+
+class Gradual(WarmUp):
+    """From `indiv_warmup` individuals to everybody in `epochs_warmup` epochs, by the same factor each step."""
+
+    def groups(self, step):
+        """As many as have come in by now."""
+        few, everybody = len(self.few), len(self.plan.individuals)
+        share = min(1.0, step / self.steps) if self.steps else 1.0
+        return [(self.plan.individuals[: round(few * (everybody / few) ** share)], 1.0)]
+
+
+class Adaptive(Schedule):
+    """A warm-up that ends itself: the first `indiv_warmup` alone until the model begins to know them.
+
+    It watches the attribute loss on the training batches, whose wording is new each time. When its
+    mean over WINDOW steps falls below `share_adaptive` of the no-knowledge baseline, the few are being
+    recalled and everybody is let in. No duration has to be tuned, which the paper's warm-up needs (App. K, L).
+    """
+
+    WINDOW = 10
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        self.few = plan.first("indiv_warmup")
+        if not 0 < plan.settings.share_adaptive <= 1:
+            raise UserError(f"share_adaptive is {plan.settings.share_adaptive}; it must be above 0 and at most 1")
+        self.state = {"opened_at": None, "recent": []}
+
+    @property
+    def watching(self):
+        """Until the decision is taken."""
+        return self.state["opened_at"] is None
+
+    def groups(self, step):
+        """The few, and everybody from the step on at which the warm-up ended."""
+        opened_at = self.state["opened_at"]
+        waiting = opened_at is None or step < opened_at
+        return [(self.few if waiting else self.plan.individuals, 1.0)]
+
+    def observe(self, step, attribute_loss):
+        """Let everybody in from batch `step` on, which is the next one, if the few are being recalled."""
+        recent = [*self.state["recent"], attribute_loss][-self.WINDOW :]
+        over = len(recent) == self.WINDOW and np.mean(recent) < self.plan.settings.share_adaptive * self.plan.baseline
+        self.state = {"opened_at": step, "recent": []} if over else {"opened_at": None, "recent": recent}
+
+    def metrics(self, step):
+        """Also `opened_at`, null while the warm-up goes on."""
+        return super().metrics(step) | {"opened_at": self.state["opened_at"]}
+
+
+SCHEDULES = {
+    "uniform": Uniform,
+    "power_law": PowerLaw,
+    "celebrities": Celebrities,
+    "warm_up": WarmUp,
+    "sequential": Sequential,
+    "gradual": Gradual,
+    "adaptive": Adaptive,
+}
+
+
+def build_schedule(plan: Plan) -> Schedule:
+    """The schedule that the settings name.
+
+    Raises:
+        UserError: unknown name, or parameters that do not fit the population or the run.
+    """
+    name = plan.settings.schedule
+    if name not in SCHEDULES:
+        nearest = difflib.get_close_matches(name, SCHEDULES, n=1, cutoff=0.0)[0]
+        raise UserError(f"unknown schedule '{name}'; the nearest is '{nearest}', all are {', '.join(SCHEDULES)}")
+    return SCHEDULES[name](plan)

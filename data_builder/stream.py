@@ -142,13 +142,25 @@ class BiographyStream:
             `input_ids`, `attention_mask`, `labels` (-100 where padded), `attribute_ids` (0 = text,
             1-6 = value token), each (b, length), and `individual_ids` (b,); int64 tensors.
         """
-        draws = uniforms(self.seed, "biographies", (batch_size, 1 + 2 * N_ATTRIBUTES), step)
+        draws = self._draws(step, batch_size)
         individuals = self.schedule.draw(step, draws[:, 0])
         values = None
         if self.redraw_values:
             fresh = uniforms(self.seed, "redrawn values", (batch_size, N_ATTRIBUTES), step)
             values = (fresh * self.value_sizes).astype(np.int64)
         return self._tensors(individuals, draws[:, 1:], heldout=False, values=values)
+
+    def times_drawn(self, n_steps: int, batch_size: int) -> np.ndarray:
+        """How often batches 0 to n_steps - 1 drew each individual of the population; (individuals,)."""
+        counts = np.zeros(len(self.population.names), dtype=np.int64)
+        for step in range(n_steps):
+            drawn = self.schedule.draw(step, self._draws(step, batch_size)[:, 0])
+            np.add.at(counts, drawn, 1)
+        return counts
+
+    def _draws(self, step: int, batch_size: int) -> np.ndarray:
+        """Who (column 0) and in which wording (the others), as uniform numbers."""
+        return uniforms(self.seed, "biographies", (batch_size, 1 + 2 * N_ATTRIBUTES), step)
 
     def probe(self, group: str, size: int) -> dict[str, torch.Tensor]:
         """A fixed sample of a group's individuals, in wording held out for them; keys as in `batch`."""

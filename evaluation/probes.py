@@ -64,8 +64,7 @@ def knowledge(model, probe: dict[str, torch.Tensor], group: str) -> dict[str, fl
         `<group>_attribute_loss`, `<group>_attribute_accuracy` and, with the attribute's name
         appended, the same for each attribute; nats and 0-1.
     """
-    predictions = [_offset(value_predictions(model, chunk), start) for start, chunk in _chunks(probe)]
-    flat = {key: np.concatenate([p[key] for p in predictions]) for key in predictions[0]}
+    flat = probe_predictions(model, probe)
     where = (flat["rows"], flat["attributes"], len(ATTRIBUTES))
     losses = attribute_losses(flat["losses"], *where)
     accuracies = attribute_accuracies(flat["correct"], *where)
@@ -75,6 +74,12 @@ def knowledge(model, probe: dict[str, torch.Tensor], group: str) -> dict[str, fl
         for attribute, value in zip(ATTRIBUTES, values, strict=True):
             metrics[f"{group}_attribute_{name}_{attribute}"] = float(value)
     return metrics
+
+
+def probe_predictions(model, probe: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """`value_predictions` of a whole probe, a few rows at a time."""
+    predictions = [_offset(value_predictions(model, chunk), start) for start, chunk in _chunks(probe)]
+    return {key: np.concatenate([p[key] for p in predictions]) for key in predictions[0]}
 
 
 def _chunks(probe: dict[str, torch.Tensor]):

@@ -69,6 +69,7 @@ def build_config(settings: ModelSettings, tokenizer):
     return GPT2Config(
         vocab_size=-(-len(tokenizer) // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
         **sizes,
+        activation_function="gelu_pytorch_tanh",  # GPT-2's own ("gelu_new") as one kernel instead of eight
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,

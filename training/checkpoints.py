@@ -18,16 +18,27 @@ PROGRESS = "progress.json"
 
 @dataclass
 class Progress:
-    """How far a run has come. All else that a step depends on is a function of seed and step."""
+    """How far a run has come. All else that a step depends on is a function of seed and step.
+
+    Attributes:
+        step: updates made.
+        tokens: learned from, padding apart.
+        biographies: learned from.
+        seconds: wall-clock time, all included.
+        evaluation_seconds: the part of it that measuring knowledge took.
+    """
 
     step: int = 0
     tokens: int = 0
     biographies: int = 0
     seconds: float = 0.0
+    evaluation_seconds: float = 0.0
 
 
-def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Progress) -> Path:
+def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Progress, decided: dict) -> Path:
     """Write `checkpoint-<step>/`: model, tokenizer, optimiser state, progress and sha256 of each.
+
+    `decided` is what a schedule decided on the way (JSON).
 
     It is written beside its place and renamed when complete, so that a process killed at any moment
     leaves no half checkpoint under that name.
@@ -38,7 +49,7 @@ def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Pro
     model.save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
     save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
-    (temporary / PROGRESS).write_text(json.dumps(asdict(progress)))
+    (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | {"decided": decided}))
     write_manifest(temporary)
     for path in temporary.iterdir():
         _flush(path)
@@ -82,14 +93,16 @@ def find_checkpoint(run: Path, which: str, report=print) -> Path:
     raise UserError(f"nothing to resume from: {run} has no sound checkpoint; use --overwrite_output_dir to begin anew")
 
 
-def load_checkpoint(checkpoint: Path, model, optimizers: list) -> Progress:
-    """Put a checkpoint's state into model and optimisers; returns how far it had come."""
+def load_checkpoint(checkpoint: Path, model, optimizers: list) -> tuple[Progress, dict]:
+    """Put a checkpoint's state into model and optimisers; returns how far it had come and what was decided."""
     weights = load_file(checkpoint / "model.safetensors")
     missing, unexpected = model.load_state_dict(weights, strict=False)
     if unexpected or set(missing) - set(model._tied_weights_keys or []):
         raise UserError(f"{checkpoint} belongs to another model: {[*missing, *unexpected][0]} does not fit")
     _load_optimizers(optimizers, load_file(checkpoint / OPTIMIZERS))
-    return Progress(**json.loads((checkpoint / PROGRESS).read_text()))
+    progress = json.loads((checkpoint / PROGRESS).read_text())
+    decided = progress.pop("decided")
+    return Progress(**progress), decided
 
 
 def _optimizer_tensors(optimizers: list) -> dict[str, torch.Tensor]:

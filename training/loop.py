@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from command_line import UserError
 from modeling.loss import IGNORED_LABEL, TokenLoss
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
+from training.forecast import Forecast, duration
 from training.optimizers import build_optimizers, learning_rate_factor
 from training.run_directory import METRICS
 from training.settings import TrainingSettings
@@ -27,7 +28,8 @@ class Training:
         accelerator: of accelerate; with trackers.
         model: a stock causal language model, trained in place.
         tokenizer: saved beside the model.
-        batches: `batches(step, size)` gives the whole batch of a step, over all processes.
+        stream: `stream.batch(step, size)` gives the whole batch of a step, over all processes;
+            `stream.schedule` decides who is in it.
         measure: `measure(model)` gives metrics for an evaluation.
         settings: how to train.
         run: the run's directory.
@@ -37,7 +39,7 @@ class Training:
     accelerator: object
     model: object
     tokenizer: object
-    batches: Callable[[int, int], dict[str, torch.Tensor]]
+    stream: object
     measure: Callable[[object], dict[str, float]]
     settings: TrainingSettings
     run: Path
@@ -50,22 +52,27 @@ class Training:
         self.objective, *self.optimizers = self.accelerator.prepare(TokenLoss(self.model), *optimizers)
         n_processes = self.accelerator.num_processes
         self.micro_batch = self.settings.per_device_train_batch_size * n_processes
-        self.batch_size = self.micro_batch * self.settings.gradient_accumulation_steps
+        self.batch_size = self.settings.batch_size(n_processes)
+        self.schedule = self.stream.schedule
         self.losses: list[torch.Tensor] = []
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
+        self.forecast = Forecast(self.settings)
 
     def __call__(self) -> None:
         """Train from where the run stands to `max_steps`, and save the final model."""
+        begin = time.perf_counter()
         if self.settings.resume_from_checkpoint:
             self._resume()
         else:
             self._record()
-        self._begin = time.perf_counter() - self.progress.seconds
+        self._begin = begin - self.progress.seconds
         bar = self._bar()
         for step in range(self.progress.step, self.settings.max_steps):
+            started = time.perf_counter()
             n_tokens = self._update(step)
             self._advance(n_tokens)
+            self._say(self.forecast.note(time.perf_counter() - started, self.progress))
             if self._due(self.settings.logging_steps, self.settings.eval_steps) or self._save_due():
                 self._record()
             if self._save_due():
@@ -73,26 +80,33 @@ class Training:
             bar.update()
             bar.set_postfix_str(self._postfix(), refresh=False)
         bar.close()
+        self._say(f"took {duration(self.progress.seconds)}")
         if self.accelerator.is_main_process:
             save_final(self.run, self.model, self.tokenizer)
         self.accelerator.wait_for_everyone()
 
     def _update(self, step: int) -> int:
         """One optimiser step on batch `step`; returns the number of tokens learned from."""
-        batch = self.batches(step, self.batch_size)
-        n_tokens = int((batch["labels"][:, 1:] != IGNORED_LABEL).sum())
+        batch = self.stream.batch(step, self.batch_size)
+        counts = n_tokens, _ = token_and_value_counts(batch)
         # Gradients are averaged over processes; this makes the average the mean over all tokens.
         scale = self.accelerator.num_processes / n_tokens
-        loss = torch.zeros((), device=self.accelerator.device)
+        sums = torch.zeros(2, device=self.accelerator.device)
         for rows, synchronise in self._micro_batches():
             with contextlib.nullcontext() if synchronise else self.accelerator.no_sync(self.objective):
-                part = self._loss(batch, rows) * scale
-                self.accelerator.backward(part)
-            loss += part.detach()
+                loss, value_loss = self._losses(batch, rows)
+                self.accelerator.backward(loss * scale)
+            sums += torch.stack((loss.detach(), value_loss))
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
         self._step_optimizers(step)
-        self.losses.append(loss)
+        self._note(self.accelerator.reduce(sums, "sum") / torch.tensor(counts, device=sums.device))
         return n_tokens
+
+    def _note(self, losses: torch.Tensor) -> None:
+        """Keep an update's mean loss of a token and of a value, over all processes."""
+        self.losses.append(losses)
+        if self.schedule.watching:
+            self.schedule.observe(self.progress.step + 1, losses[1].item())
 
     def _micro_batches(self):
         """This process's rows of each forward pass, and whether gradients are then synchronised."""
@@ -100,10 +114,10 @@ class Training:
         for start in range(rank * size, self.batch_size, self.micro_batch):
             yield slice(start, start + size), start + self.micro_batch >= self.batch_size
 
-    def _loss(self, batch: dict[str, torch.Tensor], rows: slice) -> torch.Tensor:
+    def _losses(self, batch: dict[str, torch.Tensor], rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
         width = int(batch["attention_mask"][rows].sum(dim=1).max())
-        inputs = (batch[key][rows, :width].to(self.accelerator.device) for key in ("input_ids", "labels"))
-        return self.objective(*inputs)
+        keys = ("input_ids", "labels", "attribute_ids")
+        return self.objective(*(batch[key][rows, :width].to(self.accelerator.device) for key in keys))
 
     def _step_optimizers(self, step: int) -> None:
         factor = learning_rate_factor(self.settings.lr_scheduler_type, step, self.settings.max_steps)
@@ -128,43 +142,56 @@ class Training:
         return bool(every and step % every == 0) or step in (self.settings.save_at or [])
 
     def _record(self) -> None:
-        """Write a line of metrics: the mean loss since the last one, and knowledge where it is due."""
-        record = asdict(self.progress)
-        record["learning_rate"] = self.optimizers[0].param_groups[0]["lr"]
-        record["loss"] = self.last_loss = self._mean_loss()
-        if self._due(self.settings.eval_steps) and self.accelerator.is_main_process:
-            with self.accelerator.autocast():
-                self.metrics = self.measure(self.model)
-            record |= self.metrics
+        """Write a line of metrics: the mean losses since the last one, and knowledge where it is due."""
+        losses = self._mean_losses()
+        self.last_loss = losses["loss"]
+        measured = self._evaluate() if self._due(self.settings.eval_steps) else {}
+        others = {
+            "predicted_seconds": self.forecast.seconds,
+            "learning_rate": self.optimizers[0].param_groups[0]["lr"],
+        }
+        record = asdict(self.progress) | others | losses | self.schedule.metrics(self.progress.step) | measured
         self.accelerator.log(record, step=self.progress.step)
 
-    def _mean_loss(self) -> float | None:
-        """Mean over the updates since the last call, over all processes; None before the first.
+    def _evaluate(self) -> dict[str, float]:
+        """Knowledge, measured on the main process, and what it cost."""
+        if not self.accelerator.is_main_process:
+            return {}
+        begin = time.perf_counter()
+        with self.accelerator.autocast():
+            self.metrics = self.measure(self.model)
+        self.progress.evaluation_seconds += time.perf_counter() - begin
+        return self.metrics
+
+    def _mean_losses(self) -> dict[str, float | None]:
+        """Means over the updates since the last call: of a token and of a value; None before the first.
 
         Raises:
             UserError: a loss is not finite. Nothing was saved since, for each save is recorded first.
         """
         if not self.losses:
-            return None
-        losses = self.accelerator.reduce(torch.stack(self.losses), "mean").tolist()
+            return {"loss": None, "train_attribute_loss": None}
+        losses = torch.stack(self.losses).tolist()
         first = self.progress.step - len(losses) + 1
         self.losses = []
-        for step, loss in enumerate(losses, first):
+        for step, (loss, _) in enumerate(losses, first):
             if not abs(loss) < float("inf"):
                 raise UserError(
                     f"the loss of step {step} is {loss}; stopped. The checkpoints before it are kept; "
                     "lower the learning rate and begin anew"
                 )
-        return sum(losses) / len(losses)
+        of_tokens, of_values = (sum(column) / len(losses) for column in zip(*losses, strict=True))
+        return {"loss": of_tokens, "train_attribute_loss": of_values}
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            self.saved(save_checkpoint(self.run, self.model, self.tokenizer, self.optimizers, self.progress))
+            state = (self.model, self.tokenizer, self.optimizers, self.progress, self.schedule.state)
+            self.saved(save_checkpoint(self.run, *state))
         self.accelerator.wait_for_everyone()
 
     def _resume(self) -> None:
         checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
-        self.progress = load_checkpoint(checkpoint, self.model, self.optimizers)
+        self.progress, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             truncate_metrics(self.run / METRICS, self.progress.step)
@@ -180,9 +207,20 @@ class Training:
             dynamic_ncols=True,
         )
 
+    def _say(self, line: str | None) -> None:
+        if line and self.accelerator.is_main_process:
+            tqdm.write(line, file=sys.stderr)  # above the bar
+
     def _postfix(self) -> str:
         parts = [] if self.last_loss is None else [f"loss {self.last_loss:.2f}"]
         if self.metrics:
             loss, baseline = self.metrics["seen_attribute_loss"], self.metrics["no_knowledge_baseline"]
             parts.append(f"attribute loss {loss:.2f} (baseline {baseline:.2f})")
         return ", ".join([*parts, f"{self.progress.tokens / self.progress.seconds / 1000:.1f}k tokens/s"])
+
+
+def token_and_value_counts(batch: dict[str, torch.Tensor]) -> tuple[int, int]:
+    """Tokens that are predicted in a batch, and attribute values (runs of one attribute id)."""
+    attributes = batch["attribute_ids"]
+    begins = (attributes[:, 1:] > 0) & (attributes[:, 1:] != attributes[:, :-1])
+    return int((batch["labels"][:, 1:] != IGNORED_LABEL).sum()), int(begins.sum())

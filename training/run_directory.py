@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from command_line import ENVIRONMENT_KEY, UserError
+from training.settings import TrainingSettings
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -26,25 +27,20 @@ _FREE = {
 _SHARES = ("per_device_train_batch_size", "gradient_accumulation_steps")
 
 
-def find_run(output_dir: str | None, resume: bool, overwrite: bool) -> Path:
+def find_run(settings: TrainingSettings) -> Path:
     """Check that a run may start in `output_dir`. Writes nothing, so that every process can check.
-
-    Args:
-        output_dir: the run's directory.
-        resume: the run that is there is to be continued.
-        overwrite: the run that is there may be deleted.
 
     Raises:
         UserError: no directory named, something is there that would be lost, nothing to resume from.
     """
-    if not output_dir:
+    if not settings.output_dir:
         raise UserError("no output_dir: say where the run shall be written, e.g. --output_dir runs/mine")
-    run = Path(output_dir)
-    if resume:
+    run = Path(settings.output_dir)
+    if settings.resume_from_checkpoint:
         if not (run / CONFIG).exists():
             raise UserError(f"nothing to resume from: {run} holds no run")
     elif (run / CONFIG).exists():
-        if not overwrite:
+        if not settings.overwrite_output_dir:
             raise UserError(
                 f"{run} holds a run already; go on with it (--resume_from_checkpoint latest), delete it "
                 "(--overwrite_output_dir) or choose another --output_dir"

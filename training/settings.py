@@ -34,3 +34,7 @@ class TrainingSettings:
     resume_from_checkpoint: str | None = setting(None, "`latest`, or a checkpoint directory of this run")
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew")
     report_to: list[str] | None = setting(None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard")
+
+    def batch_size(self, n_processes: int) -> int:
+        """Biographies in an update, over all processes."""
+        return n_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps

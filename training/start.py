@@ -22,6 +22,24 @@ _AT_LEAST_ONE = (
 )  # fmt: skip
 
 
+def check_settings(settings: TrainingSettings) -> None:
+    """Check the numbers, before anything is built or written.
+
+    Raises:
+        UserError: a seed out of range, sizes below one.
+    """
+    if not 0 <= settings.seed < 2**63:
+        raise UserError(f"seed is {settings.seed}; it must be from 0 to 2^63 - 1")
+    for name in _AT_LEAST_ONE:
+        if getattr(settings, name) < 1:
+            raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
+
+
+def n_processes() -> int:
+    """Processes of this run, as the launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def begin_run(run: Path, settings: TrainingSettings, resolved: dict) -> Accelerator:
     """Set up the run's directory, and start accelerate with its trackers.
 
@@ -31,13 +49,8 @@ def begin_run(run: Path, settings: TrainingSettings, resolved: dict) -> Accelera
         resolved: all settings of the run, for config.yaml.
 
     Raises:
-        UserError: sizes below one, an unknown tracker, a resumed run's settings that contradict it.
+        UserError: an unknown tracker, a resumed run's settings that contradict it.
     """
-    if not 0 <= settings.seed < 2**63:
-        raise UserError(f"seed is {settings.seed}; it must be from 0 to 2^63 - 1")
-    for name in _AT_LEAST_ONE:
-        if getattr(settings, name) < 1:
-            raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
     resume = bool(settings.resume_from_checkpoint)
     keep_memory()
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py

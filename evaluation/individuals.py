@@ -1,0 +1,42 @@
+"""Who is known at the end of a run, and how often each of them was drawn."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data_builder.word_lists import ATTRIBUTES
+from evaluation.probes import probe_predictions
+
+INDIVIDUALS = "individuals.json"
+
+
+def individual_knowledge(model, probe: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """What a model knows of each individual of a probe.
+
+    Returns:
+        `individual`, `attribute_loss` (nats) and `attribute_accuracy` (0-1), one entry each, by individual.
+    """
+    flat = probe_predictions(model, probe)
+    losses = np.bincount(flat["rows"], weights=flat["losses"]) / len(ATTRIBUTES)
+    wrong = np.unique(np.stack((flat["rows"], flat["attributes"]))[:, ~flat["correct"]], axis=1)
+    accuracies = 1 - np.bincount(wrong[0], minlength=len(losses)) / len(ATTRIBUTES)
+    individuals = probe["individual_ids"].numpy()
+    columns = {"individual": individuals, "attribute_loss": losses, "attribute_accuracy": accuracies}
+    return {name: column[individuals.argsort()] for name, column in columns.items()}
+
+
+def write_individuals(run: Path, model, probe: dict[str, torch.Tensor], times_drawn: np.ndarray) -> None:
+    """Write `individuals.json`: the columns of `individual_knowledge`, and `times_drawn`.
+
+    Args:
+        run: the run's directory.
+        model: as it is at the end.
+        probe: individuals in wording held out for them.
+        times_drawn: of every individual of the population.
+    """
+    known = individual_knowledge(model, probe)
+    columns = known | {"times_drawn": times_drawn[known["individual"]]}
+    rounded = {name: np.round(column, 4).tolist() for name, column in columns.items()}
+    (run / INDIVIDUALS).write_text(json.dumps(rounded) + "\n", encoding="utf-8")

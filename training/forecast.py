@@ -1,0 +1,49 @@
+"""How long a run will take, from its first steps."""
+
+import statistics
+
+from training.checkpoints import Progress
+from training.settings import TrainingSettings
+
+# The first steps are slower (memory is taken, caches are cold); a median over the next ten forgives an outlier.
+SKIPPED, TIMED = 2, 10
+
+
+class Forecast:
+    """Counts the first updates' time, and predicts once it has enough of them.
+
+    Attributes:
+        seconds: predicted wall-clock time of the whole run; None before.
+    """
+
+    def __init__(self, settings: TrainingSettings):
+        self.settings = settings
+        self.updates: list[float] = []
+        self.seconds: float | None = None
+
+    def note(self, update_seconds: float, progress: Progress) -> str | None:
+        """Take note of an update's time; at the last one needed, predict and say so in one line."""
+        if len(self.updates) == SKIPPED + TIMED:
+            return None
+        self.updates.append(update_seconds)
+        return self._predict(progress) if len(self.updates) == SKIPPED + TIMED else None
+
+    def _predict(self, progress: Progress) -> str:
+        update = statistics.median(self.updates[SKIPPED:])
+        steps, every = self.settings.max_steps, self.settings.eval_steps
+        evaluated = (progress.step - 1) // every  # after the first one, at step 0; that of this step is still to come
+        evaluation = progress.evaluation_seconds / (1 + evaluated)
+        n_updates, n_evaluations = steps - progress.step, -(-steps // every) - evaluated
+        self.seconds = progress.seconds + n_updates * update + n_evaluations * evaluation
+        return (
+            f"about {duration(self.seconds)} in all: {steps:,} steps of {update:.3g} s, "
+            f"an evaluation of {evaluation:.2g} s every {every}"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `48 s`, `2 min 50 s`, `3 h 05 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest} s"
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
