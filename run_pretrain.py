@@ -68,7 +68,8 @@ def main(argv: list[str]) -> None:
     Training(accelerator, model, tokenizer, stream, measure, training, run, **hooks)()
     accelerator.end_training()
     if accelerator.is_main_process:
-        write_individuals(run, model, probes["seen"], _times_drawn(stream, training))
+        with accelerator.autocast():
+            write_individuals(run, model, probes["seen"], _times_drawn(stream, training))
         draw_run(run)
     if publisher:
         publisher.finish()

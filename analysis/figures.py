@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
 from analysis.phases import TOLERANCE, Phases, find_phases
-from analysis.runs import Run, load_run
+from analysis.runs import Run, baseline, load_run
 
 # Okabe and Ito's colours, told apart by colour-blind readers; line styles differ as well.
 GROUP_STYLES = {
@@ -43,11 +43,6 @@ def draw_run(path: str | Path) -> Phases:
     (folder / "phases.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
     print(summary(run, phases))
     return phases
-
-
-def baseline(run: Run) -> float:
-    """The no-knowledge baseline of a run in nats."""
-    return float(run.curve("no_knowledge_baseline")[1][0])
 
 
 def learning_curve(run: Run, phases: Phases):

@@ -18,11 +18,13 @@ class Run:
         path: the run's directory.
         config: config.yaml.
         records: the lines of metrics.jsonl.
+        individuals: columns of individuals.json, written when a run ends; None before.
     """
 
     path: Path
     config: dict
     records: list[dict]
+    individuals: dict[str, list] | None = None
 
     def curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """Steps at which `key` was recorded, and its values there."""
@@ -46,4 +48,10 @@ def load_run(path: str | Path) -> Run:
     records = [json.loads(line) for line in lines]
     if not any("seen_attribute_loss" in record for record in records):
         raise UserError(f"{path} has no evaluation in metrics.jsonl yet")
-    return Run(path, config, records)
+    individuals = path / "individuals.json"
+    return Run(path, config, records, json.loads(individuals.read_text()) if individuals.exists() else None)
+
+
+def baseline(run: Run) -> float:
+    """The no-knowledge baseline of a run in nats."""
+    return float(run.curve("no_knowledge_baseline")[1][0])

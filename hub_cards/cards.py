@@ -6,9 +6,8 @@ import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 from safetensors import safe_open
 
-from analysis.figures import baseline
 from analysis.phases import TOLERANCE, find_phases
-from analysis.runs import Run
+from analysis.runs import Run, baseline
 from command_line import ENVIRONMENT_KEY
 from evaluation.citation import CITATION
 from hub_cards.revisions import checkpoint_branch, public_settings, sound_checkpoints

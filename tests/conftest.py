@@ -16,7 +16,7 @@ import pytest
 from hub_toys import api, filled, folder, hub  # noqa: F401  fixtures for all tests
 from hypothesis import settings
 
-from data_builder.schedules import Uniform
+from data_builder.schedules import Plan, Uniform
 from data_builder.sentences import TEMPLATES_DIR
 from data_builder.source import DataSettings, Source
 from data_builder.stream import BiographyStream
@@ -58,7 +58,7 @@ def full_tokenizer(full_source):
 @pytest.fixture(scope="session")
 def stream(source, tokenizer):
     """Seen people of the small world, uniformly."""
-    return BiographyStream(source, tokenizer, Uniform(source.population.groups["seen"]), seed=0)
+    return BiographyStream(source, tokenizer, Uniform(Plan(source.population.groups["seen"])), seed=0)
 
 
 @pytest.fixture

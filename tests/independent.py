@@ -80,9 +80,15 @@ def parse(source, person, text):
 
 
 def is_uniform(counts):
-    """Pearson's chi-square against equal counts, at six standard deviations of its distribution."""
     counts = [int(count) for count in counts]
-    expected, freedom = sum(counts) / len(counts), len(counts) - 1
-    assert expected >= 5, "too few draws to tell"
-    chi_square = sum((count - expected) ** 2 / expected for count in counts)
-    return chi_square < freedom + 6 * (2 * freedom) ** 0.5
+    return fits(counts, [1 / len(counts)] * len(counts))
+
+
+def fits(counts, probabilities):
+    """Pearson's chi-square against expected probabilities, at six standard deviations of its distribution."""
+    expected = [sum(counts) * probability for probability in probabilities]
+    possible = [(count, mean) for count, mean in zip(counts, expected, strict=True) if mean]
+    assert min(mean for _, mean in possible) >= 5, "too few draws to tell"
+    chi_square, freedom = sum((count - mean) ** 2 / mean for count, mean in possible), len(possible) - 1
+    only_possible = sum(count for count, _ in possible) == sum(counts)
+    return only_possible and chi_square <= freedom + 6 * (2 * freedom) ** 0.5

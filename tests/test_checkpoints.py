@@ -12,6 +12,9 @@ from training.optimizers import build_optimizers
 from training.settings import TrainingSettings
 from training.tracking import JsonlTracker, truncate_metrics
 
+PROGRESS = Progress(2, 100, 8, 1.5, 0.25)
+DECIDED = {"opened_at": None, "recent": [4.9, 0.1 + 0.2]}
+
 
 @pytest.fixture
 def trained(tokenizer, stream):
@@ -37,9 +40,9 @@ def update(model, optimizers, batch):
 @pytest.mark.parametrize("optim", ["adamw", "muon"])
 def test_training_goes_on_from_a_checkpoint_bit_for_bit(trained, tokenizer, stream, tmp_path, optim):
     model, optimizers = trained(optim)
-    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2, 100, 8, 1.5))
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, PROGRESS, DECIDED)
     other, other_optimizers = trained(optim, steps=1, seed=7)
-    assert load_checkpoint(saved, other, other_optimizers) == Progress(2, 100, 8, 1.5)
+    assert load_checkpoint(saved, other, other_optimizers) == (PROGRESS, DECIDED)
     for m, o in ((model, optimizers), (other, other_optimizers)):
         update(m, o, stream.batch(2, 4))
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
@@ -49,7 +52,7 @@ def test_a_checkpoint_holds_no_pickle_and_loads_as_a_stock_model(trained, tokeni
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model, optimizers = trained()
-    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2))
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2), {})
     assert {path.suffix for path in saved.iterdir()} <= {".safetensors", ".json"}
     assert load_file(saved / "optimizers.safetensors")
     assert torch.equal(AutoModelForCausalLM.from_pretrained(saved).lm_head.weight, model.lm_head.weight)
@@ -58,7 +61,7 @@ def test_a_checkpoint_holds_no_pickle_and_loads_as_a_stock_model(trained, tokeni
 
 def three_checkpoints(trained, tokenizer, run):
     model, optimizers = trained()
-    return [save_checkpoint(run, model, tokenizer, optimizers, Progress(step)) for step in (5, 10, 100)]
+    return [save_checkpoint(run, model, tokenizer, optimizers, Progress(step), {}) for step in (5, 10, 100)]
 
 
 def damage_content(checkpoint):
@@ -113,7 +116,7 @@ def test_half_written_checkpoints_are_not_seen(trained, tokenizer, tmp_path):
 
 def test_a_checkpoint_of_another_model_is_refused(trained, tokenizer, tmp_path):
     model, optimizers = trained()
-    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2))
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2), {})
     deeper = build_model(ModelSettings(preset="nano", n_layer=3), tokenizer, 256, 0)
     with pytest.raises(UserError, match="belongs to another model"):
         load_checkpoint(saved, deeper, build_optimizers(deeper, TrainingSettings(optim="muon")))

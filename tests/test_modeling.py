@@ -1,9 +1,11 @@
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
+from transformers.activations import ACT2FN
 
 from command_line import UserError
 from modeling import loss as loss_module
+from modeling.attention import SHORT_ATTENTION
 from modeling.loss import TokenLoss, wanted_logits
 from modeling.presets import PRESETS, ModelSettings, build_config, build_model
 
@@ -62,6 +64,10 @@ def test_sizes_that_do_not_fit_are_one_clear_line(tokenizer, sizes, length, mess
         build_model(ModelSettings(preset="nano", **sizes), tokenizer, length, seed=0)
 
 
+def token_loss(model, batch):
+    return TokenLoss(model)(batch["input_ids"], batch["labels"], batch["attribute_ids"])
+
+
 def stock_loss(model, batch):
     """transformers' own loss, mean over tokens, with the attention mask."""
     keys = ("input_ids", "attention_mask", "labels")
@@ -75,7 +81,7 @@ def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monke
     batch = stream.batch(0, 7)
     model = nano(tokenizer)
     n_tokens = (batch["labels"][:, 1:] != -100).sum()
-    loss = TokenLoss(model)(batch["input_ids"], batch["labels"]) / n_tokens
+    loss = token_loss(model, batch)[0] / n_tokens
     loss.backward()
     gradients = [p.grad.clone() for p in model.parameters()]
     model.zero_grad()
@@ -88,10 +94,31 @@ def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monke
 
 def test_the_plain_loss_of_older_torch_is_the_same(tokenizer, stream, monkeypatch):
     batch, model = stream.batch(0, 5), nano(tokenizer)
-    with_chunks = TokenLoss(model)(batch["input_ids"], batch["labels"])
+    with_chunks = [part.item() for part in token_loss(model, batch)]
     monkeypatch.delattr(torch.nn.functional, "linear_cross_entropy", raising=False)
-    plain = TokenLoss(model)(batch["input_ids"], batch["labels"])
-    assert plain.item() == pytest.approx(with_chunks.item(), rel=1e-5)
+    plain = [part.item() for part in token_loss(model, batch)]
+    assert plain == pytest.approx(with_chunks, rel=1e-5)
+
+
+def test_the_loss_of_values_is_that_of_value_tokens_alone(tokenizer, stream):
+    batch, model = stream.batch(0, 5), nano(tokenizer)
+    total, of_values = token_loss(model, batch)
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.log_softmax(-1)
+    expected = {True: 0.0, False: 0.0}
+    for row, column in (batch["labels"] != -100).nonzero().tolist():
+        if column:
+            is_value = batch["attribute_ids"][row, column].item() > 0
+            expected[is_value] -= logits[row, column - 1, batch["labels"][row, column]].item()
+    assert of_values.item() == pytest.approx(expected[True], rel=1e-5)
+    assert total.item() == pytest.approx(sum(expected.values()), rel=1e-5)
+    assert not of_values.requires_grad
+
+
+def test_the_loss_of_a_batch_without_values(tokenizer, stream):
+    batch, model = stream.batch(0, 3), nano(tokenizer)
+    total, of_values = TokenLoss(model)(batch["input_ids"], batch["labels"], torch.zeros_like(batch["labels"]))
+    assert of_values.item() == 0
+    assert total.item() == pytest.approx(token_loss(model, batch)[0].item(), rel=1e-5)
 
 
 def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream):
@@ -107,3 +134,41 @@ def test_a_row_without_wanted_tokens_gives_none(tokenizer, stream):
     wanted = batch["attribute_ids"] > 0
     wanted[1] = False
     assert len(wanted_logits(model, batch["input_ids"], wanted)) == wanted.sum()
+
+
+def test_the_activation_is_that_of_gpt2(tokenizer):
+    x = torch.linspace(-8, 8, 1001)
+    ours = ACT2FN[nano(tokenizer).config.activation_function](x)
+    torch.testing.assert_close(ours, ACT2FN["gelu_new"](x), rtol=1e-6, atol=1e-6)
+
+
+def logits_and_gradients(model, attention, **inputs):
+    model.zero_grad()
+    model.set_attn_implementation(attention)
+    logits = model(**inputs).logits
+    logits.square().mean().backward()
+    return [logits, *(p.grad.clone() for p in model.parameters())]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_short_attention_is_attention(tokenizer, stream, masked):
+    batch, model = stream.batch(0, 5), nano(tokenizer)
+    keys = ("input_ids", "attention_mask") if masked else ("input_ids",)
+    inputs = {key: batch[key] for key in keys}
+    expected = logits_and_gradients(model, "eager" if masked else "sdpa", **inputs)
+    torch.testing.assert_close(logits_and_gradients(model, SHORT_ATTENTION, **inputs), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_in_training_writes_as_any_other(tokenizer, stream):
+    batch, model = stream.batch(0, 3), nano(tokenizer)
+    prompt = {"input_ids": batch["input_ids"][:, :9], "max_new_tokens": 8, "do_sample": False}
+    prompt["attention_mask"] = torch.ones(3, 9, dtype=torch.long)
+    prompt["attention_mask"][0, :4] = 0
+    expected = model.generate(**prompt)
+    TokenLoss(model)
+    assert torch.equal(model.generate(**prompt), expected)
+
+
+def test_short_attention_is_not_saved_with_a_model(tokenizer, tmp_path):
+    TokenLoss(nano(tokenizer)).model.save_pretrained(tmp_path)
+    assert SHORT_ATTENTION not in (tmp_path / "config.json").read_text()

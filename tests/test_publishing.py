@@ -123,13 +123,14 @@ def test_datasets_are_loaded_streamed_and_loaded_again_offline(published, tmp_pa
 
 BATCHES = """
 import hashlib, json
-from data_builder.schedules import Uniform
+from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
 from hub_cards.datasets import find_dataset
 source = Source.load(find_dataset({dataset!r}))
-stream = BiographyStream(source, train_tokenizer(source.pieces()), Uniform(source.population.groups["seen"]), seed=0)
+everybody = Uniform(Plan(source.population.groups["seen"]))
+stream = BiographyStream(source, train_tokenizer(source.pieces()), everybody, seed=0)
 ids = hashlib.sha256(b"".join(stream.batch(step, 8)["input_ids"].numpy().tobytes() for step in range(100)))
 print(json.dumps(ids.hexdigest()))
 """

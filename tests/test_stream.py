@@ -9,7 +9,7 @@ from independent import ATTRIBUTES, biography, full_name, is_uniform, lines_of, 
 
 from data_builder.population import Wording
 from data_builder.random import uniforms
-from data_builder.schedules import Uniform
+from data_builder.schedules import Plan, Uniform
 from data_builder.source import DataSettings, Source
 from data_builder.stream import BiographyStream, TokenTables
 from data_builder.tokenizer import train_tokenizer
@@ -18,7 +18,7 @@ KEYS = {"input_ids", "attention_mask", "labels", "attribute_ids", "individual_id
 
 
 def stream_of(source, tokenizer, seed=0, redraw_values=False):
-    return BiographyStream(source, tokenizer, Uniform(source.population.groups["seen"]), seed, redraw_values)
+    return BiographyStream(source, tokenizer, Uniform(Plan(source.population.groups["seen"])), seed, redraw_values)
 
 
 @pytest.fixture(scope="module", params=["small", "full"])
@@ -168,7 +168,7 @@ def test_a_smaller_batch_is_the_beginning_of_a_larger_one(stream):
 
 def test_people_are_drawn_by_the_schedule_alone(source, tokenizer, stream):
     """Who is drawn changes, the wording of row k of batch t does not."""
-    one = BiographyStream(source, tokenizer, Uniform(range(7, 8)), 0).batch(4, 30)
+    one = BiographyStream(source, tokenizer, Uniform(Plan(range(7, 8))), 0).batch(4, 30)
     assert set(one["individual_ids"].tolist()) == {7}
     assert len(set(decoded(one, tokenizer))) == 30
     orders = [
@@ -245,7 +245,7 @@ def _rows(batch):
 
 
 def test_redrawn_values_are_uniform_fresh_and_repeatable(source, tokenizer):
-    control = BiographyStream(source, tokenizer, Uniform(range(7, 8)), 0, redraw_values=True)
+    control = BiographyStream(source, tokenizer, Uniform(Plan(range(7, 8))), 0, redraw_values=True)
     cities = [f" {city}" for city in source.word_lists.lists["city"]]
     counts = dict.fromkeys(cities, 0)
     sequences = set()

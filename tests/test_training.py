@@ -1,19 +1,16 @@
 """Runs as a user starts them: settings in, run directory out."""
 
-import json
-import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from accelerate.state import AcceleratorState
+from pretraining import ROOT, SEEN, TIMES, command, pretrain, records, same, two_processes, weights
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -21,33 +18,6 @@ import evaluation.__main__ as quiz
 import run_pretrain
 from analysis.runs import load_run
 from command_line import UserError
-
-ROOT = Path(__file__).parents[1]
-NANO = str(ROOT / "recipes" / "nano.yaml")
-SEEN = "seen_attribute_loss"
-
-
-def pretrain(run, *options):
-    run_pretrain.main([NANO, "--output_dir", str(run), *map(str, options)])
-    return load_run(run)
-
-
-def command(run, *options, launcher=(sys.executable,)):
-    script = [str(ROOT / "run_pretrain.py"), NANO, "--output_dir", str(run), *map(str, options)]
-    return [*launcher, *script]
-
-
-def weights(run):
-    return load_file(Path(run) / "model.safetensors")
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
-
-
-def records(run, *without):
-    lines = (Path(run) / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k not in without} for line in lines]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +40,7 @@ def test_a_run_is_a_directory_that_stock_transformers_loads(finished):
 def test_metrics_have_the_promised_keys(finished):
     lines = records(finished)
     assert [line["step"] for line in lines] == [0, 10, 20]
-    always = {"step", "tokens", "biographies", "seconds", "learning_rate", "loss"}
+    always = {"step", "tokens", "biographies", *TIMES, "learning_rate", "loss", "train_attribute_loss", "n_drawable"}
     groups = {f"{g}_attribute_{m}" for g in ("seen", "unseen") for m in ("loss", "accuracy")}
     assert all(always | groups | {"no_knowledge_baseline"} <= line.keys() for line in lines)
     assert [line["biographies"] for line in lines] == [0, 80, 160]
@@ -89,7 +59,7 @@ def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
     assert {"torch", "transformers", "commit", "device"} <= config["environment"].keys()
     run_pretrain.main([str(finished / "config.yaml"), "--output_dir", str(tmp_path / "again")])
     assert same(weights(finished), weights(tmp_path / "again"))
-    assert records(finished, "seconds") == records(tmp_path / "again", "seconds")
+    assert records(finished, *TIMES) == records(tmp_path / "again", *TIMES)
 
 
 def test_a_run_from_a_saved_dataset_is_the_same_run(finished, tmp_path):
@@ -143,11 +113,9 @@ def test_accumulated_gradients_give_the_same_curve(finished, tmp_path):
 
 
 def test_two_processes_give_the_same_curve(finished, tmp_path):
-    launcher = ("accelerate", "launch", "--multi_gpu", "--num_processes", "2")
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     run = tmp_path / "run"
-    two = command(run, "--per_device_train_batch_size", 4, launcher=launcher)
-    subprocess.run(two, cwd=ROOT, env=environment, check=True, capture_output=True)
+    done = two_processes(run, "--per_device_train_batch_size", 4)
+    assert done.stdout.count("will never be drawn") == 1
     assert yaml.safe_load((run / "config.yaml").read_text())["environment"]["n_processes"] == 2
     for key in ("loss", SEEN, "unseen_attribute_accuracy"):
         assert load_run(run).curve(key)[1] == pytest.approx(load_run(finished).curve(key)[1], abs=1e-4)
@@ -173,7 +141,7 @@ def test_killed_at_any_moment_and_resumed_ends_bit_for_bit_the_same(tmp_path, op
     final = command(tmp_path / "cut", *options, "--resume_from_checkpoint", "latest")
     subprocess.run(final, cwd=ROOT, check=True, capture_output=True)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
-    assert records(tmp_path / "whole", "seconds") == records(tmp_path / "cut", "seconds")
+    assert records(tmp_path / "whole", *TIMES) == records(tmp_path / "cut", *TIMES)
 
 
 def test_resume_passes_over_a_damaged_checkpoint_and_says_so(finished, tmp_path, capsys):

@@ -61,12 +61,12 @@ class Training:
 
     def __call__(self) -> None:
         """Train from where the run stands to `max_steps`, and save the final model."""
-        begin = time.perf_counter()
+        self._begin = time.perf_counter()
         if self.settings.resume_from_checkpoint:
             self._resume()
+            self._begin -= self.progress.seconds
         else:
             self._record()
-        self._begin = begin - self.progress.seconds
         bar = self._bar()
         for step in range(self.progress.step, self.settings.max_steps):
             started = time.perf_counter()
@@ -161,6 +161,7 @@ class Training:
         with self.accelerator.autocast():
             self.metrics = self.measure(self.model)
         self.progress.evaluation_seconds += time.perf_counter() - begin
+        self.progress.seconds = time.perf_counter() - self._begin
         return self.metrics
 
     def _mean_losses(self) -> dict[str, float | None]:

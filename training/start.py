@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from command_line import UserError
 from training.memory import keep_memory
+from training.products import fast_products
 from training.run_directory import METRICS, check_same, environment, write_config
 from training.settings import TrainingSettings
 from training.tracking import JsonlTracker
@@ -53,6 +54,7 @@ def begin_run(run: Path, settings: TrainingSettings, resolved: dict) -> Accelera
     """
     resume = bool(settings.resume_from_checkpoint)
     keep_memory()
+    fast_products()
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
     transformers.logging.disable_progress_bar()
     accelerator = _accelerator(settings, run)

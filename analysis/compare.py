@@ -1,0 +1,140 @@
+"""Several runs side by side: grouped by what differs between them, seeds apart."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
+
+from analysis.phases import find_phases
+from analysis.runs import Run, baseline
+from analysis.statistics import mean_interval
+from command_line import ENVIRONMENT_KEY
+
+# Okabe and Ito's colours, then the same ones dashed.
+COLORS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7")
+_LINES = ("-", "--", ":")
+# What differs between runs without making them another experiment.
+_INCIDENTAL = {
+    ENVIRONMENT_KEY, "seed", "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "num_threads", "dataset",
+    "hub_model_id", "hub_dataset_id", "push_to_hub", "save_steps", "save_at", "report_to",
+}  # fmt: skip
+
+Groups = dict[str, list[Run]]
+
+
+def grouped(runs: Iterable[Run]) -> Groups:
+    """Runs of the same settings, seeds apart, under a name that says in what they differ from the others."""
+    runs = list(runs)
+    keys = sorted(set().union(*(run.config for run in runs)) - _INCIDENTAL)
+    varying = [key for key in keys if len({str(run.config.get(key)) for run in runs}) > 1]
+    groups: Groups = {}
+    for run in runs:
+        name = ", ".join(f"{key} {run.config.get(key)}" for key in varying) or "all runs"
+        groups.setdefault(name, []).append(run)
+    return groups
+
+
+def style(number: int) -> dict:
+    """Colour and line of a group; 21 differ."""
+    return {"color": COLORS[number % len(COLORS)], "linestyle": _LINES[number // len(COLORS) % len(_LINES)]}
+
+
+def compare_curves(groups: Groups):
+    """Attribute loss and accuracy of seen people over steps: mean over seeds, and their range shaded."""
+    figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+    for number, (name, runs) in enumerate(groups.items()):
+        for axes, metric in ((loss, "loss"), (accuracy, "accuracy")):
+            steps, values = _curves(runs, f"seen_attribute_{metric}")
+            axes.plot(steps, values.mean(axis=0), label=name, linewidth=1.8, **style(number))
+            axes.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.15, color=style(number)["color"])
+    first = next(iter(groups.values()))[0]
+    loss.axhline(baseline(first), color="grey", linestyle=":", linewidth=1.2)
+    loss.annotate("no-knowledge baseline", (1, baseline(first)), xycoords=("axes fraction", "data"), ha="right",
+                  va="bottom", fontsize="small", color="grey")  # fmt: skip
+    loss.set(xlabel="training step", ylabel="attribute loss (nats)", ylim=(0, 2 * baseline(first)))
+    accuracy.set(xlabel="training step", ylabel="attribute accuracy", ylim=(0, None))
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+    figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    return figure
+
+
+def _curves(runs: list[Run], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """The steps at which all runs of a group were measured, and a row of values for each."""
+    curves = [dict(zip(*run.curve(key), strict=True)) for run in runs]
+    steps = sorted(set.intersection(*(set(curve) for curve in curves)))
+    return np.array(steps), np.array([[curve[step] for step in steps] for curve in curves])
+
+
+def compare_individuals(groups: Groups, n_bins: int = 8):
+    """Accuracy of single individuals at the end against how often they were drawn: means of equally large bins."""
+    figure, axes = plt.subplots(figsize=(7, 4.6), layout="constrained")
+    seen: list[float] = []
+    for number, (name, runs) in enumerate(groups.items()):
+        tables = [run.individuals for run in runs if run.individuals]
+        if tables:
+            times, accuracies = (
+                np.concatenate([table[key] for table in tables]) for key in ("times_drawn", "attribute_accuracy")
+            )
+            bins = np.array_split(times.argsort(kind="stable"), n_bins)
+            points = [(times[b].mean(), accuracies[b].mean()) for b in bins if len(b)]
+            seen += [times for times, _ in points]
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name, **style(number))
+    axes.set(xlabel="times drawn in training (mean of an eighth of the individuals)", ylabel="attribute accuracy")
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_xticks([0, *(digit * 10**power for power in range(6) for digit in (1, 2, 5))])
+    axes.set(xlim=(0.9 * min(seen), 1.1 * max(seen)), ylim=(0, 1.02))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    return figure
+
+
+def compare_table(groups: Groups) -> str:
+    """Plateau end, final attribute loss and accuracy of each group, as Markdown; 95% intervals over seeds."""
+    rows = [
+        "| runs | seeds | plateau ends (step) | attribute loss (nats) | attribute accuracy |",
+        "|---|---|---|---|---|",
+    ]
+    for name, runs in groups.items():
+        ends = [plateau_end(run) for run in runs]
+        loss, accuracy = ([last(run, f"seen_attribute_{metric}") for run in runs] for metric in ("loss", "accuracy"))
+        end = _cell(ends, "{:.0f}") if None not in ends else f"{ends.count(None)} of {len(ends)} not reached"
+        rows.append(f"| {name} | {len(runs)} | {end} | {_cell(loss, '{:.3f}')} | {_cell(accuracy, '{:.1%}')} |")
+    return "\n".join(rows)
+
+
+def plateau_end(run: Run) -> float | None:
+    """The step at which a run left the plateau (docs/DEFINITIONS.md)."""
+    return find_phases(*run.curve("seen_attribute_loss"), baseline(run)).plateau_end
+
+
+def last(run: Run, key: str) -> float:
+    """The last value of a metric."""
+    return float(run.curve(key)[1][-1])
+
+
+def _cell(values: list[float], form: str) -> str:
+    mean, low, high = mean_interval(values)
+    return form.format(mean) if np.isnan(low) else f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"
+
+
+def write_comparison(runs: list[Run], folder: Path) -> None:
+    """Write `learning_curves.png`, `table.md` and, where runs recorded it, `individuals.png`; print the table."""
+    groups = grouped(runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    save(compare_curves(groups), folder / "learning_curves.png")
+    if any(run.individuals for run in runs):
+        save(compare_individuals(groups), folder / "individuals.png")
+    (folder / "table.md").write_text(compare_table(groups) + "\n", encoding="utf-8")
+    print(compare_table(groups), f"figures: {folder}", sep="\n")
+
+
+def save(figure, path: Path) -> None:
+    """Write a figure and forget it."""
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

@@ -1,0 +1,76 @@
+"""Figures, table and claims of this experiment, from results/ alone."""
+
+from pathlib import Path
+
+from analysis.compare import compare_curves, compare_individuals, compare_table, last, plateau_end, save
+from experiments.results import Result, claim, load_results, paired_interval, verdict, write_claims
+
+# The variants of the figures; the table has all of them.
+SHOWN = {
+    "uniform": "uniform",
+    "power_law-alpha=0.7": "power law, α = 0.7",
+    "celebrities": "celebrities",
+    "warm_up-epochs_warmup=12": "fixed warm-up, 12 epochs",
+    "adaptive-share_adaptive=0.6": "adaptive warm-up",
+    "gradual": "gradual growth",
+}
+
+
+def main(folder: Path) -> None:
+    """Write results/*.png, table.md and claims.json."""
+    results = load_results(folder)
+    variants = list(dict.fromkeys(result.variant for result in results))
+    groups = {variant: [r.run for r in results if r.variant == variant] for variant in variants}
+    shown = {label: groups[variant] for variant, label in SHOWN.items() if variant in groups}
+    save(compare_curves(shown), folder / "results" / "learning_curves.png")
+    save(compare_individuals(shown), folder / "results" / "individuals.png")
+    (folder / "results" / "table.md").write_text(compare_table(groups) + "\n", encoding="utf-8")
+    write_claims(folder, claims(results))
+    print(compare_table(groups))
+
+
+def claims(results: list[Result]) -> list[dict]:
+    """What was expected, each as a difference between variants, paired by seed."""
+    power, warm = (_best(results, prefix) for prefix in ("power_law", "warm_up"))
+    adaptive = "adaptive-share_adaptive=0.6"
+    return [
+        _claim(results, "fig4-left", f"{power} leaves the plateau earlier than uniform", "uniform", power, end, "steps"),
+        _claim(results, "fig4-right-power-law", f"{power} leaves more knowledge than uniform", power, "uniform"),
+        _claim(results, "fig4-right-warm-up", f"{warm} leaves more than {power}", warm, power),
+        _claim(results, "celebrities", "celebrities leave more than uniform", "celebrities", "uniform"),
+        _claim(results, "adaptive", f"the adaptive warm-up leaves more than {warm}", adaptive, warm),
+        _claim(results, "adaptive-uniform", "the adaptive warm-up leaves more than uniform", adaptive, "uniform"),
+        _claim(results, "gradual", "gradual growth leaves more than uniform", "gradual", "uniform"),
+        _claim(results, "e2-control", f"{warm} knows more people than half the population, uniformly", warm,
+               "fewer_people", known, paper="94.92% of 128k people against 63.26%"),
+    ]  # fmt: skip
+
+
+def _claim(results, name: str, text: str, more: str, less: str, measure=None, unit: str = "points", paper=None) -> dict:
+    measure = measure or accuracy
+    numbers = paired_interval(results, more, less, measure)
+    return claim(name, text, numbers, unit, verdict(*numbers[1:3]), paper)
+
+
+def accuracy(result: Result) -> float:
+    """Final attribute accuracy of seen people, in percent."""
+    return 100 * last(result.run, "seen_attribute_accuracy")
+
+
+def known(result: Result) -> float:
+    """The same as a share of the largest population of the sweep."""
+    return accuracy(result) * result.run.config["n_individuals"] / 1024
+
+
+def end(result: Result) -> float:
+    """Where the plateau ends, in steps."""
+    return plateau_end(result.run)
+
+
+def _best(results: list[Result], prefix: str) -> str:
+    """The variant with the highest mean accuracy; chosen on the same runs that are then compared."""
+    accuracies: dict[str, list[float]] = {}
+    for result in results:
+        if result.variant.startswith(prefix):
+            accuracies.setdefault(result.variant, []).append(accuracy(result))
+    return max(accuracies, key=lambda variant: sum(accuracies[variant]) / len(accuracies[variant]))

@@ -1,0 +1,65 @@
+import pytest
+
+from training.checkpoints import Progress
+from training.forecast import Forecast, duration
+from training.settings import TrainingSettings
+
+UPDATE, EVALUATION = 0.5, 2.0  # seconds, exact in binary
+
+
+def simulate(max_steps, eval_steps, update_seconds, progress=None):
+    """A run on an invented clock, as the loop makes it: forecast, what it said and when, and the true time."""
+    forecast = Forecast(TrainingSettings(max_steps=max_steps, eval_steps=eval_steps))
+    clock, said = (progress.seconds, []) if progress else (EVALUATION, [])
+    progress = progress or Progress(evaluation_seconds=EVALUATION)
+    for update in range(max_steps - progress.step):
+        clock += update_seconds(update)
+        progress.step += 1
+        progress.seconds = clock
+        said.append(forecast.note(update_seconds(update), progress))
+        if progress.step % eval_steps == 0 or progress.step == max_steps:
+            clock += EVALUATION
+            progress.evaluation_seconds += EVALUATION
+    return forecast, said, clock
+
+
+def slow_start(update):
+    """Two cold updates, and an outlier among the next ten."""
+    return {0: 9.0, 1: 3.0, 7: 6.0}.get(update, UPDATE)
+
+
+@pytest.mark.parametrize("eval_steps", [1, 5, 6, 10, 11, 12, 13, 100, 1000])
+@pytest.mark.parametrize("max_steps", [12, 13, 24, 100, 105])
+def test_a_forecast_is_exact_where_the_rest_goes_as_the_beginning(max_steps, eval_steps):
+    forecast, said, true_seconds = simulate(max_steps, eval_steps, slow_start)
+    assert forecast.seconds == true_seconds
+    assert [step for step, line in enumerate(said, 1) if line] == [12]
+    assert said[11] == (
+        f"about {duration(true_seconds)} in all: {max_steps} steps of 0.5 s, an evaluation of 2 s every {eval_steps}"
+    )
+
+
+@pytest.mark.parametrize("eval_steps", [6, 10, 25])
+@pytest.mark.parametrize("begin", [3, 20, 48, 88])
+def test_a_resumed_run_counts_the_time_before(begin, eval_steps):
+    n_evaluations = 1 + begin // eval_steps
+    progress = Progress(begin, seconds=1000.0, evaluation_seconds=n_evaluations * EVALUATION)
+    forecast, _, true_seconds = simulate(100, eval_steps, slow_start, progress)
+    assert forecast.seconds == true_seconds
+
+
+def test_a_run_too_short_to_predict_says_nothing():
+    forecast, said, _ = simulate(11, 5, slow_start)
+    assert forecast.seconds is None
+    assert said == [None] * 11
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (0.4, "0 s"), (47.6, "48 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (170, "2 min 50 s"),
+        (3599.4, "59 min 59 s"), (3599.6, "1 h 00 min"), (11_100, "3 h 05 min"), (360_000, "100 h 00 min"),
+    ],
+)  # fmt: skip
+def test_durations_are_for_people(seconds, text):
+    assert duration(seconds) == text

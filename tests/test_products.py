@@ -1,0 +1,56 @@
+"""The fast products against torch's own, in a process of their own: they would stay in this one."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from training import products
+
+SHAPES = [(512, 64, 256), (700, 130, 77), (2, 3, 4), (1, 5000, 5000)]
+
+
+@pytest.mark.skipif(not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="torch without oneDNN")
+def test_fast_products_and_their_gradients_are_those_of_torch():
+    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+
+
+def operands(rows, inner, columns):
+    """Each as it lies in memory, transposed, with gaps, and with one number for all; and a bias."""
+    a, b = torch.randn(rows, inner, dtype=torch.float64), torch.randn(inner, columns, dtype=torch.float64)
+    yield a, b
+    yield a.T.contiguous().T, b.T.contiguous().T
+    yield torch.randn(rows, 2 * inner, dtype=torch.float64)[:, ::2], b
+    yield a, torch.randn(inner, 1, dtype=torch.float64).expand(inner, columns)
+    yield a.T.contiguous().T, torch.randn(1, 1, dtype=torch.float64).expand(inner, columns)
+
+
+def check(a, b):
+    """Float32 products of float64 numbers, plain and with a bias, and gradients for all."""
+    bias = torch.randn(b.shape[1], dtype=torch.float64)
+    results = []
+    for dtype in (torch.float64, torch.float32):
+        leaves = [t.to(dtype).requires_grad_() for t in (a, b, bias)]
+        x, y, z = leaves
+        outputs = [x @ y, torch.addmm(z, x, y), torch.addmm(z, x, y, beta=0.5, alpha=2.0), torch.mm(x, x.T)]
+        gradients = torch.autograd.grad(sum(o.square().sum() for o in outputs) / len(a), leaves)
+        results.append([*outputs, *gradients])
+    for expected, actual in zip(*results, strict=True):
+        scale = expected.abs().max().item()
+        torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-5 * scale)
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    products._mkl_is_slow = lambda: True
+    products.fast_products()
+    products.fast_products()  # a second time changes nothing
+    for shape in SHAPES:
+        for a, b in operands(*shape):
+            check(a, b)
+    half = torch.randn(256, 256, dtype=torch.bfloat16)
+    assert (half @ half).dtype == torch.bfloat16
+    assert (torch.ones(3, 0) @ torch.ones(0, 4) == 0).all()
