@@ -1,1 +1,1 @@
-"""Sweeps of runs, and one folder for each experiment: what was asked, how, and what was found."""
+"""Experiments: the sweep runner, and one folder for each experiment. Has no training code of its own."""

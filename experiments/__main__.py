@@ -1,79 +1,90 @@
-"""Run a sweep, and make figures, tables and claims from its results.
+"""Run sweeps, draw their figures, and keep the README's table of claims.
 
-python -m experiments run experiments/schedules --jobs 2
-python -m experiments run experiments/schedules --jobs 64 --cluster slurm --cluster_options slurm_partition=gpu
-python -m experiments run experiments/schedules --dry_run
-python -m experiments plot experiments/schedules
-python -m experiments claims
+python -m experiments run experiments/schedules --jobs 2     # skips what is finished, resumes what was cut off
+python -m experiments run experiments/schedules --dry_run    # what is to be done, and how long it will take
+python -m experiments run experiments/schedules --jobs 8 --cluster slurm --cluster_options slurm_partition=gpu
+python -m experiments plot experiments/schedules             # figures and claims, from results/runs.jsonl
+python -m experiments claims                                 # the table in README.md, from all claims
 """
 
 import argparse
 import importlib.util
-import os
 from pathlib import Path
-
-import yaml
 
 from command_line import UserError, run
 
 
 def main(argv: list[str]) -> None:
-    """`run`, `plot` or `claims`."""
+    """One of the commands."""
     arguments = _parser().parse_args(argv)
-    if arguments.action == "run":
-        _run(arguments)
-    elif arguments.action == "plot":
-        _plot(arguments.folder)
-    else:
-        from experiments.claims import update_readme
-
-        update_readme()
+    arguments.command(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    text = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__, formatter_class=text)
-    actions = parser.add_subparsers(dest="action", required=True)
-    sweep = actions.add_parser("run", help="execute a sweep: skips what is finished, resumes what was cut off")
-    sweep.add_argument("folder", type=Path, help="experiment, e.g. experiments/schedules")
-    sweep.add_argument("--jobs", type=int, default=1, help="runs at once; on this machine they share the cores")
-    sweep.add_argument("--cluster", default="local", help="executor of submitit: local (this machine) or slurm")
-    sweep.add_argument("--cluster_options", nargs="*", default=[], metavar="KEY=VALUE", help="parameters of submitit")
-    sweep.add_argument("--dry_run", action="store_true", help="list the runs and predict the time")
-    plot = actions.add_parser("plot", help="figures, tables and claims from the results alone")
-    plot.add_argument("folder", type=Path)
-    actions.add_parser("claims", help="write the table of claims into README.md")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True)
+    for name, function in (("run", _run), ("plot", _plot), ("claims", _claims)):
+        command = commands.add_parser(name)
+        command.set_defaults(command=function)
+        if name != "claims":
+            command.add_argument("folder", type=Path, help="the experiment's folder")
+        if name == "run":
+            _add_run_options(command)
     return parser
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    if arguments.jobs < 1:
-        raise UserError(f"--jobs is {arguments.jobs}; it must be at least 1")
-    if arguments.dry_run:
-        from experiments.dry_run import describe
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--jobs", type=int, default=1, help="runs that go on at once")
+    command.add_argument("--cluster", choices=("local", "slurm"), default="local", help="where they run")
+    command.add_argument(
+        "--cluster_options", nargs="+", default=[], metavar="key=value", help="of submitit, e.g. slurm_partition=gpu"
+    )
+    command.add_argument("--dry_run", action="store_true", help="list the runs, predict their time, and exit")
 
-        describe(arguments.folder, arguments.jobs, max(1, (os.cpu_count() or 1) // arguments.jobs))
-        return
+
+def _run(arguments) -> None:
+    from experiments.directories import check_directories
     from experiments.runner import run_sweep
+    from experiments.sweep import load_sweep
+    from experiments.timing import dry_run
 
-    run_sweep(arguments.folder, arguments.jobs, arguments.cluster, _options(arguments.cluster_options))
+    if arguments.jobs < 1:
+        raise UserError(f"jobs is {arguments.jobs}; it must be at least 1")
+    sweep, options = load_sweep(arguments.folder), _options(arguments.cluster_options)
+    if arguments.dry_run:
+        check_directories(sweep)
+        dry_run(sweep, arguments.jobs)
+    else:
+        run_sweep(sweep, arguments.jobs, arguments.cluster, options)
 
 
-def _options(pairs: list[str]) -> dict:
+def _options(pairs: list[str]) -> dict[str, int | str]:
+    options: dict[str, int | str] = {}
     for pair in pairs:
-        if "=" not in pair:
-            raise UserError(f"--cluster_options takes KEY=VALUE, not '{pair}'")
-    return {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in pairs)}
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--cluster_options: {pair} is not key=value")
+        options[key] = int(value) if value.isdecimal() else value
+    return options
 
 
-def _plot(folder: Path) -> None:
-    path = folder / "plot.py"
+def _plot(arguments) -> None:
+    """Call the `main(folder)` of the experiment's plot.py."""
+    path = arguments.folder / "plot.py"
     if not path.exists():
-        raise UserError(f"{folder} has no plot.py")
-    spec = importlib.util.spec_from_file_location("plot", path)
+        raise UserError(f"{arguments.folder} has no plot.py")
+    spec = importlib.util.spec_from_file_location(f"plot_{arguments.folder.name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.main(folder)
+    module.main(arguments.folder)
+
+
+def _claims(arguments) -> None:
+    from experiments.claims import update_readme
+
+    update_readme()
 
 
 if __name__ == "__main__":

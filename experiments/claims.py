@@ -1,4 +1,4 @@
-"""The README's table of what was reproduced, from the experiments' claims."""
+"""The README's table of what was reproduced, generated from the claims of all experiments."""
 
 import json
 from pathlib import Path
@@ -6,42 +6,60 @@ from pathlib import Path
 from command_line import UserError
 from experiments.results import CLAIMS
 from experiments.sweep import ROOT
+from training.run_directory import replace_text
 
+README = ROOT / "README.md"
+EXPERIMENTS = ROOT / "experiments"
 BEGIN, END = "<!-- claims -->", "<!-- /claims -->"
-_VERDICTS = {True: "yes", False: "**no**", None: "can't tell"}
+_HOLDS = {True: "yes", False: "**no**", None: "can't tell"}
+_HEAD = """\
+| experiment | claim | scale | measured (95% interval) | paper | seeds | holds |
+|---|---|---|---|---|---|---|
+"""
 
 
-def claims_table(root: Path = ROOT) -> str:
-    """All claims of all experiments as a Markdown table."""
-    rows = ["| claim | measured (95% interval) | seeds | scale | paper | holds |", "|---|---|---|---|---|---|"]
-    for path in sorted((root / "experiments").glob(f"*/{CLAIMS}")):
-        folder = path.parents[1].relative_to(root)
-        rows += [_row(claim, folder) for claim in json.loads(path.read_text(encoding="utf-8"))]
-    return "\n".join(rows)
+def update_readme(readme: Path = README, experiments: Path = EXPERIMENTS) -> None:
+    """Put the table of now between the markers."""
+    replace_text(readme, _updated(readme, experiments))
 
 
-def _row(claim: dict, folder: Path) -> str:
-    low, high = claim["interval"]
-    measured = f"{claim['value']:g} ({low:g} to {high:g}) {claim['unit']}"
-    paper = "–" if claim["paper"] is None else claim["paper"]
-    text = f"[{claim['claim']}]({folder}/README.md)"
-    return f"| {text} | {measured} | {claim['seeds']} | {claim['scale']} | {paper} | {_VERDICTS[claim['holds']]} |"
+def is_up_to_date(readme: Path = README, experiments: Path = EXPERIMENTS) -> bool:
+    """Whether the table in the README is what the claims give."""
+    return readme.read_text(encoding="utf-8") == _updated(readme, experiments)
 
 
-def with_table(readme: str, table: str) -> str:
-    """A README with the table between its markers.
+def claims_table(experiments: Path = EXPERIMENTS) -> str:
+    """All claims, experiment by experiment, as Markdown."""
+    files = sorted(experiments.glob(f"*/results/{CLAIMS}"))
+    rows = [_row(file.parents[1].name, claim) for file in files for claim in json.loads(file.read_text("utf-8"))]
+    return _HEAD + "".join(rows)
+
+
+def _updated(readme: Path, experiments: Path) -> str:
+    """The README with the table of now.
 
     Raises:
-        UserError: it has no markers.
+        UserError: the markers are missing.
     """
-    before, begin, rest = readme.partition(BEGIN)
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise UserError(f"README.md lacks the lines {BEGIN} and {END}, between which the table belongs")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    if not (begin and end):
+        raise UserError(f"{readme} needs the lines {BEGIN} and {END}, between which the table goes")
+    return f"{before}{BEGIN}\n{claims_table(experiments)}{END}{after}"
 
 
-def update_readme() -> None:
-    """Write the table into README.md."""
-    path = ROOT / "README.md"
-    path.write_text(with_table(path.read_text(encoding="utf-8"), claims_table()), encoding="utf-8")
+def _row(experiment: str, claim: dict) -> str:
+    link = f"[{experiment}](experiments/{experiment}/README.md)"
+    paper = "–" if claim["paper"] is None else _number(claim["paper"])
+    cells = (link, claim["claim"], claim["scale"], _measured(claim), paper, claim["seeds"], _HOLDS[claim["holds"]])
+    return f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in cells)} |\n"
+
+
+def _measured(claim: dict) -> str:
+    interval = f" [{', '.join(map(_number, claim['interval']))}]" if claim["interval"] else ""
+    return f"{_number(claim['value'])}{interval} {claim['unit']}".strip()
+
+
+def _number(value: float | str) -> str:
+    """Three significant digits; a text as it is."""
+    return value if isinstance(value, str) else f"{float(f'{value:.3g}'):,.10g}"

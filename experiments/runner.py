@@ -1,164 +1,119 @@
-"""Executing a sweep: what is to be done, at most so many runs at once, and a table of how it goes."""
+"""Runs a sweep: starts what is to be done, watches it, and stores the results of what is finished."""
 
-import os
+import contextlib
 import signal
-import sys
 import time
-from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import submitit
-from rich.live import Live
-from rich.table import Table
 
 from command_line import UserError
-from experiments.jobs import FINISHED, check_settings, command, execute, last_line, stand, state
-from experiments.results import collect
-from experiments.sweep import ROOT, Job, Sweep, expand, load_sweep
-from training.forecast import duration
+from experiments.collect import collect_results
+from experiments.directories import Progress, check_directories, is_finished, read_progress
+from experiments.display import open_display
+from experiments.launch import build_executor, cancel, last_error, submit
+from experiments.sweep import Sweep, SweepRun
+from experiments.timing import seconds_left
 
-_POLL_SECONDS = 1.0
-# submitit ends a local job after minutes otherwise
-_LOCAL_MINUTES = 60 * 24 * 7
+_POLL_SECONDS = 0.5
 
 
 @dataclass
-class Execution:
-    """A sweep in progress.
+class Status:
+    """A run in a sweep that goes on: waiting, running, finished, failed, or skipped (it was finished before)."""
 
-    Attributes:
-        folder: of the experiment.
-        sweep: what it says.
-        n_parallel: runs at once.
-        cluster: `local` or another executor of submitit, such as `slurm`.
-        options: parameters of that executor.
+    run: SweepRun
+    state: str = "waiting"
+    job: object | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    def update(self) -> None:
+        """Read how far it is, and whether it has ended."""
+        ended = self.job.done()  # asked first, so that the progress is not older than the answer
+        self.progress = read_progress(self.run.path)
+        if ended:
+            self.state = "finished" if is_finished(self.run.path) else "failed"
+
+
+def run_sweep(sweep: Sweep, jobs: int, cluster: str, options: dict) -> None:
+    """Run all that is not finished.
+
+    Args:
+        sweep: which runs.
+        jobs: how many go on at once.
+        cluster: `local` or `slurm`.
+        options: parameters of submitit.
+
+    Raises:
+        UserError: a directory holds another run, some runs failed, or it was interrupted.
     """
-
-    folder: Path
-    sweep: Sweep
-    n_parallel: int
-    cluster: str
-    options: dict
-    states: dict[str, str] = field(default_factory=dict)
-    running: dict[str, submitit.Job] = field(default_factory=dict)
-
-    def __post_init__(self):
-        self.jobs = expand(self.sweep)
-        for job in self.jobs:
-            check_settings(job)
-        self.states = {job.name: "skipped" if state(job) == FINISHED else "waiting" for job in self.jobs}
-        self.waiting = deque(job for job in self.jobs if self.states[job.name] == "waiting")
-        self.by_name = {job.name: job for job in self.jobs}
-        self.folder_of_jobs = ROOT / self.sweep.output_dir / ".jobs"
-
-    def __call__(self) -> None:
-        """Run what is not finished.
-
-        Raises:
-            UserError: some runs failed; the others are finished.
-        """
-        executor = self._executor()
-        show = self._live if sys.stdout.isatty() else self._plain
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        collect(self.folder, self.jobs)
-        try:
-            show(executor)
-        finally:
-            for job in self.running.values():
-                job.cancel()
-        self._report_failures()
-
-    def _executor(self) -> submitit.AutoExecutor:
-        try:
-            executor = submitit.AutoExecutor(folder=self.folder_of_jobs, cluster=self.cluster)
-            minutes = {"timeout_min": _LOCAL_MINUTES} if self.cluster == "local" else {}
-            executor.update_parameters(**minutes | self.options)
-        except (RuntimeError, ValueError, NameError, TypeError) as error:
-            raise UserError(f"cannot use the cluster '{self.cluster}': {' '.join(str(error).split())}") from None
-        return executor
-
-    def _steps(self, executor):
-        """Start and reap runs until none is left; yields after each look."""
-        while self.waiting or self.running:
-            while self.waiting and len(self.running) < self.n_parallel:
-                self._start(executor, self.waiting.popleft())
-            for name in [name for name, job in self.running.items() if job.done()]:
-                self._reap(name)
-            yield
-            time.sleep(_POLL_SECONDS)
-
-    def _start(self, executor, job: Job) -> None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        n_threads = max(1, cores // self.n_parallel) if self.cluster == "local" else None
-        arguments = command(job, self.sweep, n_threads)
-        self.running[job.name] = executor.submit(execute, arguments, str(self._log(job.name)))
-        self.states[job.name] = "running"
-
-    def _reap(self, name: str) -> None:
-        self.running.pop(name)
-        self.states[name] = FINISHED if state(self.by_name[name]) == FINISHED else "failed"
-        collect(self.folder, self.jobs)
-
-    def _log(self, name: str) -> Path:
-        return self.folder_of_jobs / f"{name}.log"
-
-    def _live(self, executor) -> None:
-        with Live(self.table(), refresh_per_second=1) as live:
-            for _ in self._steps(executor):
-                live.update(self.table())
-
-    def _plain(self, executor) -> None:
-        """A line for each change: what a log file needs."""
-        known = dict(self.states)
-        for _ in self._steps(executor):
-            for name, now in self.states.items():
-                if now != known[name]:
-                    print(f"{name}: {now}; {self._time_left()}", flush=True)
-            known = dict(self.states)
-
-    def table(self) -> Table:
-        """One row a run."""
-        table = Table("run", "state", "step", "attribute loss", "accuracy", "time left", caption=self._time_left())
-        for job in self.jobs:
-            now = stand(job)
-            loss, accuracy = (now.knowledge.get(f"seen_attribute_{name}") for name in ("loss", "accuracy"))
-            table.add_row(
-                job.name,
-                self.states[job.name],
-                f"{now.step}/{now.max_steps or '?'}",
-                "" if loss is None else f"{loss:.3f}",
-                "" if accuracy is None else f"{accuracy:.1%}",
-                duration(_seconds_left(job)) if self.states[job.name] == "running" and _seconds_left(job) else "",
-            )
-        return table
-
-    def _time_left(self) -> str:
-        """From what the runs themselves predict; the waiting ones like the mean of those that began."""
-        begun = [stand(job).last.get("predicted_seconds") for job in self.jobs]
-        known = [seconds for seconds in begun if seconds]
-        if not known:
-            return "time left: not known yet"
-        left = sum(_seconds_left(self.by_name[name]) for name in self.running)
-        left += len(self.waiting) * sum(known) / len(known)
-        return f"time left: about {duration(left / self.n_parallel)}"
-
-    def _report_failures(self) -> None:
-        failed = [name for name, now in self.states.items() if now == "failed"]
-        for name in failed:
-            print(f"{name} failed: {last_line(self._log(name))} (log: {self._log(name).relative_to(ROOT)})")
-        if failed:
-            raise UserError(
-                f"{len(failed)} of {len(self.jobs)} runs failed; mend what they say and run the sweep again"
-            )
+    check_directories(sweep)
+    executor = build_executor(sweep, cluster, options)
+    statuses = [Status(run, progress=read_progress(run.path)) for run in sweep.runs]
+    for status in statuses:
+        status.state = "skipped" if is_finished(status.run.path) else "waiting"
+    collect_results(sweep)
+    try:
+        with _signals(_interrupt), open_display() as display:
+            _work(sweep, statuses, executor, jobs, display)
+    except KeyboardInterrupt:
+        raise UserError("interrupted; the same command goes on with what was cut off") from None
+    finally:
+        _cancel(statuses)
+    _report_failures(statuses)
 
 
-def _seconds_left(job: Job) -> float:
-    last = stand(job).last
-    predicted = last.get("predicted_seconds")
-    return max(0.0, predicted - last["seconds"]) if predicted else 0.0
+def _work(sweep: Sweep, statuses: list[Status], executor, jobs: int, display) -> None:
+    while True:
+        _update(sweep, statuses)
+        running = [status for status in statuses if status.state == "running"]
+        waiting = [status for status in statuses if status.state == "waiting"]
+        for status in waiting[: jobs - len(running)]:
+            status.job, status.state = submit(executor, sweep, status.run, jobs), "running"
+        display.show(statuses, _left(statuses, jobs))
+        if not running and not waiting:
+            return
+        time.sleep(_POLL_SECONDS)
 
 
-def run_sweep(folder: Path, n_parallel: int, cluster: str, options: dict) -> None:
-    """Run an experiment's sweep; finished runs are skipped, cut off ones resumed."""
-    Execution(folder, load_sweep(folder), n_parallel, cluster, options)()
+def _update(sweep: Sweep, statuses: list[Status]) -> None:
+    for status in statuses:
+        if status.state == "running":
+            status.update()
+            if status.state == "finished":
+                collect_results(sweep)
+
+
+def _left(statuses: list[Status], jobs: int) -> float | None:
+    return seconds_left({status.run: status.progress for status in statuses if status.state != "failed"}, jobs)
+
+
+def _cancel(statuses: list[Status]) -> None:
+    """End the jobs that go on. What they had saved stays, so that they can be resumed."""
+    with _signals(signal.SIG_IGN):
+        running = [status.job for status in statuses if status.state == "running"]
+        while running := [job for job in running if not job.done()]:
+            for job in running:
+                cancel(job)
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _signals(handler):
+    """Handle all signals that ask for an end in one way: Ctrl-C, `kill`, and a terminal that is closed."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def _report_failures(statuses: list[Status]) -> None:
+    failed = [status for status in statuses if status.state == "failed"]
+    for status in failed:
+        print(f"{status.run.name} failed: {last_error(status.job)}\n  log: {status.job.paths.stderr}")
+    if failed:
+        raise UserError(f"{len(failed)} of {len(statuses)} runs failed; the same command tries them again")

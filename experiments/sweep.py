@@ -1,8 +1,9 @@
-"""A sweep: a recipe, what varies, and seeds; expanded into the runs it means."""
+"""A sweep: a recipe with variants, a grid and seeds, expanded into runs."""
 
 import difflib
 import itertools
-from dataclasses import dataclass, field, fields
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -10,96 +11,144 @@ import yaml
 from command_line import UserError
 
 ROOT = Path(__file__).parents[1]
+_KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir")
+_REQUIRED = ("recipe", "seeds", "output_dir")
+# The runner itself gives these to the script.
+_RESERVED = ("seed", "output_dir", "resume_from_checkpoint", "overwrite_output_dir")
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """What sweep.yaml says.
-
-    Attributes:
-        recipe: of all runs, seen from the project's root.
-        output_dir: where the run directories go.
-        script: that makes a run.
-        settings: that override the recipe in all runs.
-        variants: name to settings; a `grid` among them is for that variant alone.
-        grid: setting to values; every combination is run for every variant.
-        seeds: each variant is run with each of them, so that comparisons are paired.
-    """
-
-    recipe: str
-    output_dir: str
-    script: str = "run_pretrain.py"
-    settings: dict = field(default_factory=dict)
-    variants: dict = field(default_factory=lambda: {"base": {}})
-    grid: dict = field(default_factory=dict)
-    seeds: list = field(default_factory=lambda: [0, 1, 2])
-
-
-@dataclass(frozen=True)
-class Job:
+@dataclass(frozen=True, eq=False)
+class SweepRun:
     """One run of a sweep.
 
     Attributes:
-        name: `<variant>-seed<seed>`; the variant with its place in the grid.
-        variant: what is compared.
+        name: `<variant>-seed<k>`.
+        variant: what is compared: a name of the sweep and its place in the grid, `<name>[-<key>=<value>...]`.
         seed: of the run.
-        settings: what the sweep sets, the seed apart.
-        run: its directory.
+        settings: what the sweep sets beside the seed; they override the recipe.
+        directory: where the run is written, relative to the project's root.
     """
 
     name: str
     variant: str
     seed: int
     settings: dict
-    run: Path
+    directory: Path
+
+    @property
+    def path(self) -> Path:
+        """The run directory, from anywhere."""
+        return ROOT / self.directory
 
 
-def load_sweep(folder: Path) -> Sweep:
-    """Read `sweep.yaml` of an experiment.
+@dataclass(frozen=True)
+class Sweep:
+    """An experiment's sweep; script and recipe are relative to the project's root."""
+
+    folder: Path
+    script: str
+    recipe: str
+    output_dir: Path
+    runs: list[SweepRun]
+
+
+def load_sweep(folder: str | Path) -> Sweep:
+    """Read `<folder>/sweep.yaml` and expand it. Seeds are outermost, so that comparisons fill up early.
 
     Raises:
-        UserError: it cannot be read, lacks something, or has a key that means nothing.
+        UserError: unreadable, an unknown key (the nearest known one is named), something that cannot be expanded.
     """
-    path = folder / "sweep.yaml"
+    file = Path(folder) / "sweep.yaml"
+    content = _read(file)
+    script, recipe, output_dir = (
+        content.get("script", "run_pretrain.py"),
+        content["recipe"],
+        Path(content["output_dir"]),
+    )
+    for path in (script, recipe):
+        if not (ROOT / path).is_file():
+            raise UserError(f"{file}: there is no {path} (paths start at the project's root)")
+    runs = [_run(output_dir, *parts) for parts in itertools.product(_seeds(content, file), _settings(content, file))]
+    name, count = Counter(run.name for run in runs).most_common(1)[0]
+    if count > 1:
+        raise UserError(f"{file}: {count} runs are called {name}; a seed or a value stands there twice")
+    return Sweep(Path(folder), script, recipe, output_dir, runs)
+
+
+def _read(file: Path) -> dict:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read {path}: {' '.join(str(error).split())}") from None
-    known = [item.name for item in fields(Sweep)]
+        raise UserError(f"cannot read {file}: {' '.join(str(error).split())}") from None
+    content = _mapping(content, "it", file)
     for key in content:
-        if key not in known:
-            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise UserError(f"unknown key '{key}' in {path}; the nearest known one is '{nearest}'")
-    for key in ("recipe", "output_dir"):
-        if key not in content:
-            raise UserError(f"{path} needs '{key}'")
-    return Sweep(**content)
+        if key not in _KEYS:
+            nearest = difflib.get_close_matches(str(key), _KEYS, n=1, cutoff=0.0)[0]
+            raise UserError(f"unknown key '{key}' in {file}; the nearest known one is '{nearest}'")
+    for key in _REQUIRED:
+        if not content.get(key):
+            raise UserError(f"{file} has no {key}")
+    return content
 
 
-def expand(sweep: Sweep) -> list[Job]:
-    """All runs of a sweep, a whole seed before the next, so that a comparison is soon complete."""
-    return [
-        _job(sweep, name, varied, seed)
-        for seed in sweep.seeds
-        for name, settings in sweep.variants.items()
-        for varied in _combinations(settings or {}, sweep.grid)
-    ]
+def _seeds(content: dict, file: Path) -> list[int]:
+    seeds = content["seeds"]
+    if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
+        raise UserError(f"{file}: seeds is not a list of numbers, like [0, 1, 2]")
+    return seeds
 
 
-def _combinations(variant: dict, shared_grid: dict) -> list[tuple[dict, dict]]:
-    """Settings of a variant, and those of each point of its grid."""
-    fixed = {key: value for key, value in variant.items() if key != "grid"}
-    grid = shared_grid | variant.get("grid", {})
-    return [(fixed, dict(zip(grid, point, strict=True))) for point in itertools.product(*grid.values())]
+def _settings(content: dict, file: Path) -> list[tuple[str, dict, dict]]:
+    """Each variant at each point of its grid: variant, point, all settings of the sweep there."""
+    shared = _mapping(content.get("settings"), "settings", file)
+    variants = _mapping(content.get("variants"), "variants", file) or {"base": None}
+    found = []
+    for variant, value in variants.items():
+        own = dict(_mapping(value, f"variant {variant}", file))
+        grids = (content.get("grid"), own.pop("grid", None))
+        for point in _points(grids, file):
+            _check_settings(settings := shared | own | point, file)
+            found.append((str(variant), point, settings))
+    return found
 
 
-def _job(sweep: Sweep, name: str, varied: tuple[dict, dict], seed: int) -> Job:
-    fixed, point = varied
-    variant = "-".join([name, *(f"{key}={value}" for key, value in point.items())])
-    settings = {key: _with_seed(value, seed) for key, value in (sweep.settings | fixed | point).items()}
-    return Job(f"{variant}-seed{seed}", variant, seed, settings, Path(sweep.output_dir) / f"{variant}-seed{seed}")
+def _points(grids: tuple, file: Path) -> list[dict]:
+    """The cartesian product of the grids; a variant's own values replace those for all."""
+    axes = {key: values for grid in grids for key, values in _mapping(grid, "grid", file).items()}
+    for key, values in axes.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{file}: grid needs a list of values for {key}")
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def _check_settings(settings: dict, file: Path) -> None:
+    for key, value in settings.items():
+        if key in _RESERVED:
+            raise UserError(f"{file}: {key} is not for settings; the runner sets it for each run")
+        if value is None or isinstance(value, dict):
+            raise UserError(f"{file}: setting {key} has no value")
+
+
+def _mapping(value, what: str, file: Path) -> dict:
+    if not isinstance(value or {}, dict):
+        raise UserError(f"{file}: {what} is not a list of `key: value` lines")
+    return value or {}
+
+
+def _run(output_dir: Path, seed: int, parts: tuple[str, dict, dict]) -> SweepRun:
+    variant, point, settings = parts
+    variant = "-".join([variant, *(f"{key}={_short(value)}" for key, value in point.items())])
+    name = f"{variant}-seed{seed}"
+    seeded = {key: _with_seed(value, seed) for key, value in settings.items()}
+    return SweepRun(name, variant, seed, seeded, output_dir / name)
+
+
+def _short(value) -> str:
+    """A value as part of a directory's name."""
+    text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text.replace("/", "_")
 
 
 def _with_seed(value, seed: int):
-    """`runs/pretrained-seed{seed}` names another run of the same seed."""
+    """For settings that name something of the same seed, e.g. the pre-trained run to start from."""
     return value.replace("{seed}", str(seed)) if isinstance(value, str) else value

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from analysis.compare import compare_curves, compare_individuals, compare_table, last, plateau_end, save
-from experiments.results import Result, claim, load_results, paired_interval, verdict, write_claims
+from analysis.statistics import mean_interval
+from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
 
 # The variants of the figures; the table has all of them.
 SHOWN = {
@@ -46,10 +47,10 @@ def claims(results: list[Result]) -> list[dict]:
     ]  # fmt: skip
 
 
-def _claim(results, name: str, text: str, more: str, less: str, measure=None, unit: str = "points", paper=None) -> dict:
-    measure = measure or accuracy
-    numbers = paired_interval(results, more, less, measure)
-    return claim(name, text, numbers, unit, verdict(*numbers[1:3]), paper)
+def _claim(results, id: str, text: str, more: str, less: str, measure=None, unit: str = "points", paper=None) -> dict:
+    values = [by_seed((r for r in results if r.variant == variant), measure or accuracy) for variant in (more, less)]
+    gained = differences(*values)
+    return claim(id, text, gained, unit, verdict(*mean_interval(list(gained.values()))[1:]), paper)
 
 
 def accuracy(result: Result) -> float:

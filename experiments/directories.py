@@ -1,0 +1,109 @@
+"""What the run directories of a sweep tell: finished or not, how far, and with which settings."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from command_line import UserError
+from experiments.sweep import Sweep
+from manifests import checkpoints
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come; None where nothing was recorded yet."""
+
+    step: int = 0
+    max_steps: int | None = None
+    seconds: float = 0.0
+    attribute_loss: float | None = None
+    attribute_accuracy: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the steps, 0-1."""
+        return self.step / self.max_steps if self.max_steps else 0.0
+
+    @property
+    def seconds_in_all(self) -> float | None:
+        """Of the whole run, at the pace it had so far; None before it has one."""
+        return self.seconds / self.share if self.share else None
+
+
+def read_config(run: Path) -> dict | None:
+    """config.yaml; None if there is no run."""
+    path = run / "config.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def read_records(run: Path) -> list[dict]:
+    """The lines of metrics.jsonl, without one that is only half written."""
+    path = run / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def read_progress(run: Path) -> Progress:
+    """Where a run stands, from its directory."""
+    config, records = read_config(run), read_records(run)
+    if config is None or not records:
+        return Progress()
+    measured = next((record for record in reversed(records) if "seen_attribute_loss" in record), {})
+    return Progress(
+        step=records[-1]["step"],
+        max_steps=config.get("max_steps"),
+        seconds=records[-1]["seconds"],
+        attribute_loss=measured.get("seen_attribute_loss"),
+        attribute_accuracy=measured.get("seen_attribute_accuracy"),
+    )
+
+
+def is_finished(run: Path) -> bool:
+    """Whether the run came to its end: all steps recorded, and the final model is there."""
+    return read_progress(run).share >= 1 and (run / "model.safetensors").exists()
+
+
+def restart_options(run: Path) -> list[str]:
+    """What the script must be told to go on with what is there."""
+    if checkpoints(run):
+        return ["--resume_from_checkpoint", "latest"]
+    return ["--overwrite_output_dir"] if (run / "config.yaml").exists() else []
+
+
+def state(run: Path) -> str:
+    """`finished`, `to resume` or `to run`."""
+    if is_finished(run):
+        return "finished"
+    return "to resume" if checkpoints(run) else "to run"
+
+
+def check_directories(sweep: Sweep) -> None:
+    """Check that the runs which are there already are those of the sweep.
+
+    Raises:
+        UserError: one has another value for a setting that the sweep names.
+    """
+    for run in sweep.runs:
+        config = read_config(run.path)
+        for key, value in (run.settings | {"seed": run.seed}).items():
+            if config is not None and not _same(value, config.get(key)):
+                raise UserError(
+                    f"{run.directory} has {key} {config.get(key)}, but the sweep says {value}; "
+                    "delete that directory or change the sweep's output_dir"
+                )
+
+
+def _same(value, saved) -> bool:
+    if isinstance(value, list) and isinstance(saved, list):
+        return list(map(_plain, value)) == list(map(_plain, saved))
+    return _plain(value) == _plain(saved)
+
+
+def _plain(value) -> float | str:
+    """A value as the script reads it: 1, 1.0 and `1e0` (to YAML a text) are the same."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return str(value)
