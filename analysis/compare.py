@@ -30,7 +30,7 @@ Groups = dict[str, list[Run]]
 def grouped(runs: Iterable[Run]) -> Groups:
     """Runs of the same settings, seeds apart, under a name that says in what they differ from the others."""
     runs = list(runs)
-    keys = sorted(set().union(*(run.config for run in runs)) - _INCIDENTAL)
+    keys = sorted(set().union(*(run.config for run in runs)) - _INCIDENTAL, key=lambda key: (key != "schedule", key))
     varying = [key for key in keys if len({str(run.config.get(key)) for run in runs}) > 1]
     groups: Groups = {}
     for run in runs:

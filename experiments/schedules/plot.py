@@ -35,7 +35,7 @@ def claims(results: list[Result]) -> list[dict]:
     power, warm = (_best(results, prefix) for prefix in ("power_law", "warm_up"))
     adaptive = "adaptive-share_adaptive=0.6"
     return [
-        _claim(results, "fig4-left", f"{power} leaves the plateau earlier than uniform", "uniform", power, end, "steps"),
+        _claim(results, "fig4-left", f"{power} leaves the plateau before uniform", "uniform", power, end, "steps"),
         _claim(results, "fig4-right-power-law", f"{power} leaves more knowledge than uniform", power, "uniform"),
         _claim(results, "fig4-right-warm-up", f"{warm} leaves more than {power}", warm, power),
         _claim(results, "celebrities", "celebrities leave more than uniform", "celebrities", "uniform"),
