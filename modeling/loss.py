@@ -10,12 +10,14 @@ IGNORED_LABEL = -100
 # On a CPU, rows go through the model a few at a time, those of similar length together: less
 # padding is computed and activations stay in the cache (docs/LOG.md).
 CPU_ROWS = 16
-# Tokens whose logits exist at the same time on a CPU, for the same reason.
-CPU_LOGITS = 1024
+# Positions whose logits exist at the same time on a CPU, for the same reason.
+CPU_LOGITS = 512
+# oneDNN compiles a kernel for each new shape and keeps it; this keeps them few.
+_WIDTH_MULTIPLE = 4
 
 
 def wanted_logits(model, input_ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Logits of the wanted tokens; head at their positions alone.
+    """Logits of the wanted tokens; the head is applied at their positions alone.
 
     Args:
         model: a stock causal language model.
@@ -26,30 +28,33 @@ def wanted_logits(model, input_ids: torch.Tensor, wanted: torch.Tensor) -> torch
     Returns:
         (number wanted, vocabulary), float32, in row-major order of `wanted`.
     """
-    hidden, places = zip(*_groups(model, input_ids, wanted), strict=True)
-    kept = [states.flatten(0, 1)[numbers] for states, (_, numbers) in zip(hidden, places, strict=True)]
-    order = torch.cat([tokens for tokens, _ in places]).argsort()
-    return model.get_output_embeddings()(torch.cat(kept)[order]).float()
+    predicts = _predicted(wanted, False)
+    hidden, numbers = [], []
+    for rows, states in _groups(model, input_ids, predicts):
+        row, column = predicts[rows, : states.shape[1]].nonzero(as_tuple=True)
+        hidden.append(states[row, column])
+        numbers.append(rows[row] * predicts.shape[1] + column)
+    hidden = torch.cat(hidden)[torch.cat(numbers).argsort()]
+    return model.get_output_embeddings()(hidden).float()
 
 
-def _groups(model, input_ids: torch.Tensor, wanted: torch.Tensor):
-    """Last hidden states of some rows at a time; all rows at once if not on a CPU.
+def _predicted(tokens: torch.Tensor, nothing) -> torch.Tensor:
+    """At each position, what belongs to the token it predicts: the next one."""
+    return functional.pad(tokens[:, 1:], (0, 1 + -tokens.shape[1] % _WIDTH_MULTIPLE), value=nothing)
+
+
+def _groups(model, input_ids: torch.Tensor, predicts: torch.Tensor):
+    """Rows, and their last hidden states up to the last position that predicts; all rows at once if not on a CPU.
 
     Sequences are padded on the right, so causal attention never sees padding from a real token and
     no attention mask is needed.
-
-    Yields:
-        Hidden states (rows, width, model width), and two integer tensors with an entry for each wanted
-        token: where it is in the flattened batch, and where the state that predicts it is in the
-        flattened rows.
     """
-    lengths = wanted.shape[1] - wanted.flip(1).int().argmax(1)
+    lengths = predicts.shape[1] - predicts.flip(1).int().argmax(1)
+    input_ids = functional.pad(input_ids, (0, predicts.shape[1] - input_ids.shape[1]))
     on_cpu = input_ids.device.type == "cpu"
     for rows in lengths.argsort(stable=True).split(CPU_ROWS if on_cpu else len(lengths)):
-        width = int(lengths[rows].max())
-        hidden = model.base_model(input_ids=input_ids[rows, :width], use_cache=False).last_hidden_state
-        row, column = wanted[rows, 1:width].nonzero(as_tuple=True)
-        yield hidden, (rows[row] * wanted.shape[1] + column + 1, row * width + column)
+        width = -(-int(lengths[rows].max()) // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE
+        yield rows, model.base_model(input_ids=input_ids[rows, :width], use_cache=False).last_hidden_state
 
 
 class TokenLoss(nn.Module):
@@ -72,20 +77,24 @@ class TokenLoss(nn.Module):
             labels: (b, length) as in transformers: not shifted, -100 where nothing is to be learned.
             attribute_ids: (b, length), above 0 at value tokens.
         """
+        targets, attributes = _predicted(labels, IGNORED_LABEL), _predicted(attribute_ids, 0)
         weight = self.model.get_output_embeddings().weight
+        loss = _ChunkedLoss.apply if input_ids.device.type == "cpu" else _plain_loss
         sums = []
-        for hidden, (tokens, numbers) in _groups(self.model, input_ids, labels != IGNORED_LABEL):
-            targets, is_value = labels.flatten()[tokens], attribute_ids.flatten()[tokens] > 0
-            function = _ChunkedLoss.apply if hidden.device.type == "cpu" else _plain_loss
-            sums.append(torch.stack(function(hidden.flatten(0, 1), numbers, weight, targets, is_value)))
+        for rows, hidden in _groups(self.model, input_ids, targets != IGNORED_LABEL):
+            where = (rows, slice(hidden.shape[1]))
+            flat = hidden.flatten(0, 1), weight, targets[where].flatten(), attributes[where].flatten() > 0
+            sums.append(torch.stack(loss(*flat)))
         total, of_values = torch.stack(sums).sum(0)
         return total, of_values.detach()
 
 
-def _plain_loss(hidden, numbers, weight, targets, is_value) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy summed over all targets, and over values; `numbers` are the rows of `hidden` that predict them."""
-    losses = functional.cross_entropy(functional.linear(hidden[numbers], weight).float(), targets, reduction="none")
-    return losses.sum(), losses[is_value].sum()
+def _plain_loss(hidden, weight, targets, is_value) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy of the next tokens, summed over all that have a label, and over values."""
+    kept = targets != IGNORED_LABEL
+    logits = functional.linear(hidden[kept], weight).float()
+    losses = functional.cross_entropy(logits, targets[kept], reduction="none")
+    return losses.sum(), losses[is_value[kept]].sum()
 
 
 class _ChunkedLoss(torch.autograd.Function):
@@ -96,22 +105,24 @@ class _ChunkedLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, hidden, numbers, weight, targets, is_value):
-        for_hidden, for_weight = torch.zeros_like(hidden), torch.zeros_like(weight)
-        losses = []
-        for at, chunk in zip(numbers.split(CPU_LOGITS), targets.split(CPU_LOGITS), strict=True):
-            states, which = hidden.index_select(0, at), chunk[:, None]
-            log_p = functional.linear(states, weight).float().log_softmax(1)
-            losses.append(-log_p.gather(1, which)[:, 0])
-            of_logits = log_p.exp_().scatter_add_(1, which, -torch.ones_like(losses[-1])[:, None])
-            for_hidden.index_copy_(0, at, (of_logits @ weight).to(hidden.dtype))
-            for_weight += of_logits.T @ states
+    def forward(ctx, hidden, weight, targets, is_value):
+        for_hidden, for_weight, losses = torch.empty_like(hidden), torch.zeros_like(weight), []
+        chunks = (tensor.split(CPU_LOGITS) for tensor in (hidden, targets, for_hidden))
+        for states, labels, for_states in zip(*chunks, strict=True):
+            learned, which = (labels != IGNORED_LABEL)[:, None], labels.clamp(min=0)[:, None]
+            p = functional.linear(states, weight).float().softmax(1)
+            losses.append(-(p.gather(1, which).clamp(min=_TINY).log() * learned)[:, 0])
+            p.scatter_add_(1, which, p.new_full(which.shape, -1.0))
+            for_states.copy_((p @ weight) * learned)
+            for_weight += p.T @ (states * learned)
         ctx.save_for_backward(for_hidden, for_weight)
-        of_values = torch.cat(losses)[is_value].sum()
-        ctx.mark_non_differentiable(of_values)
-        return torch.cat(losses).sum(), of_values
+        losses = torch.cat(losses)
+        return losses.sum(), losses[is_value].sum()
 
     @staticmethod
     def backward(ctx, scale, _):
         for_hidden, for_weight = ctx.saved_tensors
-        return for_hidden * scale, None, for_weight * scale, None, None
+        return for_hidden * scale, for_weight * scale, None, None
+
+
+_TINY = torch.finfo(torch.float32).tiny  # a loss above 87 nats counts as 87, rather than as infinite
