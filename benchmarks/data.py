@@ -24,6 +24,7 @@ from modeling.loss import IGNORED_LABEL, TokenLoss
 from modeling.presets import ModelSettings, build_model
 from training.memory import keep_memory
 from training.optimizers import build_optimizers
+from training.products import fast_products
 from training.settings import TrainingSettings
 
 ROUNDS = 5
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures there")
     arguments = parser.parse_args()
     keep_memory()
+    fast_products()
     figures = population() | dataset() | stream() | {"torch": torch.__version__, "threads": torch.get_num_threads()}
     for name, value in figures.items():
         print(f"{name:45} {value:,.4g}" if isinstance(value, float) else f"{name:45} {value}")

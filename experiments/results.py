@@ -127,7 +127,7 @@ def claim(
 def write_claims(folder: str | Path, claims: list[dict]) -> None:
     """Write `results/claims.json` of an experiment."""
     file = Path(folder) / "results" / CLAIMS
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     replace_text(file, json.dumps(claims, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
