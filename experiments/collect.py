@@ -12,6 +12,7 @@ from hub_cards.revisions import public_settings
 from training.run_directory import replace_text
 
 _DIGITS = 5
+_OF_INDIVIDUALS = ("times_drawn", "attribute_accuracy")
 
 
 def collect_results(sweep: Sweep) -> None:
@@ -44,7 +45,7 @@ def _result(run: SweepRun) -> dict:
         "settings": run.settings,
         "config": _public_config(recorded.config),
         "records": [_short(record) for record in recorded.records if any(map(_is_evaluation, record))],
-        "individuals": recorded.individuals,
+        "individuals": recorded.individuals and {key: recorded.individuals[key] for key in _OF_INDIVIDUALS},
     }
 
 

@@ -126,11 +126,17 @@ def test_results_keep_what_figures_need(tmp_path, monkeypatch):
     mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"), seeds=[0])
     record = {"step": 1, "seen_attribute_loss": 1.234567, "seen_attribute_loss_major": 1.0}
     config = {"seed": 0, "output_dir": "/home/me", "environment": {"torch": "2", "command": "/home/me/run"}}
-    run = Run(tmp_path, config, [record, {"step": 2, "train_attribute_loss": 3.0}], {"times_drawn": [1]})
+    run = Run(
+        tmp_path,
+        config,
+        [record, {"step": 2, "train_attribute_loss": 3.0}],
+        {"times_drawn": [1], "attribute_accuracy": [0.5], "individual": [3]},
+    )
     monkeypatch.setattr(collect, "load_run", lambda path: run)
     monkeypatch.setattr(collect, "is_finished", lambda path: True)
     collect.collect_results(mine)
     (line,) = collect.read_lines(tmp_path)
+    assert line["individuals"] == {"times_drawn": [1], "attribute_accuracy": [0.5]}
     assert line["records"] == [{"step": 1, "seen_attribute_loss": 1.2346}]
     assert line["config"] == {"seed": 0, "environment": {"torch": "2"}}
     monkeypatch.setattr(collect, "is_finished", lambda path: False)

@@ -11,7 +11,7 @@ SHOWN = {
     "uniform": "uniform",
     "power_law-alpha=0.7": "power law, α = 0.7",
     "celebrities": "celebrities",
-    "warm_up-epochs_warmup=12": "fixed warm-up, 12 epochs",
+    "warm_up-epochs_warmup=8": "fixed warm-up, 8 epochs",
     "adaptive-share_adaptive=0.6": "adaptive warm-up",
     "gradual": "gradual growth",
 }
@@ -41,7 +41,7 @@ def claims(results: list[Result]) -> list[dict]:
         _claim(results, "celebrities", "celebrities leave more than uniform", "celebrities", "uniform"),
         _claim(results, "adaptive", f"the adaptive warm-up leaves more than {warm}", adaptive, warm),
         _claim(results, "adaptive-uniform", "the adaptive warm-up leaves more than uniform", adaptive, "uniform"),
-        _claim(results, "gradual", "gradual growth leaves more than uniform", "gradual", "uniform"),
+        _claim(results, "gradual", f"gradual growth leaves more than {warm}", "gradual", warm),
         _claim(results, "e2-control", f"{warm} knows more people than half the population, uniformly", warm,
                "fewer_people", known, paper="94.92% of 128k people against 63.26%"),
     ]  # fmt: skip
