@@ -46,8 +46,9 @@ class Lines:
         for status in statuses:
             name, state = status.run.name, status.state
             if state != self.last.get(name, "waiting"):
-                cells = [f"step {_steps(status.progress)}", *_knowledge(status.progress)]
-                print(f"{name} {state}: {', '.join(cells)}; time left {clock(left)}", flush=True)
+                loss, accuracy = _knowledge(status.progress)
+                knowledge = f", attribute loss {loss}, accuracy {accuracy}" if loss else ""
+                print(f"{name} {state}: step {_steps(status.progress)}{knowledge}; time left {clock(left)}", flush=True)
             self.last[name] = state
 
 
@@ -64,8 +65,7 @@ def status_table(statuses: list, left: float | None) -> Table:
     for column in ("step", "attribute loss", "accuracy", "time left"):
         table.add_column(column, justify="right")
     for status in sorted(statuses, key=lambda status: _ORDER.index(status.state)):
-        loss, accuracy = (cell.split()[-1] for cell in _knowledge(status.progress) or ["", " "])
-        row = (status.run.name, status.state, _steps(status.progress), loss, accuracy, _left(status))
+        row = (status.run.name, status.state, _steps(status.progress), *_knowledge(status.progress), _left(status))
         table.add_row(*row, style=_STYLES[status.state])
     return table
 
@@ -74,10 +74,11 @@ def _steps(progress) -> str:
     return f"{progress.step:,}/{progress.max_steps:,}" if progress.max_steps else "–"
 
 
-def _knowledge(progress) -> list[str]:
+def _knowledge(progress) -> tuple[str, str]:
+    """Attribute loss and accuracy; nothing before the first evaluation."""
     if progress.attribute_loss is None:
-        return []
-    return [f"attribute loss {progress.attribute_loss:.3f}", f"accuracy {progress.attribute_accuracy:.1%}"]
+        return "", ""
+    return f"{progress.attribute_loss:.3f}", f"{progress.attribute_accuracy:.1%}"
 
 
 def _left(status) -> str:

@@ -115,9 +115,10 @@ def test_the_display_tells_how_each_run_goes(tmp_path, capsys):
     lines.show([status], 80.0)
     said = "base-seed0 running: step 50/100, attribute loss 4.250, accuracy 12.5%; time left about 1 min 30 s\n"
     assert capsys.readouterr().out == said
-    table = status_table([status], 90.0)
+    table = status_table([status, Status(run)], 90.0)
     cells = [next(column.cells) for column in table.columns]
     assert cells == ["base-seed0", "running", "50/100", "4.250", "12.5%", "about 30 s"]
+    assert [list(column.cells)[1] for column in table.columns] == ["base-seed0", "waiting", "–", "", "", ""]
 
 
 def test_results_keep_what_figures_need(tmp_path, monkeypatch):
