@@ -96,9 +96,12 @@ def check_directories(sweep: Sweep) -> None:
 
 
 def _same(value, saved) -> bool:
-    if isinstance(value, list) and isinstance(saved, list):
-        return list(map(_plain, value)) == list(map(_plain, saved))
-    return _plain(value) == _plain(saved)
+    return _plain_list(value) == _plain_list(saved)
+
+
+def _plain_list(value) -> list:
+    """A single value, where the script takes several, is a list of one."""
+    return list(map(_plain, value if isinstance(value, list) else [value]))
 
 
 def _plain(value) -> float | str:

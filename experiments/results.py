@@ -107,8 +107,13 @@ def claim(
         paper: the paper's value, if it gives one.
         interval: (value, low, high), if it is not the mean of the values.
         scale: `cpu` (a small world) or `paper`.
+
+    Raises:
+        UserError: there are no values.
     """
     numbers = _numbers(values)
+    if not numbers:
+        raise UserError(f"claim {id}: no seed has all the runs that it compares; finish the sweep first")
     value, *bounds = map(float, interval or mean_interval(numbers))
     known = all(map(math.isfinite, bounds))
     return {

@@ -13,6 +13,7 @@ from command_line import UserError
 ROOT = Path(__file__).parents[1]
 _KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir")
 _REQUIRED = ("recipe", "seeds", "output_dir")
+_PATHS = ("script", "recipe", "output_dir")
 # The runner itself gives these to the script.
 _RESERVED = ("seed", "output_dir", "resume_from_checkpoint", "overwrite_output_dir")
 
@@ -78,7 +79,7 @@ def load_sweep(folder: str | Path) -> Sweep:
 def _read(file: Path) -> dict:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {file}: {' '.join(str(error).split())}") from None
     content = _mapping(content, "it", file)
     for key in content:
@@ -88,6 +89,9 @@ def _read(file: Path) -> dict:
     for key in _REQUIRED:
         if not content.get(key):
             raise UserError(f"{file} has no {key}")
+    for key in _PATHS:
+        if not isinstance(content.get(key, ""), str):
+            raise UserError(f"{file}: {key} is not a path")
     return content
 
 
@@ -137,7 +141,7 @@ def _mapping(value, what: str, file: Path) -> dict:
 
 def _run(output_dir: Path, seed: int, parts: tuple[str, dict, dict]) -> SweepRun:
     variant, point, settings = parts
-    variant = "-".join([variant, *(f"{key}={_short(value)}" for key, value in point.items())])
+    variant = "-".join([_short(variant), *(f"{key}={_short(value)}" for key, value in point.items())])
     name = f"{variant}-seed{seed}"
     seeded = {key: _with_seed(value, seed) for key, value in settings.items()}
     return SweepRun(name, variant, seed, seeded, output_dir / name)

@@ -1,8 +1,16 @@
 """What a sweep means, and what is refused, without running anything."""
 
+import contextlib
+import fcntl
+import json
+import re
+from types import SimpleNamespace
+
 import pytest
 import yaml
+from pretraining import ROOT
 
+import experiments.__main__ as command
 from analysis.runs import Run
 from command_line import UserError
 from experiments import launch
@@ -53,12 +61,25 @@ def test_later_settings_win_and_the_seed_is_filled_in(tmp_path):
     [
         ({"varians": {}}, "unknown key 'varians' in .*; the nearest known one is 'variants'"),
         ({"recipe": None}, "has no recipe"),
+        ({"seeds": []}, "has no seeds"),
         ({"recipe": "recipes/nothing.yaml"}, "there is no recipes/nothing.yaml"),
+        ({"recipe": 3}, "recipe is not a path"),
+        ({"output_dir": ["a"]}, "output_dir is not a path"),
+        ({"script": "run_pretrian.py"}, "there is no run_pretrian.py"),
         ({"seeds": 3}, "seeds is not a list of numbers"),
+        ({"seeds": [0, "1"]}, "seeds is not a list of numbers"),
+        ({"seeds": [True]}, "seeds is not a list of numbers"),
         ({"seeds": [1, 1]}, "2 runs are called base-seed1"),
+        ({"variants": {1: {}, "1": {}}}, "2 runs are called 1-seed0"),
+        ({"grid": {"alpha": [1, 2, 1]}}, "2 runs are called base-alpha=1-seed0"),
         ({"settings": {"seed": 3}}, "seed is not for settings"),
+        ({"variants": {"a": {"output_dir": "b"}}}, "output_dir is not for settings"),
+        ({"grid": {"resume_from_checkpoint": ["latest"]}}, "resume_from_checkpoint is not for settings"),
         ({"settings": {"alpha": None}}, "setting alpha has no value"),
+        ({"settings": {"grid": {"alpha": [1]}}}, "setting grid has no value"),
         ({"grid": {"alpha": 3}}, "grid needs a list of values for alpha"),
+        ({"variants": {"a": {"grid": {"alpha": []}}}}, "grid needs a list of values for alpha"),
+        ({"variants": {"a": 3}}, "variant a is not a list of `key: value` lines"),
         ({"variants": ["a"]}, "variants is not a list of `key: value` lines"),
     ],
 )
@@ -68,6 +89,35 @@ def test_a_sweep_that_means_nothing_is_one_line(tmp_path, content, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("content", [None, b"", b"- a", b"recipe: [", b"recipe: \xff"])
+def test_a_file_that_is_no_sweep_is_one_line(tmp_path, content):
+    if content is not None:
+        (tmp_path / "sweep.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"sweep\.yaml") as error:
+        load_sweep(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_the_documented_sweep_means_what_it_says(tmp_path):
+    page = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "sweep.yaml").write_text(example)
+    documented = load_sweep(tmp_path)
+    rates = [f"adamw-n_individuals={n}-learning_rate={rate}" for n in (512, 1024) for rate in (0.001, 0.002)]
+    variants = [*rates, "muon-n_individuals=512", "muon-n_individuals=1024"]
+    assert [run.name for run in documented.runs] == [f"{v}-seed{seed}" for seed in (0, 1, 2) for v in variants]
+    assert documented.runs[0].directory.as_posix() == f"runs/mine/{documented.runs[0].name}"
+    without_script = yaml.safe_load(example)
+    assert documented.script == without_script.pop("script")
+    assert sweep(tmp_path, **without_script).script == documented.script
+
+
+def test_names_of_runs_are_names_of_directories(tmp_path):
+    runs = sweep(tmp_path, variants={"a/b": {}}, grid={"save_at": [[2, 4]], "dataset": ["runs/x"]}).runs
+    assert runs[0].name == "a_b-dataset=runs_x-save_at=2+4-seed0"
+    assert runs[0].settings == {"save_at": [2, 4], "dataset": "runs/x"}
+
+
 def test_a_directory_of_another_run_is_refused(tmp_path):
     mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"), settings={"alpha": 0.5})
     run = tmp_path / "runs" / "base-seed1"
@@ -75,7 +125,22 @@ def test_a_directory_of_another_run_is_refused(tmp_path):
     (run / "config.yaml").write_text("{seed: 1, alpha: 0.50}")
     check_directories(mine)
     (run / "config.yaml").write_text("{seed: 1, alpha: 0.6}")
-    with pytest.raises(UserError, match=r"has alpha 0.6, but the sweep says 0.5"):
+    with pytest.raises(UserError, match=r"base-seed1 has alpha 0.6, but the sweep says 0.5; delete"):
+        check_directories(mine)
+
+
+@pytest.mark.parametrize(
+    ("value", "saved", "is_same"),
+    [
+        (10, [10], True), ([2, 4], [2, 4], True), ([2, 4], [4, 2], False), (10, [10, 20], False), ("3e-3", 0.003, True),
+        (1, 1.0, True), ("muon", "muon", True), ("muon", "adamw", False), (False, True, False), (1, None, False),
+    ],
+)  # fmt: skip
+def test_settings_are_compared_as_the_script_reads_them(tmp_path, value, saved, is_same):
+    mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"), settings={"key": value}, seeds=[0])
+    (tmp_path / "runs" / "base-seed0").mkdir(parents=True)
+    (tmp_path / "runs" / "base-seed0" / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "key": saved}))
+    with contextlib.nullcontext() if is_same else pytest.raises(UserError, match="has key"):
         check_directories(mine)
 
 
@@ -98,13 +163,36 @@ def test_slurm_is_asked_for_where_there_is_some(tmp_path, monkeypatch):
         build_executor(mine, "slurm", {"slurm_partitoin": "gpu"})
 
 
+def test_options_of_the_cluster_are_numbers_or_texts(tmp_path):
+    assert command._options(["gpus_per_node=2", "slurm_comment=a=b"]) == {"gpus_per_node": 2, "slurm_comment": "a=b"}
+    with pytest.raises(UserError, match="--cluster_options: gpu is not key=value"):
+        command.main(["run", str(sweep(tmp_path).folder), "--cluster_options", "gpu"])
+    with pytest.raises(UserError, match="jobs is 0; it must be at least 1"):
+        command.main(["run", str(tmp_path), "--jobs", "0"])
+
+
+def test_a_run_has_one_writer(tmp_path):
+    with (tmp_path / "run.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match="another sweep is writing this run"):
+            launch.execute(["/bin/false"], tmp_path / "run.lock", {})
+
+
+def test_a_failed_run_is_quoted_by_its_last_line():
+    job = SimpleNamespace(stderr=lambda: "Traceback\nerror: too many\n 0%\r 10%\rerror: no memory\n\n")
+    assert launch.last_error(job) == "error: no memory"
+    assert launch.last_error(SimpleNamespace(stderr=lambda: None)) == "it left no message"
+
+
 def test_time_left_is_that_of_alike_runs(tmp_path):
     runs = sweep(tmp_path, grid={"n_layer": [1, 2]}, seeds=[0, 1]).runs
     stands = [Progress(100, 100, 60.0), Progress(50, 100, 50.0), Progress(), Progress()]
     left = seconds_left(dict(zip(runs, stands, strict=True)), jobs=1)
     assert left == pytest.approx(0 + 50 + 60 + 100)
     assert seconds_left(dict(zip(runs, stands, strict=True)), jobs=2) == pytest.approx(105)
+    assert seconds_left(dict(zip(runs, stands, strict=True)), jobs=3) == pytest.approx(100)  # the longest decides
     assert seconds_left(dict.fromkeys(runs, Progress()), jobs=1) is None
+    assert seconds_left(dict.fromkeys(runs, stands[0]), jobs=1) == 0
 
 
 def test_the_display_tells_how_each_run_goes(tmp_path, capsys):
@@ -143,5 +231,7 @@ def test_results_keep_what_figures_need(tmp_path, monkeypatch):
     monkeypatch.setattr(collect, "is_finished", lambda path: False)
     collect.collect_results(mine)
     assert collect.read_lines(tmp_path) == [line]  # its directory may be on another machine
-    collect.collect_results(sweep(tmp_path, output_dir=str(tmp_path / "runs"), seeds=[0], settings={"alpha": 1}))
-    assert collect.read_lines(tmp_path) == []
+    for other in ({"settings": {"alpha": 1}}, {"seeds": [1]}, {"variants": {"b": {}}}):
+        (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line) + "\n")
+        collect.collect_results(sweep(tmp_path, **({"output_dir": str(tmp_path / "runs"), "seeds": [0]} | other)))
+        assert collect.read_lines(tmp_path) == []
