@@ -44,6 +44,8 @@ def claims(results: list[Result]) -> list[dict]:
         _claim(results, "gradual", f"gradual growth leaves more than {warm}", "gradual", warm),
         _claim(results, "e2-control", f"{warm} knows more people than half the population, uniformly", warm,
                "fewer_people", known, paper="94.92% of 128k people against 63.26%"),
+        _claim(results, "e2-control-gradual", "gradual growth knows more people than half the population, uniformly",
+               "gradual", "fewer_people", known),
     ]  # fmt: skip
 
 
