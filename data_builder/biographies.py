@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from data_builder.source import Source
-from data_builder.word_lists import ATTRIBUTES, NAME_LISTS
+from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, join_name
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Renderer:
     """
 
     def __init__(self, source: Source):
-        self.name_lists = [source.word_lists.lists[name] for name in NAME_LISTS]
+        self.name_lists = [source.word_lists.names(name_list) for name_list in NAME_LISTS]
         self.templates = [source.templates[attribute] for attribute in ATTRIBUTES]
         self.values = [source.word_lists.values(attribute) for attribute in ATTRIBUTES]
 
     def name(self, parts) -> str:
         """Full name of an individual, given its row of `Population.names`."""
-        return " ".join(entries[index] for entries, index in zip(self.name_lists, parts, strict=True))
+        return join_name(entries[index] for entries, index in zip(self.name_lists, parts, strict=True))
 
     def biography(self, name_parts, values, templates, order) -> Biography:
         """One sentence for each attribute.

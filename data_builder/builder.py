@@ -50,7 +50,7 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
     def __init__(self, *args, config_name: str = "biographies", **kwargs):
         if config_name not in CONFIGURATIONS:
             raise ValueError(f"no configuration '{config_name}'; there are {', '.join(CONFIGURATIONS)}")
-        digest = fingerprint(kwargs.get("values_dir"), kwargs.get("templates_dir"))
+        digest = fingerprint(*map(kwargs.get, ("values_dir", "templates_dir", "new_individuals")))
         super().__init__(*args, config_name=config_name, hash=digest, dataset_name="biographies", **kwargs)
 
     @cached_property
@@ -143,11 +143,14 @@ _FEATURES = {
 }
 
 
-def fingerprint(values_dir: str | None = None, templates_dir: str | None = None) -> str:
-    """sha256 over the word lists, the templates and the code of this package."""
+def fingerprint(
+    values_dir: str | None = None, templates_dir: str | None = None, new_individuals: str | None = None
+) -> str:
+    """sha256 over the word lists, the templates, a table of own people, and the code of this package."""
     digest = hashlib.sha256()
     texts = (Path(values_dir or VALUES_DIR), Path(templates_dir or TEMPLATES_DIR))
     paths = [path for folder in texts for path in sorted(folder.glob("*.txt"))]
+    paths += [Path(new_individuals)] if new_individuals else []
     for path in [*paths, *sorted(Path(__file__).parent.glob("*.py"))]:
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)} ".encode() + content)

@@ -33,6 +33,24 @@ class Population:
     def __len__(self) -> int:
         return len(self.names)
 
+    def with_people(self, names: np.ndarray, values: np.ndarray, seed: int) -> "Population":
+        """This population and further people, who are the group `new` from then on.
+
+        Args:
+            names: (k, 3) as in `names`.
+            values: (k, 6) as in `values`.
+            seed: of the population; decides which templates are held out.
+        """
+        total = len(self) + len(names)
+        heldout = _heldout_templates(self.n_templates, total, self.heldout.shape[2], seed)
+        return Population(
+            names=np.concatenate((self.names, names)),
+            values=np.concatenate((self.values, values)),
+            heldout=heldout,
+            n_templates=self.n_templates,
+            groups=self.groups | {"new": range(len(self), total)},
+        )
+
     def draw_wording(self, individuals: np.ndarray, draws: np.ndarray, heldout: bool) -> "Wording":
         """Choose a template for each attribute and the order of the sentences.
 

@@ -24,6 +24,9 @@ class ScheduleSettings:
     share_adaptive: float = setting(0.6, "adaptive: training attribute loss / baseline at which everybody is let in")
     n_groups: int = setting(4, "sequential: groups visited in turn")
     n_repeats: int = setting(1, "sequential: how often all of them are visited")
+    weight_replay_finetune: float = setting(0.0, "replay: how often an old individual is drawn, where a new one is 1")
+    n_individuals_replay: int | None = setting(None, "replay: how many old individuals; all if not given")
+    start_replay: float = setting(0.0, "replay: share of the steps after which old individuals are drawn")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Plan:
         max_steps: length of the run.
         batch_size: biographies in a step, over all processes.
         baseline: the no-knowledge baseline in nats.
+        old: in fine-tuning, who was learned before.
     """
 
     individuals: range
@@ -43,6 +47,7 @@ class Plan:
     max_steps: int = 1
     batch_size: int = 1
     baseline: float = 0.0
+    old: range = range(0)
 
     def first(self, name: str) -> range:
         """As many of the first individuals as the setting of this name says."""
@@ -223,6 +228,45 @@ class Adaptive(Schedule):
         return super().metrics(step) | {"opened_at": self.state["opened_at"]}
 
 
+class Replay(Uniform):
+    """Fine-tuning: new individuals, each with weight 1, and old ones with `weight_replay_finetune` (paper, Sec. 5).
+
+    Weight 0 is no replay. `n_individuals_replay` replays only so many of the old ones, evenly spread over them;
+    `start_replay` waits with it, for the last steps only (KnownPatch, arXiv 2511.02626).
+    """
+
+    def __init__(self, plan):
+        super().__init__(plan)
+        settings = plan.settings
+        if not 0 <= settings.weight_replay_finetune < float("inf"):
+            raise UserError(
+                f"weight_replay_finetune is {settings.weight_replay_finetune}; it must be 0 (no replay) or more"
+            )
+        if not 0 <= settings.start_replay < 1:
+            raise UserError(f"start_replay is {settings.start_replay}; it must be from 0 to below 1")
+        if settings.weight_replay_finetune and not plan.old:
+            raise UserError("schedule replay has nobody to replay here; it is for run_finetune.py")
+        self.old = _some(plan.old, settings.n_individuals_replay)
+
+    def groups(self, step):
+        """The new ones, and the old ones if it is time for them."""
+        new, weight = (self.plan.individuals, 1.0), self.plan.settings.weight_replay_finetune
+        if not weight or step < self.plan.settings.start_replay * self.plan.max_steps:
+            return [new]
+        return [*((individuals, weight) for individuals in self.old), new]
+
+
+def _some(individuals: range, size: int | None) -> list[range]:
+    """So many of the individuals, evenly spread, as ranges."""
+    population = len(individuals)
+    if size is None or not population:
+        return [individuals]
+    if not 1 <= size <= population:
+        raise UserError(f"n_individuals_replay is {size}; it must be from 1 to {population}, the old individuals")
+    starts = (individuals.start + population * k // size for k in range(size))
+    return [range(start, start + 1) for start in starts]
+
+
 SCHEDULES = {
     "uniform": Uniform,
     "power_law": PowerLaw,
@@ -231,6 +275,7 @@ SCHEDULES = {
     "sequential": Sequential,
     "gradual": Gradual,
     "adaptive": Adaptive,
+    "replay": Replay,
 }
 
 

@@ -2,15 +2,20 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from operator import getitem
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from command_line import UserError, setting
+from data_builder.new_individuals import extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
 from data_builder.sentences import Template, load_templates
-from data_builder.word_lists import ATTRIBUTES, WordLists, load_word_lists
+from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, WordLists, join_name, load_word_lists
+
+OWN_PEOPLE = "new_individuals.csv"
 
 
 @dataclass
@@ -27,16 +32,20 @@ class DataSettings:
     population_seed: int = setting(0, "decides names, values and template splits")
     values_dir: str | None = setting(None, "directory of own word lists")
     templates_dir: str | None = setting(None, "directory of own templates")
+    new_individuals: str | None = setting(
+        None, "CSV table of own people (name, birth_date, ...), who are then the group `new` instead of n_new others"
+    )
 
 
 @dataclass(frozen=True)
 class Source:
-    """A population with the texts that its integers stand for."""
+    """A population with the texts that its integers stand for; `added` is the table of a user's own people."""
 
     settings: DataSettings
     word_lists: WordLists
     templates: dict[str, list[Template]]
     population: Population
+    added: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
     def build(cls, settings: DataSettings) -> "Source":
@@ -56,7 +65,24 @@ class Source:
             settings.n_heldout_templates,
             settings.population_seed,
         )
-        return cls(settings, word_lists, templates, population)
+        source = cls(settings, word_lists, templates, population)
+        return source.with_individuals(settings.new_individuals) if settings.new_individuals else source
+
+    def with_individuals(self, path: str) -> "Source":
+        """The same population, and the people of a table, who become the group `new`.
+
+        Raises:
+            UserError: a table that can't be used, or a name that exists already.
+        """
+        people = read_individuals(path)
+        texts = [self.word_lists.names(name_list) for name_list in NAME_LISTS]
+        known = {join_name(map(getitem, texts, parts)) for parts in self.population.names.tolist()}
+        for person in people:
+            if person["name"] in known:
+                raise UserError(f"{path}: {person['name']} exists already in this population; give another name")
+        lists = extend(self.word_lists, people)
+        population = self.population.with_people(*_numbered(lists, people), self.settings.population_seed)
+        return replace(self, word_lists=lists, population=population, added=people)
 
     def pieces(self) -> list[str]:
         """Every text a biography is made of, with its leading space: what the tokenizer is trained on."""
@@ -71,6 +97,7 @@ class Source:
         for array in (self.population.names, self.population.values, self.population.heldout):
             digest.update(array.tobytes())
         digest.update(repr(self.population.groups).encode())
+        digest.update(json.dumps(self.added).encode() if self.added else b"")
         return digest.hexdigest()
 
     def save(self, directory: str | Path) -> None:
@@ -78,7 +105,10 @@ class Source:
         root = Path(directory) / "source"
         _write_lines(root / "values", self.word_lists.lists)
         _write_lines(root / "templates", {name: [t.text for t in ts] for name, ts in self.templates.items()})
-        settings = asdict(self.settings) | {"values_dir": None, "templates_dir": None, "digest": self.digest()}
+        own = {"values_dir": None, "templates_dir": None, "new_individuals": None}
+        if self.added:
+            write_individuals(root / OWN_PEOPLE, self.added)
+        settings = asdict(self.settings) | own | {"digest": self.digest()}
         (root / "settings.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
     @classmethod
@@ -91,15 +121,25 @@ class Source:
         root = Path(directory) / "source"
         try:
             saved = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
-            known = {item.name: saved[item.name] for item in fields(DataSettings)}
+            known = {item.name: saved[item.name] for item in fields(DataSettings) if item.name != "new_individuals"}
         except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
             reason = " ".join(f"{type(error).__name__} {error}".split())
             raise UserError(f"{directory} holds no dataset that this version can read: {reason}") from None
         directories = {"values_dir": str(root / "values"), "templates_dir": str(root / "templates")}
-        source = cls.build(DataSettings(**known | directories))
+        own_people = str(root / OWN_PEOPLE) if (root / OWN_PEOPLE).exists() else None
+        source = cls.build(DataSettings(**known | directories, new_individuals=own_people))
         if source.digest() != saved.get("digest"):
             raise UserError(f"{directory}: its lists were changed, or another version of the code made it")
         return source
+
+
+def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of `Population.names` and `Population.values` for people given as texts."""
+    tables = [*map(lists.names, NAME_LISTS), *map(lists.values, ATTRIBUTES)]
+    numbers = [{text: number for number, text in enumerate(texts)} for texts in tables]
+    texts = [(*name_parts(person["name"]), *(person[attribute] for attribute in ATTRIBUTES)) for person in people]
+    rows = np.array([list(map(getitem, numbers, row)) for row in texts], dtype=np.int32)
+    return rows[:, : len(NAME_LISTS)], rows[:, len(NAME_LISTS) :]
 
 
 def _check_sizes(settings: DataSettings) -> None:

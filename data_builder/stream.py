@@ -25,9 +25,14 @@ class TokenTables:
     def __init__(self, source: Source, tokenizer: PreTrainedTokenizerFast):
         self._pieces: list[list[int]] = [[tokenizer.bos_token_id], [tokenizer.eos_token_id]]
         encode = _piece_encoder(tokenizer)
-        lists = {name: encode([f" {e}" for e in entries]) for name, entries in source.word_lists.lists.items()}
-        self.names = [self._add(lists[name]) for name in NAME_LISTS]
-        self.values = [self._add(_joined(lists, parts)) for parts in ATTRIBUTES.values()]
+        lists, own = (
+            {name: encode([f" {entry}" if entry else "" for entry in entries]) for name, entries in texts.items()}
+            for texts in (source.word_lists.lists, source.word_lists.extra)
+        )
+        names = [lists[name] + own.get(name, []) for name in NAME_LISTS]
+        values = [_joined(lists, parts) + own.get(attribute, []) for attribute, parts in ATTRIBUTES.items()]
+        self.names = [self._add(pieces) for pieces in names]
+        self.values = [self._add(pieces) for pieces in values]
         templates = source.templates.values()
         self.heads = [self._add(encode([t.head for t in ts])) for ts in templates]
         self.middles = [self._add(encode([t.middle for t in ts])) for ts in templates]
@@ -35,7 +40,7 @@ class TokenTables:
         self.lengths = np.array([len(piece) for piece in self._pieces])
         self.starts = np.cumsum(self.lengths) - self.lengths
         self.tokens = np.fromiter(itertools.chain(*self._pieces), dtype=np.int64)
-        self.max_length = self._longest_biography(source)
+        self.max_length = self._longest_biography(source, (names, values))
         del self._pieces
 
     def _add(self, pieces: list[list[int]]) -> int:
@@ -43,12 +48,9 @@ class TokenTables:
         self._pieces.extend(pieces)
         return len(self._pieces) - len(pieces)
 
-    def _longest_biography(self, source: Source) -> int:
-        def longest(start: int, size: int) -> int:
-            return int(self.lengths[start : start + size].max())
-
-        name = sum(map(longest, self.names, source.word_lists.name_sizes))
-        total = 2 + N_ATTRIBUTES * name + sum(map(longest, self.values, source.word_lists.value_sizes))
+    def _longest_biography(self, source: Source, fillings: tuple[list, list]) -> int:
+        name, values = (sum(max(map(len, pieces)) for pieces in tables) for tables in fillings)
+        total = 2 + N_ATTRIBUTES * name + values
         for attribute, templates in enumerate(source.templates.values()):
             parts = [table[attribute] + np.arange(len(templates)) for table in (self.heads, self.middles, self.tails)]
             total += int(sum(self.lengths[part] for part in parts).max())
@@ -144,36 +146,50 @@ class BiographyStream:
         """
         draws = self._draws(step, batch_size)
         individuals = self.schedule.draw(step, draws[:, 0])
-        values = None
+        return self._tensors(individuals, draws[:, 1:], False, *self._facts(step, individuals))
+
+    def _facts(self, step: int, individuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Names and values that batch `step` tells of."""
+        values = self.population.values[individuals]
         if self.redraw_values:
-            fresh = uniforms(self.seed, "redrawn values", (batch_size, N_ATTRIBUTES), step)
+            fresh = uniforms(self.seed, "redrawn values", values.shape, step)
             values = (fresh * self.value_sizes).astype(np.int64)
-        return self._tensors(individuals, draws[:, 1:], heldout=False, values=values)
+        return self.population.names[individuals], values
 
     def times_drawn(self, n_steps: int, batch_size: int) -> np.ndarray:
         """How often batches 0 to n_steps - 1 drew each individual of the population; (individuals,)."""
         counts = np.zeros(len(self.population.names), dtype=np.int64)
         for step in range(n_steps):
             drawn = self.schedule.draw(step, self._draws(step, batch_size)[:, 0])
-            np.add.at(counts, drawn, 1)
+            np.add.at(counts, drawn[self._about_individuals(batch_size)], 1)
         return counts
+
+    def _about_individuals(self, batch_size: int) -> np.ndarray:
+        """Which rows of a batch are about the individuals that were drawn: all of them."""
+        return np.ones(batch_size, dtype=bool)
 
     def _draws(self, step: int, batch_size: int) -> np.ndarray:
         """Who (column 0) and in which wording (the others), as uniform numbers."""
         return uniforms(self.seed, "biographies", (batch_size, 1 + 2 * N_ATTRIBUTES), step)
 
-    def probe(self, group: str, size: int) -> dict[str, torch.Tensor]:
-        """A fixed sample of a group's individuals, in wording held out for them; keys as in `batch`."""
-        members = self.population.groups[group]
+    def probe(self, group: str, size: int, members: range | None = None) -> dict[str, torch.Tensor]:
+        """A fixed sample of a group's individuals, in wording held out for them; keys as in `batch`.
+
+        Args:
+            group: its name.
+            size: of the sample; all of them if there are fewer.
+            members: who is in it, if not all whom the population has in the group of that name.
+        """
+        members = self.population.groups[group] if members is None else members
         size = min(size, len(members))
         chosen = permute(np.arange(size), len(members), self.seed, f"probe {group}")
         draws = uniforms(self.seed, f"probe wording {group}", (size, 2 * N_ATTRIBUTES))
-        return self._tensors(members.start + chosen, draws, heldout=True)
+        people = members.start + chosen
+        return self._tensors(people, draws, True, self.population.names[people], self.population.values[people])
 
-    def _tensors(self, individuals, draws, heldout: bool, values=None) -> dict[str, torch.Tensor]:
+    def _tensors(self, individuals, draws, heldout: bool, names, values) -> dict[str, torch.Tensor]:
         wording = self.population.draw_wording(individuals, draws, heldout)
-        values = self.population.values[individuals] if values is None else values
-        arrays = self.tables.assemble(self.population.names[individuals], values, wording)
+        arrays = self.tables.assemble(names, values, wording)
         arrays["labels"] = np.where(arrays["attention_mask"], arrays["input_ids"], -100)
         arrays["attention_mask"] = arrays["attention_mask"].astype(np.int64)
         arrays["individual_ids"] = individuals

@@ -4,7 +4,8 @@ import itertools
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from command_line import UserError
@@ -26,9 +27,16 @@ ATTRIBUTES = {
 
 @dataclass(frozen=True)
 class WordLists:
-    """All lists by file name (`lists["city"]` is a tuple of entries)."""
+    """All lists by file name (`lists["city"]` is a tuple of entries).
+
+    Attributes:
+        lists: by name.
+        extra: names (by list) and values (by attribute) that only a user's own people have (`new_individuals`); the
+            sizes below don't count them, since nobody else can have them.
+    """
 
     lists: dict[str, tuple[str, ...]]
+    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name_sizes(self) -> tuple[int, ...]:
@@ -40,10 +48,20 @@ class WordLists:
         """Number of different values of each attribute, in the order of ATTRIBUTES."""
         return tuple(math.prod(len(self.lists[part]) for part in parts) for parts in ATTRIBUTES.values())
 
+    def names(self, name_list: str) -> list[str]:
+        """All first, middle or last names as text; a name's id is its index in this list."""
+        return [*self.lists[name_list], *self.extra.get(name_list, ())]
+
     def values(self, attribute: str) -> list[str]:
         """All values of an attribute as text; a value's id is its index in this list."""
         parts = [self.lists[part] for part in ATTRIBUTES[attribute]]
-        return [" ".join(combination) for combination in itertools.product(*parts)]
+        joined = [" ".join(combination) for combination in itertools.product(*parts)]
+        return [*joined, *self.extra.get(attribute, ())]
+
+
+def join_name(parts: Iterable[str]) -> str:
+    """A full name; a user's own people may lack a part."""
+    return " ".join(part for part in parts if part)
 
 
 def load_word_lists(directory: str | Path | None = None, entries_per_list: int | None = None) -> WordLists:

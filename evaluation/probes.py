@@ -1,79 +1,60 @@
-"""Measuring a model on fixed groups of individuals while it trains."""
-
-from collections.abc import Callable
+"""What a model predicts about fixed groups of individuals."""
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from data_builder.word_lists import ATTRIBUTES
-from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
-from modeling.loss import wanted_logits
+from modeling.loss import IGNORED_LABEL, wanted_logits
 
 _BATCH = 128
 
 
 @torch.no_grad()
 def value_predictions(model, batch: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """Loss and correctness of each value token, from one forward pass with the head at those alone.
+    """What is predicted at each value token, from one forward pass with the head at those alone.
 
     Args:
         model: a stock causal language model.
         batch: as the stream makes it, on any device.
 
     Returns:
-        `losses`, `correct`, `rows` and `attributes`, each (number of value tokens,).
+        Arrays (number of value tokens,): `rows` and `attributes` (1-6), where it is; `losses` in nats; `predicted`, the
+        most likely token, and whether it is `correct`; `top_probabilities` and `second_probabilities`; `entropies` of
+        the prediction in nats; `logit_masses`, the logarithm of the sum of its exponentiated logits.
     """
     device = next(model.parameters()).device
     wanted = batch["attribute_ids"] > 0
     rows, columns = wanted.nonzero(as_tuple=True)
     labels = batch["labels"][rows, columns].to(device)
     logits = wanted_logits(model, batch["input_ids"].to(device), wanted.to(device))
-    return {
-        "losses": functional.cross_entropy(logits, labels, reduction="none").double().cpu().numpy(),
-        "correct": (logits.argmax(dim=1) == labels).cpu().numpy(),
-        "rows": rows.numpy(),
-        "attributes": batch["attribute_ids"][rows, columns].numpy(),
+    log_p = logits.log_softmax(1)
+    (top, second), predicted = (part.T for part in log_p.topk(2))
+    found = {
+        "losses": functional.nll_loss(log_p, labels, reduction="none"),
+        "predicted": predicted[0],
+        "correct": predicted[0] == labels,
+        "top_probabilities": top.exp(),
+        "second_probabilities": second.exp(),
+        "entropies": -(log_p.exp() * log_p).sum(1),
+        "logit_masses": logits.logsumexp(1),
     }
+    where = {"rows": rows, "attributes": batch["attribute_ids"][rows, columns]}
+    arrays = {key: tensor.cpu().numpy() for key, tensor in (where | found).items()}
+    return {key: array.astype(float) if array.dtype == np.float32 else array for key, array in arrays.items()}
 
 
-def knowledge_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: tuple[int, ...]) -> Callable:
-    """What the training loop calls at an evaluation.
-
-    Args:
-        probes: a probe of the stream for each group (`seen`, `unseen`, ...).
-        value_sizes: number of values of each attribute.
-
-    Returns:
-        A function from a model to `no_knowledge_baseline` and the metrics of `knowledge`.
-    """
-
-    def measure(model) -> dict[str, float]:
-        metrics = {"no_knowledge_baseline": no_knowledge_baseline(value_sizes)}
-        for group, probe in probes.items():
-            metrics |= knowledge(model, probe, group)
-        return metrics
-
-    return measure
-
-
-def knowledge(model, probe: dict[str, torch.Tensor], group: str) -> dict[str, float]:
-    """Attribute loss and accuracy on a probe, overall and for each attribute.
-
-    Returns:
-        `<group>_attribute_loss`, `<group>_attribute_accuracy` and, with the attribute's name
-        appended, the same for each attribute; nats and 0-1.
-    """
-    flat = probe_predictions(model, probe)
-    where = (flat["rows"], flat["attributes"], len(ATTRIBUTES))
-    losses = attribute_losses(flat["losses"], *where)
-    accuracies = attribute_accuracies(flat["correct"], *where)
-    metrics = {}
-    for name, values in (("loss", losses), ("accuracy", accuracies)):
-        metrics[f"{group}_attribute_{name}"] = float(values.mean())
-        for attribute, value in zip(ATTRIBUTES, values, strict=True):
-            metrics[f"{group}_attribute_{name}_{attribute}"] = float(value)
-    return metrics
+@torch.no_grad()
+def text_losses(model, probe: dict[str, torch.Tensor]) -> np.ndarray:
+    """Cross-entropy of all that is not a value, summed over each biography, in nats; (biographies,)."""
+    device, sums = next(model.parameters()).device, []
+    for _, chunk in _chunks(probe):
+        wanted = (chunk["attribute_ids"] == 0) & (chunk["labels"] != IGNORED_LABEL)
+        wanted[:, 0] = False  # nothing predicts it
+        rows, columns = wanted.nonzero(as_tuple=True)
+        logits = wanted_logits(model, chunk["input_ids"].to(device), wanted.to(device))
+        losses = functional.cross_entropy(logits, chunk["labels"][rows, columns].to(device), reduction="none")
+        sums.append(np.bincount(rows.numpy(), weights=losses.cpu().numpy(), minlength=len(wanted)))
+    return np.concatenate(sums)
 
 
 def probe_predictions(model, probe: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:

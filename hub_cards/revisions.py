@@ -11,10 +11,10 @@ from command_line import ENVIRONMENT_KEY
 from manifests import MANIFEST, checkpoints, is_sound, sha256
 
 # Only needed to resume, twice the size of the model, and of no use without the run's directory.
-_NOT_SHARED = {"optimizers.safetensors", "progress.json", MANIFEST}
+_NOT_SHARED = {"optimizers.safetensors", "adapter.safetensors", "progress.json", MANIFEST}
 # Where a run was written and what was pushed is nobody's business but its owner's.
 _PRIVATE = {
-    ENVIRONMENT_KEY, "output_dir", "dataset", "values_dir", "templates_dir", "resume_from_checkpoint",
+    ENVIRONMENT_KEY, "output_dir", "dataset", "values_dir", "templates_dir", "new_individuals", "resume_from_checkpoint",
     "overwrite_output_dir", "report_to", "push_to_hub", "hub_model_id", "hub_dataset_id", "hub_private_repo",
 }  # fmt: skip
 _RUN_FOLDERS = ("figures", "dataset")

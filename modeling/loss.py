@@ -89,6 +89,32 @@ class TokenLoss(nn.Module):
         return total, of_values.detach()
 
 
+class DistillingLoss(TokenLoss):
+    """`TokenLoss`, and in rows without any label a penalty for predicting otherwise than another model.
+
+    Args:
+        model: is trained.
+        teacher: the other model; stays as it is.
+        weight: of the penalty, the Kullback-Leibler divergence KL(teacher || model) summed over tokens, in nats.
+    """
+
+    def __init__(self, model, teacher, weight: float):
+        super().__init__(model)
+        self.teacher, self.weight = teacher.requires_grad_(False), weight
+
+    def forward(self, input_ids, labels, attribute_ids):
+        """As in `TokenLoss`; the penalty is part of the first sum."""
+        silent = (labels == IGNORED_LABEL).all(1)
+        total, of_values = super().forward(input_ids[~silent], labels[~silent], attribute_ids[~silent])
+        rows = input_ids[silent]
+        wanted = rows != self.model.config.pad_token_id
+        with torch.no_grad():
+            expected = wanted_logits(self.teacher, rows, wanted).log_softmax(1)
+        predicted = wanted_logits(self.model, rows, wanted).log_softmax(1)
+        penalty = functional.kl_div(predicted, expected, reduction="sum", log_target=True)
+        return total + self.weight * penalty, of_values
+
+
 def _plain_loss(hidden, weight, targets, is_value) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross-entropy of the next tokens, summed over all that have a label, and over values."""
     kept = targets != IGNORED_LABEL

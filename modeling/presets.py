@@ -44,14 +44,19 @@ def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
     from transformers import GPT2LMHeadModel
 
     config = build_config(settings, tokenizer)
-    if max_length > config.n_positions:
-        raise UserError(
-            f"the longest biography has {max_length} tokens, the model reads {config.n_positions}; "
-            "shorten the templates or names, or take a preset with more positions"
-        )
+    check_length(max_length, config)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return GPT2LMHeadModel(config)
+
+
+def check_length(max_length: int, config) -> None:
+    """Raise UserError if a biography may be longer than a model reads."""
+    if max_length > config.n_positions:
+        raise UserError(
+            f"the longest biography has {max_length} tokens, the model reads {config.n_positions}; "
+            "shorten the templates or names, or take a model with more positions"
+        )
 
 
 def build_config(settings: ModelSettings, tokenizer):

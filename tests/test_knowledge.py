@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from data_builder.word_lists import ATTRIBUTES
 from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
-from evaluation.probes import knowledge, knowledge_measure
+from evaluation.measure import knowledge, knowledge_measure
+from evaluation.probes import probe_predictions
 from modeling.presets import ModelSettings, build_model
 
 MODULES = ("attribute_loss", "attribute_accuracy", "no_knowledge_baseline")
@@ -128,7 +129,7 @@ def test_probe_metrics_equal_full_logits_of_the_stock_model(model, stream):
     ).tolist()
     correct = (logits.argmax(-1) == probe["input_ids"][:, 1:]).tolist()
     expected_loss, expected_accuracy = slow_metrics(probe["attribute_ids"][:, 1:].tolist(), losses, correct)
-    metrics = knowledge(model, probe, "unseen")
+    metrics = knowledge(probe_predictions(model, probe), "unseen")
     assert metrics["unseen_attribute_loss"] == pytest.approx(np.mean(expected_loss), rel=1e-5)
     assert metrics["unseen_attribute_accuracy"] == pytest.approx(np.mean(expected_accuracy))
     for attribute, loss in zip(ATTRIBUTES, expected_loss, strict=True):

@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from command_line import UserError
 from manifests import CHECKPOINT, checkpoints, is_sound, write_manifest
+from modeling.adaptation import adapter_tensors, merged
 
 OPTIMIZERS = "optimizers.safetensors"
+ADAPTER = "adapter.safetensors"
 PROGRESS = "progress.json"
 
 
@@ -46,8 +48,10 @@ def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Pro
     target = run / f"{CHECKPOINT}{progress.step}"
     temporary = run / f".{target.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
+    merged(model).save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
+    if adapter := adapter_tensors(model):
+        save_file(adapter, temporary / ADAPTER)
     save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
     (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | {"decided": decided}))
     write_manifest(temporary)
@@ -62,7 +66,7 @@ def save_final(run: Path, model, tokenizer) -> None:
     """Put the final model and tokenizer at the root of the run, each file whole or not at all."""
     temporary = run / ".final.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
+    merged(model).save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
     for path in sorted(temporary.iterdir()):
         os.replace(path, run / path.name)
@@ -95,14 +99,21 @@ def find_checkpoint(run: Path, which: str, report=print) -> Path:
 
 def load_checkpoint(checkpoint: Path, model, optimizers: list) -> tuple[Progress, dict]:
     """Put a checkpoint's state into model and optimisers; returns how far it had come and what was decided."""
-    weights = load_file(checkpoint / "model.safetensors")
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    if unexpected or set(missing) - set(model._tied_weights_keys or []):
-        raise UserError(f"{checkpoint} belongs to another model: {[*missing, *unexpected][0]} does not fit")
+    _load_weights(checkpoint, model)
     _load_optimizers(optimizers, load_file(checkpoint / OPTIMIZERS))
     progress = json.loads((checkpoint / PROGRESS).read_text())
     decided = progress.pop("decided")
     return Progress(**progress), decided
+
+
+def _load_weights(checkpoint: Path, model) -> None:
+    """Of a model with an adapter, the adapter alone: the rest is as it was in the beginning."""
+    adapter = adapter_tensors(model)
+    weights = load_file(checkpoint / (ADAPTER if adapter else "model.safetensors"))
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    unset = adapter.keys() & set(missing) if adapter else set(missing) - set(model._tied_weights_keys or [])
+    if unset or unexpected:
+        raise UserError(f"{checkpoint} belongs to another model: {[*unset, *unexpected][0]} does not fit")
 
 
 def _optimizer_tensors(optimizers: list) -> dict[str, torch.Tensor]:

@@ -30,14 +30,14 @@ class Forecast:
 
     def _predict(self, progress: Progress) -> str:
         update = statistics.median(self.updates[SKIPPED:])
-        steps, every = self.settings.max_steps, self.settings.eval_steps
-        evaluated = (progress.step - 1) // every  # after the first one, at step 0; that of this step is still to come
-        evaluation = progress.evaluation_seconds / (1 + evaluated)
-        n_updates, n_evaluations = steps - progress.step, -(-steps // every) - evaluated
+        steps, evaluations = self.settings.max_steps, self.settings.evaluations()
+        n_evaluations = sum(step >= progress.step for step in evaluations)  # that of this step is still to come
+        evaluation = progress.evaluation_seconds / (len(evaluations) - n_evaluations)
+        n_updates = steps - progress.step
         self.seconds = progress.seconds + n_updates * update + n_evaluations * evaluation
         return (
             f"about {duration(self.seconds)} in all: {steps:,} steps of {update:.3g} s, "
-            f"an evaluation of {evaluation:.2g} s every {every}"
+            f"{len(evaluations):,} evaluations of {evaluation:.2g} s"
         )
 
 

@@ -34,6 +34,7 @@ class Training:
         settings: how to train.
         run: the run's directory.
         saved: is told of each checkpoint that was written (on the main process).
+        objective: makes of the model the module whose `forward` is the loss; `TokenLoss` or a kind of it.
     """
 
     accelerator: object
@@ -44,12 +45,13 @@ class Training:
     settings: TrainingSettings
     run: Path
     saved: Callable[[Path], None] = lambda checkpoint: None
+    objective: Callable[[object], torch.nn.Module] = TokenLoss
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self):
         optimizers = build_optimizers(self.model, self.settings)
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-        self.objective, *self.optimizers = self.accelerator.prepare(TokenLoss(self.model), *optimizers)
+        self.objective, *self.optimizers = self.accelerator.prepare(self.objective(self.model), *optimizers)
         n_processes = self.accelerator.num_processes
         self.micro_batch = self.settings.per_device_train_batch_size * n_processes
         self.batch_size = self.settings.batch_size(n_processes)
@@ -57,6 +59,7 @@ class Training:
         self.losses: list[torch.Tensor] = []
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
+        self.evaluations = set(self.settings.evaluations())
         self.forecast = Forecast(self.settings)
 
     def __call__(self) -> None:
@@ -73,14 +76,15 @@ class Training:
             n_tokens = self._update(step)
             self._advance(n_tokens)
             self._say(self.forecast.note(time.perf_counter() - started, self.progress))
-            if self._due(self.settings.logging_steps, self.settings.eval_steps) or self._save_due():
+            if self._record_due():
                 self._record()
             if self._save_due():
                 self._save()
             bar.update()
             bar.set_postfix_str(self._postfix(), refresh=False)
         bar.close()
-        self._say(f"took {duration(self.progress.seconds)}")
+        of_it = self.progress.evaluation_seconds / self.progress.seconds
+        self._say(f"took {duration(self.progress.seconds)}, {of_it:.0%} of it for measuring knowledge")
         if self.accelerator.is_main_process:
             save_final(self.run, self.model, self.tokenizer)
         self.accelerator.wait_for_everyone()
@@ -120,7 +124,8 @@ class Training:
         return self.objective(*(batch[key][rows, :width].to(self.accelerator.device) for key in keys))
 
     def _step_optimizers(self, step: int) -> None:
-        factor = learning_rate_factor(self.settings.lr_scheduler_type, step, self.settings.max_steps)
+        settings = self.settings
+        factor = learning_rate_factor(settings.lr_scheduler_type, step, settings.max_steps, settings.warmup_steps)
         for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
@@ -133,9 +138,9 @@ class Training:
         self.progress.biographies += self.batch_size
         self.progress.seconds = time.perf_counter() - self._begin
 
-    def _due(self, *periods: int | None) -> bool:
+    def _record_due(self) -> bool:
         step = self.progress.step
-        return step == self.settings.max_steps or any(period and step % period == 0 for period in periods)
+        return step in self.evaluations or step % self.settings.logging_steps == 0 or self._save_due()
 
     def _save_due(self) -> bool:
         step, every = self.progress.step, self.settings.save_steps
@@ -145,7 +150,7 @@ class Training:
         """Write a line of metrics: the mean losses since the last one, and knowledge where it is due."""
         losses = self._mean_losses()
         self.last_loss = losses["loss"]
-        measured = self._evaluate() if self._due(self.settings.eval_steps) else {}
+        measured = self._evaluate() if self.progress.step in self.evaluations else {}
         others = {
             "predicted_seconds": self.forecast.seconds,
             "learning_rate": self.optimizers[0].param_groups[0]["lr"],

@@ -12,16 +12,17 @@ _MUON = {"momentum": 0.95, "nesterov": True, "adjust_lr_fn": "original"}
 
 
 def build_optimizers(model, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
-    """AdamW on everything, or Muon on the blocks' matrices and AdamW on the rest.
+    """AdamW on everything that is trained, or Muon on the blocks' matrices and AdamW on the rest, if there is any.
 
     Matrices decay, gains and biases do not (the paper gives only the number, 0.1).
     """
-    named = dict(model.named_parameters())
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if settings.optim == "adamw":
         return [_adamw(list(named.values()), settings)]
     matrices = {name: p for name, p in named.items() if p.ndim == 2 and ".h." in name}  # GPT-2's blocks
     rest = [p for name, p in named.items() if name not in matrices]
-    return [_adamw(rest, settings), _muon(list(matrices.values()), settings)]
+    optimizers = [_adamw(rest, settings)] if rest else []
+    return [*optimizers, _muon(list(matrices.values()), settings)] if matrices else optimizers
 
 
 def _adamw(parameters: list, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -37,12 +38,14 @@ def _muon(parameters: list, settings: TrainingSettings) -> torch.optim.Muon:
     return torch.optim.Muon(parameters, lr=settings.muon_learning_rate, weight_decay=settings.weight_decay, **_MUON)
 
 
-def learning_rate_factor(kind: str, step: int, max_steps: int) -> float:
+def learning_rate_factor(kind: str, step: int, max_steps: int, warmup_steps: int = 0) -> float:
     """What the peak learning rate is multiplied by for update `step` (0, 1, ...).
 
-    Cosine and linear go from 1 to 0 over `max_steps` without warm-up (paper, App. B).
+    Cosine and linear go from 1 to 0 over the steps after the warm-up, which the paper does without (App. B).
     """
-    done = step / max_steps
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    done = (step - warmup_steps) / (max_steps - warmup_steps)
     return {
         "constant": 1.0,
         "linear": 1.0 - done,

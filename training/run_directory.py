@@ -19,7 +19,8 @@ PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "ev
 # Settings that may differ when a run is resumed: they do not change what is computed.
 _FREE = {
     "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "report_to", "dataset",
-    "values_dir", "templates_dir", "logging_steps", "eval_steps", "save_steps", "save_at",
+    "values_dir", "templates_dir", "new_individuals", "logging_steps", "eval_steps", "evals_per_decade", "save_steps",
+    "save_at",
     "num_threads", "dataset_name", "dataset_revision", "push_to_hub", "hub_model_id", "hub_dataset_id",
     "hub_private_repo",
 }  # fmt: skip

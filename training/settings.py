@@ -1,5 +1,6 @@
 """The settings of a training run. Defaults are the paper's default run (Sec. 2, App. B)."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,8 @@ class TrainingSettings:
     optim: Literal["adamw", "muon"] = setting("adamw", "muon: matrices by Muon, the rest by AdamW")
     learning_rate: float = setting(4e-4, "peak learning rate of AdamW")
     muon_learning_rate: float = setting(2e-2, "peak learning rate of Muon, for the matrices")
-    lr_scheduler_type: Literal["cosine", "constant", "linear"] = setting("cosine", "decay to 0, without warm-up")
+    lr_scheduler_type: Literal["cosine", "constant", "linear"] = setting("cosine", "how it decays to 0, or does not")
+    warmup_steps: int = setting(0, "updates in which the learning rate rises from 0 to its peak; the paper has none")
     weight_decay: float = setting(0.1, "of all matrices")
     adam_beta1: float = setting(0.9, "decay of AdamW's first moment")
     adam_beta2: float = setting(0.95, "decay of AdamW's second moment")
@@ -28,6 +30,9 @@ class TrainingSettings:
     num_threads: int | None = setting(None, "CPU threads of each process; all cores, shared out, if not given")
     logging_steps: int = setting(10, "write a line of metrics every so many steps")
     eval_steps: int = setting(100, "measure knowledge every so many steps")
+    evals_per_decade: int | None = setting(
+        None, "beside eval_steps, measure so often in each tenfold of steps (1-10, 10-100, ...), evenly on a log scale"
+    )
     eval_individuals: int = setting(512, "individuals measured in each group")
     save_steps: int | None = setting(None, "checkpoint every so many steps")
     save_at: list[int] | None = setting(None, "checkpoint at these steps")
@@ -38,3 +43,11 @@ class TrainingSettings:
     def batch_size(self, n_processes: int) -> int:
         """Biographies in an update, over all processes."""
         return n_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    def evaluations(self) -> list[int]:
+        """The steps at which knowledge is measured, ascending; the first and the last are always among them."""
+        steps = {0, self.max_steps, *range(0, self.max_steps, self.eval_steps)}
+        if self.evals_per_decade:
+            last = int(self.evals_per_decade * math.log10(self.max_steps))
+            steps |= {round(10 ** (number / self.evals_per_decade)) for number in range(last + 1)}
+        return sorted(steps)

@@ -1,0 +1,50 @@
+"""Who speaks through the answers about people a model has never read of: seen people with similar names?"""
+
+import numpy as np
+from scipy.stats import hypergeom
+
+from data_builder.word_lists import ATTRIBUTES, NAME_LISTS
+
+
+def neighbour_answers(population, tables, unseen: np.ndarray, predicted: np.ndarray) -> dict[str, dict[str, float]]:
+    """How often a wrong answer is true of a seen individual with a similar name.
+
+    An answer is compared by its first token.
+
+    Args:
+        population: of seen and unseen individuals.
+        tables: the stream's `TokenTables`.
+        unseen: (u,) individuals.
+        predicted: (u, 6) the first token of the model's answer about each attribute.
+
+    Returns:
+        For `most_similar` (the seen individuals who share the most parts of the name, at least one), and for those
+        who share the `first_name`, `middle_name` or `last_name`: `hits`, the share of wrong answers that are true of
+        at least one of them; `chance`, that share for as many seen individuals taken at random; `answers`, how many
+        wrong answers were looked at.
+    """
+    seen = np.arange(len(population))[population.groups["seen"].start : population.groups["seen"].stop]
+    tokens = np.stack([first_tokens(tables, a, population.values[:, a]) for a in range(len(ATTRIBUTES))], axis=1)
+    wrong = predicted != tokens[unseen]
+    shared = population.names[unseen][:, None, :] == population.names[seen]  # (u, seen, 3)
+    parts = shared.sum(2)
+    similar = {"most_similar": (parts == parts.max(1, keepdims=True)) & (parts > 0)}
+    similar |= {name: shared[..., part] for part, name in enumerate(NAME_LISTS)}
+    return {name: _share(near, predicted, wrong, tokens[seen]) for name, near in similar.items()}
+
+
+def first_tokens(tables, attribute: int, values: np.ndarray) -> np.ndarray:
+    """First token of each value of an attribute."""
+    return tables.tokens[tables.starts[tables.values[attribute] + values]]
+
+
+def _share(near: np.ndarray, predicted: np.ndarray, wrong: np.ndarray, tokens: np.ndarray) -> dict[str, float]:
+    """Hits among `near` (u, seen) individuals, and what as many others would give (hypergeometric)."""
+    hits, chances = [], []
+    for row in np.flatnonzero(near.any(1)):
+        has = tokens == predicted[row]  # (seen, 6)
+        hits.append((has & near[row][:, None]).any(0)[wrong[row]])
+        chances.append(hypergeom.sf(0, len(tokens), has.sum(0), near[row].sum())[wrong[row]])
+    n_answers = sum(map(len, hits))
+    means = [float(np.concatenate(shares).mean()) if n_answers else None for shares in (hits, chances)]
+    return {"hits": means[0], "chance": means[1], "answers": n_answers}

@@ -1,0 +1,79 @@
+"""A trained model and what belongs to it, from a run directory, one of its checkpoints, or the Hub."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+from command_line import UserError
+from manifests import CHECKPOINT, checkpoints
+
+_WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """Where a model lies.
+
+    Attributes:
+        path: the directory of weights, config and tokenizer.
+        config: config.yaml of its run; empty if there is none.
+        dataset: the directory of the people it was trained on; None if there is none.
+    """
+
+    path: Path
+    config: dict
+    dataset: Path | None
+
+    def load(self):
+        """The model and its tokenizer, by stock transformers."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+
+        logging.disable_progress_bar()
+        try:
+            return AutoModelForCausalLM.from_pretrained(self.path), AutoTokenizer.from_pretrained(self.path)
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot load {self.path}: {str(error).splitlines()[0]}") from None
+
+
+def find_model(model: str, revision: str | None = None) -> FoundModel:
+    """Find a model and its people.
+
+    Args:
+        model: a run directory, a checkpoint directory in one, or a repository id.
+        revision: of the repository, e.g. `step-000500`; the people are always those of `main`.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(model)
+    if not path.exists():
+        return _from_hub(model, revision)
+    if revision:
+        raise UserError(f"{model} is a directory and has no revisions; name one of its checkpoints instead")
+    if not (path / _WEIGHTS).exists():
+        steps = ", ".join(folder.name for folder in checkpoints(path).values())
+        raise UserError(f"{model} holds no final model; " + (f"name a checkpoint in it: {steps}" if steps else "train it"))
+    return _found(path, path.parent if path.resolve().name.startswith(CHECKPOINT) else path)
+
+
+def _from_hub(model: str, revision: str | None) -> FoundModel:
+    try:
+        validate_repo_id(model)
+        run = Path(snapshot_download(model, allow_patterns=["config.yaml", "dataset/**", *([] if revision else ["*"])]))
+        path = Path(snapshot_download(model, revision=revision)) if revision else run
+    except RevisionNotFoundError:
+        raise UserError(f"{model} has no revision {revision} on the Hub") from None
+    except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{model} is no directory and cannot be fetched from the Hub: {reason}") from None
+    return _found(path, run)
+
+
+def _found(path: Path, run: Path) -> FoundModel:
+    config, dataset = run / "config.yaml", run / "dataset"
+    settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else {}
+    return FoundModel(path, settings, dataset if (dataset / "source").is_dir() else None)

@@ -1,0 +1,82 @@
+"""Which weights of a trained model are trained further: all, some, or low-rank additions to them (LoRA)."""
+
+import copy
+from dataclasses import dataclass
+from typing import Literal
+
+from command_line import UserError, setting
+
+# GPT-2's names.
+_FEED_FORWARD = ".mlp."
+_ADAPTED = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]
+_ADAPTER = "default"
+
+
+@dataclass
+class AdaptationSettings:
+    """What is trained."""
+
+    trainable: Literal["all", "feed_forward", "all_but_feed_forward", "lora"] = setting("all", "which weights")
+    lora_r: int = setting(8, "lora: rank of the additions to each matrix of the blocks")
+    lora_alpha: float = setting(16.0, "lora: the additions are scaled by lora_alpha / lora_r")
+
+
+def adapt(model, settings: AdaptationSettings, seed: int) -> None:
+    """Freeze what is not to be trained; add LoRA's matrices. The model stays of its stock class.
+
+    Args:
+        model: a `GPT2LMHeadModel`, changed in place.
+        settings: what is trained.
+        seed: of LoRA's initial matrices (their product is 0).
+
+    Raises:
+        UserError: a rank below one.
+    """
+    if settings.trainable == "lora":
+        _add_lora(model, settings, seed)
+    elif settings.trainable != "all":
+        wanted = settings.trainable == "feed_forward"
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_((_FEED_FORWARD in name) == wanted)
+
+
+def _add_lora(model, settings: AdaptationSettings, seed: int) -> None:
+    import torch
+    from peft import LoraConfig, inject_adapter_in_model
+
+    if settings.lora_r < 1:
+        raise UserError(f"lora_r is {settings.lora_r}; it must be at least 1")
+    config = LoraConfig(
+        r=settings.lora_r, lora_alpha=settings.lora_alpha, target_modules=_ADAPTED, fan_in_fan_out=True
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        inject_adapter_in_model(config, model, adapter_name=_ADAPTER)
+
+
+def adapter_tensors(model) -> dict:
+    """LoRA's matrices (tensors) by name; none in a model without them."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters() if ".lora_" in name}
+
+
+def merged(model):
+    """The model as stock transformers saves and loads it: a copy with LoRA's additions in its weights, if it has any."""
+    if not adapter_tensors(model):
+        return model
+    from peft.tuners.lora import LoraLayer
+
+    model = copy.deepcopy(model)
+    for name, module in list(model.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge()
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, module.get_base_layer())
+    return model
+
+
+def interpolate(model, old, share: float):
+    """A model whose weights lie between an old model's (share 0) and another's (share 1), made from it."""
+    between = copy.deepcopy(old)
+    for weights, target in zip(between.parameters(), merged(model).parameters(), strict=True):
+        weights.data.lerp_(target.data.to(weights.device), share)
+    return between

@@ -1,0 +1,118 @@
+"""What every training script does once its people, stream and model are there: train, measure, record, share."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from hub_cards.settings import HubSettings
+from training.settings import TrainingSettings
+
+
+@dataclass
+class Job:
+    """A run that is ready to begin.
+
+    Attributes:
+        run: its directory, as `find_run` gave it.
+        settings: all dataclasses of settings, for config.yaml.
+        source: who exists.
+        stream: the batches.
+        tokenizer, model: as trained and saved.
+        groups: whom to measure, by the name of the group.
+        training, hub: how to train and what to publish.
+        options: further arguments of `Training`.
+        finished: called on the main process with `measure`, when the last step is done.
+    """
+
+    run: Path
+    settings: list
+    source: object
+    stream: object
+    tokenizer: object
+    model: object
+    groups: dict[str, range]
+    training: TrainingSettings
+    hub: HubSettings
+    options: dict = field(default_factory=dict)
+    finished: Callable[[Callable], None] = lambda measure: None
+
+
+def begin(training: TrainingSettings) -> Path:
+    """The run's directory, after all checks that need nothing but settings.
+
+    Raises:
+        UserError: settings that can't be, or something is there that would be lost.
+    """
+    from training.run_directory import find_run
+    from training.start import check_settings
+
+    check_settings(training)
+    return find_run(training)
+
+
+def execute(job: Job) -> None:
+    """Train and measure; then individuals, hallucination and figures; publish on the way."""
+    from evaluation.measure import knowledge_measure
+    from training.loop import Training
+    from training.start import begin_run
+
+    training, resolved = job.training, {key: value for item in job.settings for key, value in asdict(item).items()}
+    probes = {g: job.stream.probe(g, training.eval_individuals, people) for g, people in job.groups.items() if people}
+    measure = knowledge_measure(probes, job.source.word_lists.value_sizes)
+    publisher = _publisher(job.run, job.hub)
+    accelerator = begin_run(job.run, training, resolved)
+    if accelerator.is_main_process and not training.resume_from_checkpoint:
+        job.source.save(job.run / "dataset")
+    _warn_of_the_never_drawn(job, accelerator.print)
+    hooks = {"saved": publisher.checkpoint_saved} if publisher else {}
+    Training(
+        accelerator, job.model, job.tokenizer, job.stream, measure, training, job.run, **hooks, **job.options
+    )()
+    if accelerator.is_main_process:
+        with accelerator.autocast():
+            job.finished(measure)
+            _write_reports(job, probes)
+    accelerator.end_training()
+    if publisher:
+        publisher.finish()
+
+
+def _write_reports(job: Job, probes: dict) -> None:
+    """individuals.json, hallucination.json where there are unseen people, and the figures."""
+    from analysis.figures import draw_run
+    from evaluation.hallucination import hallucination_report, write_hallucination
+    from evaluation.individuals import write_individuals
+
+    write_individuals(job.run, job.model, probes["seen"], _times_drawn(job))
+    if "unseen" in probes:
+        report = hallucination_report(job.model, probes, job.source.population, job.stream.tables)
+        write_hallucination(job.run, report)
+    draw_run(job.run)
+
+
+def _times_drawn(job: Job):
+    return job.stream.times_drawn(job.training.max_steps, job.stream.schedule.plan.batch_size)
+
+
+def _warn_of_the_never_drawn(job: Job, report) -> None:
+    """Before the run: a schedule that reacts to training can't tell yet."""
+    if job.stream.schedule.watching:
+        return
+    individuals = job.stream.schedule.plan.individuals
+    n_never = int((_times_drawn(job)[individuals.start : individuals.stop] == 0).sum())
+    if n_never:
+        report(
+            f"warning: {n_never:,} of {len(individuals):,} individuals will never be drawn in these "
+            f"{job.training.max_steps:,} steps of {job.stream.schedule.plan.batch_size}; train longer or change the "
+            "schedule"
+        )
+
+
+def _publisher(run: Path, hub: HubSettings):
+    """Checks now whether publishing will be possible; on the main process, before anything is written."""
+    if not hub.push_to_hub or os.environ.get("RANK", "0") != "0":
+        return None
+    from hub_cards.background import BackgroundPublisher
+
+    return BackgroundPublisher(run, hub)
