@@ -66,9 +66,7 @@ def execute(job: Job) -> None:
         job.source.save(job.run / "dataset")
     _warn_of_the_never_drawn(job, accelerator.print)
     hooks = {"saved": publisher.checkpoint_saved} if publisher else {}
-    Training(
-        accelerator, job.model, job.tokenizer, job.stream, measure, training, job.run, **hooks, **job.options
-    )()
+    Training(accelerator, job.model, job.tokenizer, job.stream, measure, training, job.run, **hooks, **job.options)()
     if accelerator.is_main_process:
         with accelerator.autocast():
             job.finished(measure)

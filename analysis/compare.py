@@ -3,28 +3,22 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import matplotlib
-import numpy as np
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
+from analysis.drawing import Groups, band, mark_baseline, save, style
+from analysis.finetuning import finetuning_curves, trade_off
 from analysis.phases import find_phases
 from analysis.runs import Run, baseline
 from analysis.statistics import mean_interval
 from command_line import ENVIRONMENT_KEY
 
-# Okabe and Ito's colours, then the same ones dashed.
-COLORS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7")
-_LINES = ("-", "--", ":")
 # What differs between runs without making them another experiment.
 _INCIDENTAL = {
     ENVIRONMENT_KEY, "seed", "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "num_threads", "dataset",
     "hub_model_id", "hub_dataset_id", "push_to_hub", "save_steps", "save_at", "report_to",
 }  # fmt: skip
-
-Groups = dict[str, list[Run]]
 
 
 def grouped(runs: Iterable[Run]) -> Groups:
@@ -39,35 +33,19 @@ def grouped(runs: Iterable[Run]) -> Groups:
     return groups
 
 
-def style(number: int) -> dict:
-    """Colour and line of a group; 21 differ."""
-    return {"color": COLORS[number % len(COLORS)], "linestyle": _LINES[number // len(COLORS) % len(_LINES)]}
-
-
 def compare_curves(groups: Groups):
     """Attribute loss and accuracy of seen people over steps: mean over seeds, and their range shaded."""
     figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
     for number, (name, runs) in enumerate(groups.items()):
         for axes, metric in ((loss, "loss"), (accuracy, "accuracy")):
-            steps, values = _curves(runs, f"seen_attribute_{metric}")
-            axes.plot(steps, values.mean(axis=0), label=name, linewidth=1.8, **style(number))
-            axes.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.15, color=style(number)["color"])
+            band(axes, runs, f"seen_attribute_{metric}", label=name, **style(number))
     first = next(iter(groups.values()))[0]
-    loss.axhline(baseline(first), color="grey", linestyle=":", linewidth=1.2)
-    loss.annotate("no-knowledge baseline", (1, baseline(first)), xycoords=("axes fraction", "data"), ha="right",
-                  va="bottom", fontsize="small", color="grey")  # fmt: skip
+    mark_baseline(loss, baseline(first))
     loss.set(xlabel="training step", ylabel="attribute loss (nats)", ylim=(0, 2 * baseline(first)))
     accuracy.set(xlabel="training step", ylabel="attribute accuracy", ylim=(0, None))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
     figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     return figure
-
-
-def _curves(runs: list[Run], key: str) -> tuple[np.ndarray, np.ndarray]:
-    """The steps at which all runs of a group were measured, and a row of values for each."""
-    curves = [dict(zip(*run.curve(key), strict=True)) for run in runs]
-    steps = sorted(set.intersection(*(set(curve) for curve in curves)))
-    return np.array(steps), np.array([[curve[step] for step in steps] for curve in curves])
 
 
 def compare_individuals(groups: Groups, n_bins: int = 8):
@@ -130,11 +108,8 @@ def write_comparison(runs: list[Run], folder: Path) -> None:
     save(compare_curves(groups), folder / "learning_curves.png")
     if any(run.individuals for run in runs):
         save(compare_individuals(groups), folder / "individuals.png")
+    if all(run.taught for run in runs):
+        save(finetuning_curves(groups), folder / "finetuning.png")
+        save(trade_off(groups), folder / "trade_off.png")
     (folder / "table.md").write_text(compare_table(groups) + "\n", encoding="utf-8")
     print(compare_table(groups), f"figures: {folder}", sep="\n")
-
-
-def save(figure, path: Path) -> None:
-    """Write a figure and forget it."""
-    figure.savefig(path, dpi=120)
-    plt.close(figure)

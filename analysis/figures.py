@@ -4,13 +4,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import matplotlib
-import numpy as np
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.ticker import PercentFormatter
 
+from analysis.drawing import save, steps_on_a_log_scale
+from analysis.hallucination import hallucination_figure
 from analysis.phases import TOLERANCE, Phases, find_phases
 from analysis.runs import Run, baseline, load_run
 
@@ -19,34 +18,38 @@ GROUP_STYLES = {
     "seen": {"color": "#0072B2", "linestyle": "-", "label": "seen people, held-out wording"},
     "unseen": {"color": "#D55E00", "linestyle": "--", "label": "unseen people"},
     "new": {"color": "#009E73", "linestyle": "-.", "label": "new people"},
+    "rare": {"color": "#009E73", "linestyle": "-.", "label": "rare seen people"},
 }
+SAID = {"seen": "seen people, held-out wording", "new": "new people", "rare": "rare people", "unseen": "unseen people"}
 PHASE_NAMES = ("1 statistics", "2 plateau", "3 knowledge")
 _PHASE_SHADES = ("#F2F2F2", "#D9D9D9", "#F2F2F2")
 
 
-def draw_run(path: str | Path) -> Phases:
-    """Draw a run's learning curve with its phases.
+def draw_run(path: str | Path) -> Phases | None:
+    """Draw a run's learning curve, with its phases unless it is a fine-tuning, and how sure it is of what it says.
 
-    Writes `figures/learning_curve.png` and `figures/phases.json` (steps) into the run's directory.
+    Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people were measured,
+    `figures/hallucination.png` into the run's directory.
 
     Raises:
         UserError: not a run, or nothing evaluated yet.
     """
     run = load_run(path)
-    phases = find_phases(*run.curve("seen_attribute_loss"), baseline(run))
+    phases = None if run.taught else find_phases(*run.curve("seen_attribute_loss"), baseline(run))
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
-    figure = learning_curve(run, phases)
-    figure.savefig(folder / "learning_curve.png", dpi=150)
-    plt.close(figure)
-    numbers = asdict(phases) | {"plateau_length": phases.plateau_length, "tolerance": TOLERANCE}
-    (folder / "phases.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    save(learning_curve(run, phases), folder / "learning_curve.png", dpi=150)
+    if len(run.curve("unseen_entropy")[0]):
+        save(hallucination_figure([run]), folder / "hallucination.png")
+    if phases:
+        numbers = asdict(phases) | {"plateau_length": phases.plateau_length, "tolerance": TOLERANCE}
+        (folder / "phases.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
     print(summary(run, phases))
     return phases
 
 
-def learning_curve(run: Run, phases: Phases):
-    """Attribute loss above, attribute accuracy below, over steps; phases shaded."""
+def learning_curve(run: Run, phases: Phases | None):
+    """Attribute loss above, attribute accuracy below, over steps; phases shaded if there are any."""
     figure, (loss, accuracy) = plt.subplots(
         2, 1, figsize=(7, 6), sharex=True, height_ratios=(3, 2), layout="constrained"
     )
@@ -57,13 +60,16 @@ def learning_curve(run: Run, phases: Phases):
                 axes.plot(steps, values, linewidth=2, **style)
     loss.axhline(baseline(run), color="black", linestyle=":", linewidth=1.2, label="no-knowledge baseline")
     last = max(1, int(run.curve("seen_attribute_loss")[0][-1]))
-    for axes in (loss, accuracy):
-        _shade_phases(axes, phases, last)
-    _label_phases(loss, phases, last)
     loss.set(ylabel="attribute loss (nats)", ylim=(0, None), xlim=(0, last))
     accuracy.set(ylabel="attribute accuracy", xlabel="training step", ylim=(0, 1.02))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
-    loss.legend(loc="upper right", frameon=True, framealpha=0.9)
+    if phases:
+        for axes in (loss, accuracy):
+            _shade_phases(axes, phases, last)
+        _label_phases(loss, phases, last)
+    else:
+        steps_on_a_log_scale(accuracy)
+    loss.legend(loc="best" if run.taught else "upper right", frameon=True, framealpha=0.9)
     return figure
 
 
@@ -90,24 +96,18 @@ def _label_phases(axes, phases: Phases, last: int) -> None:
     axes.set_title("Phases:  " + "    ".join(reached), fontsize="medium", pad=20)
 
 
-def summary(run: Run, phases: Phases) -> str:
+def summary(run: Run, phases: Phases | None) -> str:
     """One paragraph of numbers for the terminal."""
-
-    def last(key: str) -> float:
-        return run.curve(key)[1][-1]
 
     def step(edge: float | None) -> str:
         return "not reached" if edge is None else f"step {edge:.0f}"
 
-    lines = [
-        f"no-knowledge baseline {baseline(run):.3f} nats; plateau begins: {step(phases.plateau_start)}, "
-        f"ends: {step(phases.plateau_end)}",
-        f"seen people, held-out wording: attribute loss {last('seen_attribute_loss'):.3f} nats, "
-        f"accuracy {last('seen_attribute_accuracy'):.1%}",
-    ]
-    if len(run.curve("unseen_attribute_loss")[0]):
-        lines.append(
-            f"unseen people: attribute loss {last('unseen_attribute_loss'):.3f} nats, "
-            f"accuracy {last('unseen_attribute_accuracy'):.1%}"
-        )
-    return "\n".join([*lines, f"figure: {run.path / 'figures' / 'learning_curve.png'}"])
+    lines = [f"no-knowledge baseline {baseline(run):.3f} nats"]
+    if phases:
+        lines[0] += f"; plateau begins: {step(phases.plateau_start)}, ends: {step(phases.plateau_end)}"
+    for group, name in SAID.items():
+        losses, accuracies = (run.curve(f"{group}_attribute_{metric}")[1] for metric in ("loss", "accuracy"))
+        if len(losses):
+            before = f" (before: {accuracies[0]:.1%})" if run.taught else ""
+            lines.append(f"{name}: attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}{before}")
+    return "\n".join([*lines, f"figures: {run.path / 'figures'}"])

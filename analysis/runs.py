@@ -9,6 +9,8 @@ import yaml
 
 from command_line import UserError
 
+REPORTS = ("individuals", "hallucination", "interpolation")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -19,12 +21,21 @@ class Run:
         config: config.yaml.
         records: the lines of metrics.jsonl.
         individuals: columns of individuals.json, written when a run ends; None before.
+        hallucination: hallucination.json, of a run that ended and had unseen people; else None.
+        interpolation: the rows of interpolation.json, of a fine-tuning that was asked for it; else None.
     """
 
     path: Path
     config: dict
     records: list[dict]
     individuals: dict[str, list] | None = None
+    hallucination: dict | None = None
+    interpolation: list[dict] | None = None
+
+    @property
+    def taught(self) -> str | None:
+        """The group that a fine-tuning trains on, `new` or `rare`; None for pre-training."""
+        return self.config.get("individuals_finetune")
 
     def curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """Steps at which `key` was recorded, and its values there."""
@@ -48,8 +59,8 @@ def load_run(path: str | Path) -> Run:
     records = [json.loads(line) for line in lines]
     if not any("seen_attribute_loss" in record for record in records):
         raise UserError(f"{path} has no evaluation in metrics.jsonl yet")
-    individuals = path / "individuals.json"
-    return Run(path, config, records, json.loads(individuals.read_text()) if individuals.exists() else None)
+    reports = (path / f"{name}.json" for name in REPORTS)
+    return Run(path, config, records, *(json.loads(file.read_text()) if file.exists() else None for file in reports))
 
 
 def baseline(run: Run) -> float:

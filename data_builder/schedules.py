@@ -289,4 +289,6 @@ def build_schedule(plan: Plan) -> Schedule:
     if name not in SCHEDULES:
         nearest = difflib.get_close_matches(name, SCHEDULES, n=1, cutoff=0.0)[0]
         raise UserError(f"unknown schedule '{name}'; the nearest is '{nearest}', all are {', '.join(SCHEDULES)}")
+    if plan.settings.weight_replay_finetune and not issubclass(SCHEDULES[name], Replay):
+        raise UserError(f"weight_replay_finetune is for --schedule replay, not for {name}")
     return SCHEDULES[name](plan)

@@ -48,7 +48,8 @@ def auprc(positive, negative) -> np.ndarray:
     Guessing gives p / (p + q). Among equal scores all are found at once.
     """
     positive, negative = np.asarray(positive, dtype=float), np.asarray(negative, dtype=float)
-    at_least = rankdata(-np.concatenate((positive, negative), axis=-1), method="max", axis=-1)[..., : positive.shape[-1]]
+    at_least = rankdata(-np.concatenate((positive, negative), axis=-1), method="max", axis=-1)
+    at_least = at_least[..., : positive.shape[-1]]
     found = rankdata(-positive, method="max", axis=-1)
     return (found / at_least).mean(-1)
 

@@ -81,11 +81,10 @@ def hallucination_report(model, probes: dict[str, dict[str, torch.Tensor]], popu
     scores = {group: people_scores(flat) for group, flat in flats.items()}
     for group in scores:  # of the text, it is the names that tell one person from another
         scores[group]["text_likelihood"] = -text_losses(model, probes[group])
-    measures = {"auroc": auroc, "auprc": auprc}
-    detectors = {
-        name: {key: bootstrap(measure, scores["seen"][name], scores["unseen"][name]) for key, measure in measures.items()}
-        for name in scores["seen"]
-    }
+    detectors = {}
+    for name in scores["seen"]:
+        sides = (scores["seen"][name], scores["unseen"][name])
+        detectors[name] = {"auroc": bootstrap(auroc, *sides), "auprc": bootstrap(auprc, *sides)}
     unseen = probes["unseen"]["individual_ids"].numpy()
     return {
         "detectors": detectors,

@@ -22,6 +22,7 @@ def knowledge_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: t
         A function from a model to `no_knowledge_baseline` and, of each group, the metrics of `knowledge` and
         `hallucination.confidence`; with seen and unseen people also those of `hallucination.separation`.
     """
+
     def measure(model) -> dict[str, float]:
         metrics = {"no_knowledge_baseline": no_knowledge_baseline(value_sizes)}
         flats = {group: probe_predictions(model, probe) for group, probe in probes.items()}

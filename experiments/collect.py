@@ -46,6 +46,8 @@ def _result(run: SweepRun) -> dict:
         "config": _public_config(recorded.config),
         "records": [_short(record) for record in recorded.records if any(map(_is_evaluation, record))],
         "individuals": recorded.individuals and {key: recorded.individuals[key] for key in _OF_INDIVIDUALS},
+        "hallucination": recorded.hallucination,
+        "interpolation": recorded.interpolation and [_short(row) for row in recorded.interpolation],
     }
 
 

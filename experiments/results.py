@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.runs import Run
+from analysis.runs import REPORTS, Run
 from analysis.statistics import mean_interval
 from command_line import UserError
 from training.run_directory import replace_text
@@ -56,8 +56,9 @@ def load_results(folder: str | Path) -> list[Result]:
     return [_result(Path(folder), **line) for line in lines]
 
 
-def _result(folder: Path, config: dict, records: list[dict], individuals: dict | None, **others) -> Result:
-    return Result(run=Run(folder / "results" / others["name"], config, records, individuals), **others)
+def _result(folder: Path, config: dict, records: list[dict], **others) -> Result:
+    reports = {name: others.pop(name, None) for name in REPORTS}
+    return Result(run=Run(folder / "results" / others["name"], config, records, **reports), **others)
 
 
 def by_seed(results: Iterable[Result], measure: Callable[[Result], float]) -> dict[int, float]:

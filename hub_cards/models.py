@@ -56,7 +56,8 @@ def find_model(model: str, revision: str | None = None) -> FoundModel:
         raise UserError(f"{model} is a directory and has no revisions; name one of its checkpoints instead")
     if not (path / _WEIGHTS).exists():
         steps = ", ".join(folder.name for folder in checkpoints(path).values())
-        raise UserError(f"{model} holds no final model; " + (f"name a checkpoint in it: {steps}" if steps else "train it"))
+        advice = f"name a checkpoint in it: {steps}" if steps else "train one"
+        raise UserError(f"{model} holds no final model; {advice}")
     return _found(path, path.parent if path.resolve().name.startswith(CHECKPOINT) else path)
 
 

@@ -46,9 +46,7 @@ def _add_lora(model, settings: AdaptationSettings, seed: int) -> None:
 
     if settings.lora_r < 1:
         raise UserError(f"lora_r is {settings.lora_r}; it must be at least 1")
-    config = LoraConfig(
-        r=settings.lora_r, lora_alpha=settings.lora_alpha, target_modules=_ADAPTED, fan_in_fan_out=True
-    )
+    config = LoraConfig(r=settings.lora_r, lora_alpha=settings.lora_alpha, target_modules=_ADAPTED, fan_in_fan_out=True)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         inject_adapter_in_model(config, model, adapter_name=_ADAPTER)
@@ -60,7 +58,7 @@ def adapter_tensors(model) -> dict:
 
 
 def merged(model):
-    """The model as stock transformers saves and loads it: a copy with LoRA's additions in its weights, if it has any."""
+    """The model as stock transformers saves and loads it: a copy with LoRA's additions in the weights, if there are."""
     if not adapter_tensors(model):
         return model
     from peft.tuners.lora import LoraLayer

@@ -27,8 +27,8 @@ def pretrain(run, *options):
     return load_run(run)
 
 
-def command(run, *options, launcher=(sys.executable,), script=ROOT / "run_pretrain.py"):
-    return [*launcher, str(script), NANO, "--output_dir", str(run), *map(str, options)]
+def command(run, *options, launcher=(sys.executable,), script=ROOT / "run_pretrain.py", recipe=(NANO,)):
+    return [*launcher, str(script), *recipe, "--output_dir", str(run), *map(str, options)]
 
 
 def weights(run):
@@ -44,12 +44,12 @@ def records(run, *without):
     return [{k: v for k, v in json.loads(line).items() if k not in without} for line in lines]
 
 
-def two_processes(run, *options, script=ROOT / "run_pretrain.py"):
-    """Pre-train with two processes on this machine; gives what they print."""
+def two_processes(run, *options, **how):
+    """Train with two processes on this machine; gives what they print."""
     launcher = ("accelerate", "launch", "--multi_gpu", "--num_processes", "2")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}  # for a script that lies elsewhere
-    two = command(run, *options, launcher=launcher, script=script)
+    two = command(run, *options, launcher=launcher, **how)
     return subprocess.run(two, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
 
 

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from training.checkpoints import Progress
 from training.forecast import Forecast, duration
@@ -35,7 +37,8 @@ def test_a_forecast_is_exact_where_the_rest_goes_as_the_beginning(max_steps, eva
     assert forecast.seconds == true_seconds
     assert [step for step, line in enumerate(said, 1) if line] == [12]
     assert said[11] == (
-        f"about {duration(true_seconds)} in all: {max_steps} steps of 0.5 s, an evaluation of 2 s every {eval_steps}"
+        f"about {duration(true_seconds)} in all: {max_steps} steps of 0.5 s, "
+        f"{2 + (max_steps - 1) // eval_steps} evaluations of 2 s"
     )
 
 
@@ -46,6 +49,18 @@ def test_a_resumed_run_counts_the_time_before(begin, eval_steps):
     progress = Progress(begin, seconds=1000.0, evaluation_seconds=n_evaluations * EVALUATION)
     forecast, _, true_seconds = simulate(100, eval_steps, slow_start, progress)
     assert forecast.seconds == true_seconds
+
+
+@given(st.integers(1, 3000), st.integers(1, 400), st.integers(1, 12))
+def test_evaluations_are_dense_at_the_start(max_steps, eval_steps, evals_per_decade):
+    plain = TrainingSettings(max_steps=max_steps, eval_steps=eval_steps)
+    assert plain.evaluations() == [s for s in range(max_steps + 1) if s % eval_steps == 0 or s == max_steps]
+    dense = TrainingSettings(max_steps=max_steps, eval_steps=eval_steps, evals_per_decade=evals_per_decade)
+    more = set(dense.evaluations()) - set(plain.evaluations())
+    assert dense.evaluations() == sorted({*plain.evaluations(), *more})
+    wanted = [10 ** (k / evals_per_decade) for k in range(100)]
+    assert all(min(abs(step - w) for w in wanted) <= 0.5 for step in more)
+    assert all(round(w) in dense.evaluations() for w in wanted if w < max_steps)
 
 
 def test_a_run_too_short_to_predict_says_nothing():

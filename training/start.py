@@ -34,6 +34,12 @@ def check_settings(settings: TrainingSettings) -> None:
     for name in _AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
+    if not 0 <= settings.warmup_steps < settings.max_steps:
+        raise UserError(
+            f"warmup_steps is {settings.warmup_steps}; it must be from 0 to below max_steps {settings.max_steps}"
+        )
+    if settings.evals_per_decade is not None and settings.evals_per_decade < 1:
+        raise UserError(f"evals_per_decade is {settings.evals_per_decade}; it must be at least 1, or left out")
 
 
 def n_processes() -> int:

@@ -1,0 +1,76 @@
+"""What new people cost those known before (paper, Fig. 5 middle and right, App. N and P)."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import PercentFormatter
+
+from analysis.drawing import COLORS, Groups, band, curves, mark_baseline, steps_on_a_log_scale, style
+from analysis.runs import baseline
+from analysis.statistics import mean_interval
+
+_MARKERS = "osD^vP*Xhpd<>8"
+
+
+def finetuning_curves(groups: Groups):
+    """Attribute loss and accuracy of old people (left) and of those trained on (right), over steps."""
+    figure, panels = plt.subplots(2, 2, figsize=(11, 7.4), sharex=True, layout="constrained")
+    for number, (name, runs) in enumerate(groups.items()):
+        for column, group in enumerate(("seen", runs[0].taught)):
+            for row, metric in enumerate(("loss", "accuracy")):
+                band(panels[row, column], runs, f"{group}_attribute_{metric}", label=name, **style(number))
+    first = next(iter(groups.values()))[0]
+    for column, group in enumerate(("old people", f"{first.taught} people")):
+        loss, accuracy = panels[:, column]
+        loss.set(title=group, ylim=(0, None), ylabel="attribute loss (nats)")
+        mark_baseline(loss, baseline(first))
+        accuracy.set(xlabel="fine-tuning step", ylim=(0, 1.02), ylabel="attribute accuracy")
+        accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+    steps_on_a_log_scale(panels[1, 0])
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    return figure
+
+
+def trade_off(groups: Groups):
+    """Loss of old people against loss of those trained on, from the start (a cross) to the end (a dot): Fig. 5."""
+    figure, axes = plt.subplots(figsize=(7, 5.6), layout="constrained")
+    for number, (name, runs) in enumerate(groups.items()):
+        new, old = (curves(runs, f"{group}_attribute_loss")[1].mean(axis=0) for group in (runs[0].taught, "seen"))
+        axes.plot(new, old, label=name, linewidth=1.8, marker="o", markevery=[-1], **style(number))
+        axes.plot(new[0], old[0], marker="x", color="black", markersize=8, zorder=5)
+    first = next(iter(groups.values()))[0]
+    axes.axhline(baseline(first), color="grey", linestyle=":", linewidth=1.2)
+    axes.axvline(baseline(first), color="grey", linestyle=":", linewidth=1.2)
+    axes.set(xlabel=f"attribute loss of {first.taught} people (nats)", ylabel="attribute loss of old people (nats)")
+    axes.set(xlim=(0, None), ylim=(0, None))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    return figure
+
+
+Points = Mapping[str, Sequence[tuple[float, float]]]
+
+
+def frontier(methods: Points, reference: Points):
+    """Old knowledge kept against new knowledge won, at the end; mean and 95% interval over seeds.
+
+    Args:
+        methods: name: (new accuracy, old accuracy) of each seed.
+        reference: the same for points of a curve, in its order: the paper's replay by weight.
+    """
+    figure, axes = plt.subplots(figsize=(9, 6.4), layout="constrained")
+    means = {name: np.mean(points, axis=0) for name, points in reference.items()}
+    axes.plot(*zip(*means.values(), strict=True), color="grey", marker=".", linewidth=1.8, label="replay, by weight")
+    for name, place in means.items():
+        axes.annotate(name, place, xytext=(5, 5), textcoords="offset points", fontsize="small", color="grey")
+    for number, (name, points) in enumerate(methods.items()):
+        (new, *new_ends), (old, *old_ends) = (mean_interval(values) for values in zip(*points, strict=True))
+        spread = [[[new - new_ends[0]], [new_ends[1] - new]], [[old - old_ends[0]], [old_ends[1] - old]]]
+        color = COLORS[number % len(COLORS)]
+        axes.errorbar(new, old, xerr=spread[0], yerr=spread[1], color=color, marker=_MARKERS[number % len(_MARKERS)],
+                      markersize=7, linewidth=1, linestyle="none", label=name)  # fmt: skip
+    axes.set(xlabel="accuracy on new people", ylabel="accuracy on old people", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+    return figure

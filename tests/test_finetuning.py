@@ -1,0 +1,308 @@
+"""Fine-tuning as a user starts it: a trained model and new people in, run directory out."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hub_server import HubServer
+from hub_toys import Client
+from pretraining import NANO, ROOT, TIMES, command, pretrain, records, same, two_processes, weights
+from safetensors.torch import load_file
+from test_new_individuals import ADA, table
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import run_finetune
+from analysis.runs import load_run
+from command_line import UserError
+from data_builder.schedules import Plan, ScheduleSettings, build_schedule
+from data_builder.source import Source
+from modeling.presets import PRESETS
+
+SCRIPT = ROOT / "run_finetune.py"
+FAST = {"max_steps": 12, "per_device_train_batch_size": 8, "eval_steps": 6, "eval_individuals": 16, "num_threads": 1,
+        "learning_rate": 1e-3}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "trained"
+    pretrain(run, "--n_new", 16)
+    return run
+
+
+def arguments(run, **settings):
+    given = FAST | {"output_dir": run} | settings
+    words = ((f"--{key}", *(value if isinstance(value, list) else [value])) for key, value in given.items())
+    return [str(word) for option in words for word in option]
+
+
+def finetune(run, model, **settings):
+    run_finetune.main(arguments(run, model=model, **settings))
+    return load_run(run)
+
+
+@pytest.fixture(scope="module")
+def finished(trained, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "tuned"
+    finetune(run, trained, weight_replay_finetune=0.25, interpolations=[0.0, 0.5, 1.0], save_steps=6)
+    return run
+
+
+def test_it_begins_with_the_old_model_and_ends_with_another(trained, finished):
+    first, last = records(finished)[0], records(finished)[-1]
+    before = records(trained)[-1]
+    assert (first["step"], last["step"]) == (0, 12)
+    assert first["seen_attribute_loss"] == pytest.approx(measured_at_the_end(trained), rel=1e-5)
+    assert last["new_attribute_loss"] < first["new_attribute_loss"]
+    assert first["no_knowledge_baseline"] == before["no_knowledge_baseline"]
+    assert not same(weights(trained), weights(finished))
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(finished), AutoTokenizer.from_pretrained(finished)
+    assert tokenizer.get_vocab() == AutoTokenizer.from_pretrained(trained).get_vocab()
+    assert model.config.n_embd == PRESETS["nano"]["n_embd"]
+
+
+def measured_at_the_end(run):
+    """The attribute loss of the seen people whom fine-tuning looks at, from plain transformers."""
+    from pretraining import world_of
+
+    _, stream = world_of(run)
+    probe, model = stream.probe("seen", FAST["eval_individuals"]), AutoModelForCausalLM.from_pretrained(run)
+    with torch.no_grad():
+        logits = model(probe["input_ids"]).logits.log_softmax(2)
+    losses = -logits[:, :-1].gather(2, probe["input_ids"][:, 1:, None])[..., 0]
+    return (losses * (probe["attribute_ids"][:, 1:] > 0)).sum().item() / (6 * len(losses))
+
+
+def test_it_is_measured_densely_at_the_start_on_all_groups(finished):
+    run = load_run(finished)
+    steps = run.curve("seen_attribute_loss")[0].tolist()
+    assert steps == [0, 1, 2, 3, 4, 6, 7, 10, 12]
+    for group in ("seen", "new", "unseen"):
+        for metric in ("attribute_loss", "attribute_accuracy", "top_probability", "entropy", "calibration_error"):
+            assert run.curve(f"{group}_{metric}")[0].tolist() == steps
+    assert run.curve("unseen_auroc_entropy")[0].tolist() == steps
+    assert set(run.curve("learning_rate")[1]) == {1e-3}
+
+
+def test_the_run_directory_is_like_any_other(trained, finished):
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    assert (config["model"], config["weight_replay_finetune"], config["schedule"]) == (str(trained), 0.25, "replay")
+    assert Source.load(finished / "dataset").digest() == Source.load(trained / "dataset").digest()
+    for name in ("individuals.json", "hallucination.json", "figures/learning_curve.png", "figures/hallucination.png"):
+        assert (finished / name).exists(), name
+    assert not (finished / "figures" / "phases.json").exists()
+
+
+def test_models_between_old_and_new_are_measured(finished):
+    run = load_run(finished)
+    for row, record in ((run.interpolation[0], run.records[0]), (run.interpolation[2], run.records[-1])):
+        for key in ("seen_attribute_loss", "new_attribute_loss", "unseen_entropy"):
+            assert row[key] == pytest.approx(record[key], rel=1e-4)
+    assert [row["share"] for row in run.interpolation] == [0, 0.5, 1]
+
+
+def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
+    run_finetune.main([str(finished / "config.yaml"), "--output_dir", str(tmp_path / "again")])
+    assert same(weights(finished), weights(tmp_path / "again"))
+    assert records(finished, *TIMES) == records(tmp_path / "again", *TIMES)
+
+
+@pytest.mark.parametrize("weight", [0, 0.5])
+def test_who_is_drawn_is_as_the_weight_says(trained, tmp_path, weight):
+    run = finetune(tmp_path / "run", trained, weight_replay_finetune=weight, n_individuals_finetune=8, eval_individuals=64)
+    times = np.array(run.individuals["times_drawn"])
+    source = Source.load(trained / "dataset").population.groups
+    schedule = ScheduleSettings(schedule="replay", weight_replay_finetune=weight)
+    plan = Plan(source["new"][:8], schedule, 12, 8, 3.0, source["seen"])
+    from data_builder.random import uniforms
+
+    drawn = [build_schedule(plan).draw(s, uniforms(0, "biographies", (8, 13), s)[:, 0]) for s in range(12)]
+    counts = np.bincount(np.concatenate(drawn), minlength=112)
+    assert times.tolist() == counts[run.individuals["individual"]].tolist()
+    assert times.any() == (weight > 0)
+
+
+def test_own_people_are_learned(trained, tmp_path):
+    path = table(tmp_path / "mine.csv", ADA, ADA | {"name": "Plato", "company": "Ακαδημία"})
+    options = {"new_individuals": path, "max_steps": 80, "optim": "muon", "muon_learning_rate": 0.02, "eval_steps": 80}
+    run = finetune(tmp_path / "run", trained, **options, save_steps=40)
+    losses = run.curve("new_attribute_loss")[1]
+    assert losses[-1] < 0.3 * losses[0]
+    expected = weights(tmp_path / "run")
+    (tmp_path / "mine.csv").unlink()
+    shutil.rmtree(tmp_path / "run" / "checkpoint-80")
+    finetune(tmp_path / "run", trained, **options, save_steps=40, resume_from_checkpoint="latest")
+    assert same(weights(tmp_path / "run"), expected)
+
+
+def test_rare_people_are_the_last_of_the_seen(trained, tmp_path):
+    run = finetune(tmp_path / "run", trained, individuals_finetune="rare", n_individuals_finetune=48, eval_individuals=64)
+    assert run.individuals["individual"] == list(range(16))
+    assert set(run.individuals["times_drawn"]) == {0}
+    assert run.taught == "rare"
+    assert len(run.curve("rare_attribute_loss")[0]) == 9
+    assert "new_attribute_loss" not in run.records[0]
+
+
+def test_a_checkpoint_is_a_model_too(trained, tmp_path):
+    run = finetune(tmp_path / "run", trained / "checkpoint-10", max_steps=1)
+    other = finetune(tmp_path / "other", trained, max_steps=1)
+    assert run.records[0]["seen_attribute_loss"] != other.records[0]["seen_attribute_loss"]
+
+
+METHODS = {
+    "feed_forward": {"trainable": "feed_forward"},
+    "rest": {"trainable": "all_but_feed_forward"},
+    "lora": {"trainable": "lora", "lora_r": 4, "save_steps": 4},
+    "remix": {"share_random_words": 0.5},
+    "distillation": {"share_invented": 0.5, "weight_distillation": 2},
+    "known_patch": {"weight_replay_finetune": 1, "n_individuals_replay": 4, "start_replay": 0.8},
+    "muon": {"optim": "muon"},
+    "decay": {"lr_scheduler_type": "cosine", "warmup_steps": 3},
+    "another schedule": {"schedule": "power_law", "alpha": 1},
+}
+
+
+@pytest.mark.parametrize("settings", METHODS.values(), ids=METHODS)
+def test_every_method_trains_and_saves_a_stock_model(trained, tmp_path, settings):
+    run = finetune(tmp_path / "run", trained, **settings)
+    assert weights(run.path).keys() == weights(trained).keys()
+    changed = {name for name, tensor in weights(run.path).items() if not torch.equal(tensor, weights(trained)[name])}
+    frozen = {"feed_forward": "attn", "all_but_feed_forward": "mlp", "lora": "ln_"}.get(settings.get("trainable"))
+    assert changed
+    assert not frozen or not any(frozen in name for name in changed)
+    for saved in run.path.glob("checkpoint-12"):
+        assert same(load_file(saved / "model.safetensors"), weights(run.path))
+
+
+@pytest.mark.parametrize("settings", [METHODS["lora"], METHODS["distillation"] | {"save_steps": 4}])
+def test_cut_off_and_resumed_it_ends_the_same(trained, tmp_path, settings):
+    whole = finetune(tmp_path / "whole", trained, **settings)
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    for name in ("checkpoint-12", "checkpoint-8"):
+        shutil.rmtree(tmp_path / "cut" / name)
+    cut = finetune(tmp_path / "cut", trained, **settings, resume_from_checkpoint="latest")
+    assert same(weights(whole.path), weights(cut.path))
+    assert records(whole.path, *TIMES) == records(cut.path, *TIMES)
+
+
+def test_two_processes_give_the_same_curve(trained, tmp_path):
+    one = finetune(tmp_path / "one", trained, **METHODS["distillation"], weight_replay_finetune=0.5)
+    more = {"per_device_train_batch_size": 4, "weight_replay_finetune": 0.5}
+    options = arguments(tmp_path / "two", model=trained, **METHODS["distillation"], **more)
+    two_processes(tmp_path / "two", *options, script=SCRIPT, recipe=())
+    for key in ("loss", "seen_attribute_loss", "new_attribute_accuracy"):
+        assert load_run(tmp_path / "two").curve(key)[1] == pytest.approx(one.curve(key)[1], abs=1e-3)
+
+
+def test_a_model_of_the_hub_brings_its_people(trained, tmp_path):
+    with HubServer() as hub:
+        Client(hub, tmp_path / "publisher").hub_cards("publish", trained, "--repo", "me/facts")
+        client = Client(hub, tmp_path / "home", token=None)
+        for revision, model in ((None, trained), ("step-000010", trained / "checkpoint-10")):
+            name = revision or "main"
+            chosen = {"revision": revision} if revision else {}
+            words = arguments(tmp_path / name, model="me/facts", max_steps=3, weight_replay_finetune=0.5, **chosen)
+            client.run(SCRIPT, *words)
+            local = finetune(tmp_path / f"local-{name}", model, max_steps=3, weight_replay_finetune=0.5)
+            assert same(weights(tmp_path / name), weights(local.path))
+        failed = client.run(SCRIPT, *arguments(tmp_path / "x", model="me/facts", revision="step-000777"), code=2)
+        assert failed.stderr.strip().endswith("error: me/facts has no revision step-000777 on the Hub")
+        published = Client(hub, tmp_path / "publisher").hub_cards("publish", tmp_path / "main", "--repo", "me/tuned")
+        assert published.stdout
+        card = hub.repo("me/tuned").files("main")["README.md"].decode()
+        assert "base_model: me/facts" in card
+        assert "fine-tuned on 16 further people" in card
+        assert "replay" in card
+
+
+def without_people(trained, folder):
+    shutil.copytree(trained, folder)
+    shutil.rmtree(folder / "dataset")
+    return folder
+
+
+MISTAKES = {
+    "no model": ({"model": None}, "no model: say which one to fine-tune, e.g. --model runs/mine"),
+    "no such model": ({"model": "nowhere"}, "nowhere is no directory and cannot be fetched from the Hub"),
+    "revision of a directory": ({"revision": "main"}, "is a directory and has no revisions; name one of its checkpoints"),
+    "negative weight": ({"weight_replay_finetune": -1}, "weight_replay_finetune is -1.0; it must be 0"),
+    "too many": ({"n_individuals_finetune": 17}, "n_individuals_finetune is 17; it must be from 1 to 16"),
+    "none": ({"n_individuals_finetune": 0}, "n_individuals_finetune is 0; it must be from 1"),
+    "rare without number": ({"individuals_finetune": "rare"}, "say how many of the seen individuals are rare"),
+    "all rare": ({"individuals_finetune": "rare", "n_individuals_finetune": 64}, "it must be from 1 to 63"),
+    "another preset": ({"preset": "tiny"}, "preset tiny has n_embd 128, but .* has 32; leave out --preset"),
+    "unknown preset": ({"preset": "big"}, "unknown preset 'big'; there are nano, tiny,"),
+    "people twice": ({"dataset": "data/x"}, "brings the people it was trained on; leave out --dataset"),
+    "shares": ({"share_random_words": 1}, "share_random_words is 1.0 and share_invented 0.0"),
+    "warm-up": ({"warmup_steps": 12}, "warmup_steps is 12; it must be from 0 to below max_steps 12"),
+    "replay under another schedule": (
+        {"schedule": "uniform", "weight_replay_finetune": 1}, "weight_replay_finetune is for --schedule replay",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_and_leaves_no_run(trained, tmp_path, settings, message):
+    given = {"model": trained} | settings
+    with pytest.raises(UserError, match=message) as error:
+        run_finetune.main(arguments(tmp_path / "run", **{k: v for k, v in given.items() if v is not None}))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_without_its_people_says_how_to_give_them(trained, tmp_path):
+    bare = without_people(trained, tmp_path / "bare")
+    with pytest.raises(UserError, match="comes without the people it was trained on; name them: --dataset"):
+        finetune(tmp_path / "run", bare)
+    run = finetune(tmp_path / "run", bare, dataset=trained / "dataset", max_steps=2)
+    other = finetune(tmp_path / "other", trained, max_steps=2)
+    assert same(weights(run.path), weights(other.path))
+
+
+def test_a_model_that_is_not_finished_says_what_there_is(trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "half")
+    (run / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="holds no final model; name a checkpoint in it: checkpoint-10, checkpoint-20"):
+        finetune(tmp_path / "run", run)
+
+
+def test_a_fine_tuned_model_is_not_fine_tuned_again(finished, tmp_path):
+    with pytest.raises(UserError, match="is fine-tuned already; start from the model that it was made from"):
+        finetune(tmp_path / "run", finished)
+
+
+def test_a_name_that_exists_is_one_line_on_stderr(trained, tmp_path):
+    source = Source.load(trained / "dataset")
+    from data_builder.biographies import Renderer
+
+    name = Renderer(source).name(source.population.names[70])
+    path = table(tmp_path / "mine.csv", ADA | {"name": name})
+    words = arguments(tmp_path / "run", model=trained, new_individuals=path)
+    done = subprocess.run(["python", str(SCRIPT), *words], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {path}: {name} exists already in this population; give another name\n"
+
+
+def test_pretraining_does_not_replay(tmp_path):
+    with pytest.raises(UserError, match="has nobody to replay here; it is for run_finetune.py"):
+        pretrain(tmp_path / "run", "--schedule", "replay", "--weight_replay_finetune", 1)
+
+
+def test_the_share_of_measuring_is_said(trained, tmp_path):
+    words = arguments(tmp_path / "run", model=trained)
+    done = subprocess.run(["python", str(SCRIPT), *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "% of it for measuring knowledge" in done.stderr
+
+
+def test_a_run_of_the_recipe_command_can_be_compared(finished, trained, tmp_path):
+    from analysis.compare import write_comparison
+
+    other = finetune(tmp_path / "other", trained, seed=1, interpolations=[0.5])
+    write_comparison([load_run(finished), other], tmp_path / "figures")
+    assert {path.name for path in (tmp_path / "figures").iterdir()} >= {"finetuning.png", "trade_off.png", "table.md"}
+    assert json.loads((finished / "hallucination.json").read_text())["detectors"]
