@@ -83,6 +83,7 @@ def main(argv: list[str]) -> None:
     found = find_model(finetune.model, finetune.revision)
     source = _people(found, finetune, run / "dataset" if training.resume_from_checkpoint else None)
     groups = _groups(source.population.groups, finetune)
+    finetune.n_individuals_finetune = len(groups[finetune.individuals_finetune])  # for config.yaml
     model, tokenizer = found.load()
     _check_model(model, finetune.preset, found.path)
     stream = _stream(source, tokenizer, groups, finetune, schedule, training)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 from safetensors import safe_open
 
 from analysis.phases import TOLERANCE, find_phases
@@ -32,7 +34,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
     figure = "figures/learning_curve.png"
     return str(
         ModelCard.from_template(
-            _model_data(last, repo_id, dataset_id),
+            _model_data(run, last, repo_id, dataset_id),
             template_path=str(TEMPLATES / "model_card.md.j2"),
             name=repo_id.split("/")[-1],
             repo_id=repo_id,
@@ -41,9 +43,13 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
-            last={key: last.get(key) for key in _RECORDED} | {k: number(last.get(k)) for k in _COUNTED},
+            taught=_taught(run),
+            measured_groups=_measured_groups(run, last),
+            detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
+            last={"no_knowledge_baseline": last.get("no_knowledge_baseline")}
+            | {k: number(last.get(k)) for k in _COUNTED},
             measured=f"up to {run.config.get('eval_individuals', MISSING)}",
-            phases=find_phases(*run.curve("seen_attribute_loss"), baseline(run)),
+            phases=None if run.taught else find_phases(*run.curve("seen_attribute_loss"), baseline(run)),
             tolerance=TOLERANCE,
             duration=f"{last['seconds'] / 60:.1f} minutes" if "seconds" in last else MISSING,
             environment=lambda key: recorded.get(key) if recorded.get(key) is not None else MISSING,
@@ -58,14 +64,45 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
     )
 
 
-_RECORDED = (
-    "seen_attribute_loss", "seen_attribute_accuracy", "unseen_attribute_loss", "unseen_attribute_accuracy",
-    "no_knowledge_baseline",
-)  # fmt: skip
 _COUNTED = ("step", "biographies", "tokens")
 
 
-def _model_data(last: dict, repo_id: str, dataset_id: str | None) -> ModelCardData:
+_GROUPS = {"seen": "seen", "new": "new (fine-tuned on)", "rare": "rare (fine-tuned on)", "unseen": "unseen"}
+_METRICS = ("attribute_loss", "attribute_accuracy", "top_probability", "entropy")
+
+
+def _measured_groups(run: Run, last: dict) -> list[dict]:
+    """A row for the seen and the unseen, and for those whom a fine-tuning taught."""
+    groups = {group: name for group, name in _GROUPS.items() if group in ("seen", "unseen", run.taught)}
+    numbers = {group: {metric: last.get(f"{group}_{metric}") for metric in _METRICS} for group in groups}
+    return [{"group": name} | numbers[group] for group, name in groups.items()]
+
+
+def _taught(run: Run) -> str | None:
+    """What a fine-tuning did, in words; None for pre-training."""
+    if not run.taught:
+        return None
+    kind = "further people" if run.taught == "new" else "of these people, who were rare"
+    weight = run.config.get("weight_replay_finetune")
+    replay = f"with replay of the others at weight {weight:g}" if weight else "without replay of the others"
+    return f"{number(run.config.get('n_individuals_finetune'))} {kind}, {replay}"
+
+
+def _base_model(run: Run) -> str | None:
+    """The Hub repository that a fine-tuning began with; a local directory is nobody's business."""
+    model = run.config.get("model") if run.taught else None
+    return None if model is None or Path(model).exists() or not _is_repository(model) else model
+
+
+def _is_repository(name: str) -> bool:
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True
+
+
+def _model_data(run: Run, last: dict, repo_id: str, dataset_id: str | None) -> ModelCardData:
     results = [
         EvalResult(
             task_type="text-generation",
@@ -84,6 +121,7 @@ def _model_data(last: dict, repo_id: str, dataset_id: str | None) -> ModelCardDa
         pipeline_tag="text-generation",
         tags=_TAGS,
         datasets=[dataset_id] if dataset_id else None,
+        base_model=_base_model(run),
         model_name=repo_id.split("/")[-1],
         eval_results=results or None,
     )

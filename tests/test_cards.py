@@ -36,9 +36,16 @@ def rewrite(path, change):
 def test_numbers_of_the_card_are_those_of_the_run(finished):
     card = model_card(load_run(finished), "me/facts", "me/people")
     last = json.loads((finished / "metrics.jsonl").read_text().splitlines()[-1])
-    assert (
-        f"| attribute loss (nats) | {last['seen_attribute_loss']:.3f} | {last['unseen_attribute_loss']:.3f} |" in card
-    )
+    for group in ("seen", "unseen"):
+        loss, accuracy, top, entropy = (
+            last[f"{group}_{metric}"]
+            for metric in ("attribute_loss", "attribute_accuracy", "top_probability", "entropy")
+        )
+        assert f"| {group} | {loss:.3f} | {accuracy:.1%} | {top:.3f} | {entropy:.3f} |" in card
+    value, low, high = json.loads((finished / "hallucination.json").read_text())["detectors"]["top_probability"][
+        "auroc"
+    ]
+    assert f"AUROC of {value:.3f} (95% bootstrap\ninterval over people {low:.3f} to {high:.3f})" in card
     assert f"No-knowledge baseline: {last['no_knowledge_baseline']:.3f} nats" in card
     assert f"{last['tokens']:,} tokens" in card
     assert "One run, seed 7, 20 steps" in card
@@ -87,7 +94,7 @@ def test_what_was_not_recorded_is_said_to_be_missing(copy):
         "no step revisions",
     ):
         assert sentence in card
-    assert card.count(f"| {MISSING} |") == 2  # unseen people: loss and accuracy
+    assert card.count(f"| {MISSING}") == 4 + 2  # unseen people: everything; seen people: confidence
     assert "![" not in card
     assert 'revision="' not in card
 
