@@ -1,0 +1,137 @@
+"""Figures, table and claims of this experiment, from results/ alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from analysis.compare import last
+from analysis.drawing import save
+from analysis.finetuning import finetuning_curves, trade_off
+from analysis.hallucination import hallucination_figure
+from analysis.statistics import mean_interval
+from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
+
+PLAIN = "new-n_individuals_finetune=256"
+NEW = {f"new-n_individuals_finetune={n}": f"{n} new people" for n in (64, 128, 256, 512)}
+WEIGHTS = {2: "2", 1: "1", 0.5: "1/2", 0.25: "1/4", 0.125: "1/8", 0.0625: "1/16", 0.03125: "1/32"}
+REPLAY = {f"replay-weight_replay_finetune={weight}": f"weight {text}" for weight, text in WEIGHTS.items()}
+EIGHTH = "replay-weight_replay_finetune=0.125"
+EARLY = 32  # steps; the first jump is over
+
+
+def main(folder: Path) -> None:
+    """Write results/*.png, table.md and claims.json."""
+    results, figures = load_results(folder), folder / "results"
+    groups = {variant: [r.run for r in results if r.variant == variant] for variant in (*NEW, *REPLAY, "rare")}
+    new = {label: groups[variant] for variant, label in NEW.items()}
+    replay = {"no replay": groups[PLAIN]} | {label: groups[variant] for variant, label in REPLAY.items()}
+    for name, shown in (("new", new), ("replay", replay), ("rare", {"960 rare people": groups["rare"]})):
+        save(finetuning_curves(shown), figures / f"{name}_over_time.png")
+    save(trade_off(new), figures / "new_trade_off.png")
+    save(trade_off(replay), figures / "replay_trade_off.png")
+    save(hallucination_figure(groups[PLAIN]), figures / "confidence.png")
+    (figures / "table.md").write_text(table(results) + "\n", encoding="utf-8")
+    write_claims(folder, claims(results))
+    print(table(results))
+
+
+def table(results: list[Result]) -> str:
+    """Old and new accuracy of each variant, and what measuring cost; mean and 95% interval over seeds."""
+    columns = {
+        "old, lowest in the first 32 steps": _lowest, "old, step 100": lambda r: 100 * _at(r, "seen", 100),
+        "old, end": old, "trained on, end": taught, "time spent measuring": _measuring,
+    }  # fmt: skip
+    rows = ["| variant | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for variant, label in (NEW | REPLAY | {"rare": "rare seen people"}).items():
+        group = [result for result in results if result.variant == variant]
+        cells = (mean_interval([measure(result) for result in group]) for measure in columns.values())
+        rows.append(f"| {label} | " + " | ".join("{:.1f}% ({:.1f} to {:.1f})".format(*cell) for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def claims(results: list[Result]) -> list[dict]:
+    """The paper's third finding, paired by seed."""
+
+    def of(variant: str, measure: Callable[[Result], float]) -> dict[int, float]:
+        return by_seed((result for result in results if result.variant == variant), measure)
+
+    def more(variant: str, other: str, measure: Callable[[Result], float]) -> dict[int, float]:
+        return differences(of(variant, measure), of(other, measure))
+
+    many, few = "new-n_individuals_finetune=512", "new-n_individuals_finetune=64"
+    return [
+        _claim("fig5-middle-forgetting", "fine-tuning on 256 new people costs accuracy on old ones", of(PLAIN, _lost)),
+        _claim("n-within-100-steps", "more than half of what is lost at the end is lost within 100 steps",
+               {seed: 100 * share - 50 for seed, share in of(PLAIN, _lost_early).items()},
+               "points beyond half", "the drop takes about 100 steps"),
+        _claim("fig5-middle-first", f"by step {EARLY}, more old accuracy is lost than new accuracy won",
+               of(PLAIN, _lost_before_won)),
+        _claim("fig5-middle-number", "the more new people, the more is forgotten: 512 against 64",
+               more(few, many, old)),
+        _claim("n-survives", "some old accuracy survives: more than people never seen are guessed",
+               of(PLAIN, lambda r: old(r) - 100 * last(r.run, "unseen_attribute_accuracy"))),
+        _claim("fig5-right-end", "replay at weight 1/8 leaves more of the old at the end", more(EIGHTH, PLAIN, old)),
+        _claim("fig5-right-jump", f"replay at weight 1/8 softens the first drop (lowest in {EARLY} steps)",
+               more(EIGHTH, PLAIN, _lowest), paper="it does not"),
+        _claim("fig5-right-new", "replay at weight 1/8 costs new knowledge at equal steps",
+               more(PLAIN, EIGHTH, taught)),
+        _claim("p-rare", "fine-tuning on rare seen people raises what is known of them", of("rare", _gained),
+               paper="from about 50% to about 70%"),
+        _claim("detection-after", "fine-tuning makes old people harder to tell from unseen ones (AUROC by confidence)",
+               of(PLAIN, _blurred), "AUROC"),
+        _claim("evaluation-cost", "measuring costs less than a quarter of the time of fine-tuning itself",
+               {seed: 20 - share for seed, share in of(PLAIN, _measuring).items()}, "points below 20% of the whole",
+               "five times as long as fine-tuning"),
+    ]  # fmt: skip
+
+
+def _claim(id: str, text: str, values: dict[int, float], unit: str = "points", paper: str | None = None) -> dict:
+    return claim(id, text, values, unit, verdict(*mean_interval(list(values.values()))[1:]), paper)
+
+
+def old(result: Result) -> float:
+    """Accuracy on old people at the end, in percent."""
+    return 100 * last(result.run, "seen_attribute_accuracy")
+
+
+def taught(result: Result) -> float:
+    """Accuracy on those trained on at the end, in percent."""
+    return 100 * last(result.run, f"{result.run.taught}_attribute_accuracy")
+
+
+def _at(result: Result, group: str, step: int) -> float:
+    return float(np.interp(step, *result.run.curve(f"{group}_attribute_accuracy")))
+
+
+def _lowest(result: Result) -> float:
+    steps, accuracies = result.run.curve("seen_attribute_accuracy")
+    return 100 * float(accuracies[steps <= EARLY].min())
+
+
+def _lost(result: Result) -> float:
+    return 100 * (_at(result, "seen", 0) - last(result.run, "seen_attribute_accuracy"))
+
+
+def _lost_early(result: Result) -> float:
+    return 100 * (_at(result, "seen", 0) - _at(result, "seen", 100)) / _lost(result)
+
+
+def _lost_before_won(result: Result) -> float:
+    lost, won = (_at(result, group, EARLY) - _at(result, group, 0) for group in ("seen", "new"))
+    return 100 * (-lost - won)
+
+
+def _gained(result: Result) -> float:
+    return taught(result) - 100 * _at(result, result.run.taught, 0)
+
+
+def _blurred(result: Result) -> float:
+    aurocs = result.run.curve("unseen_auroc_top_probability")[1]
+    return float(aurocs[0] - aurocs[-1])
+
+
+def _measuring(result: Result) -> float:
+    """Share of the run's time, in percent; a quarter of fine-tuning's own time is 20% of the whole."""
+    record = result.run.records[-1]
+    return 100 * record["evaluation_seconds"] / record["seconds"]

@@ -1,0 +1,127 @@
+"""Figures, table and claims of this experiment, from results/ alone."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.stats import spearmanr
+
+from analysis.compare import last
+from analysis.drawing import COLORS, save
+from analysis.hallucination import hallucination_figure
+from analysis.runs import Run, baseline
+from analysis.statistics import mean_interval
+from experiments.results import Result, by_seed, claim, load_results, verdict, write_claims
+
+SCORES = {
+    "text_likelihood": "likelihood of the text (that is, of the name)",
+    "top_probability": "probability of the likeliest answer",
+    "log_top_probability": "its logarithm",
+    "margin": "its distance to the second",
+    "entropy": "entropy of the answer",
+    "least_top_probability": "probability, at the least sure answer",
+    "logit_mass": "sum of exponentiated logits",
+}
+NEIGHBOURS = {
+    "most_similar": "most parts of the name", "first_name": "first name", "middle_name": "middle name",
+    "last_name": "last name",
+}  # fmt: skip
+
+
+def main(folder: Path) -> None:
+    """Write results/*.png, table.md and claims.json."""
+    results = load_results(folder)
+    groups = {variant: [r for r in results if r.variant == variant] for variant in ("tiny", "celebrities")}
+    for variant, group in groups.items():
+        save(hallucination_figure([result.run for result in group]), folder / "results" / f"{variant}.png")
+    save(neighbours([result.run for result in groups["tiny"]]), folder / "results" / "neighbours.png")
+    (folder / "results" / "table.md").write_text(table(groups) + "\n", encoding="utf-8")
+    write_claims(folder, claims(groups))
+    print(table(groups))
+
+
+def table(groups: dict[str, list[Result]]) -> str:
+    """How well each score tells seen from unseen people; mean and 95% interval over seeds."""
+    rows = ["| seen or unseen? AUROC by | " + " | ".join(groups) + " |", "|---|" + "---|" * len(groups)]
+    for score, text in SCORES.items():
+        cells = [mean_interval([auroc(result, score) for result in group]) for group in groups.values()]
+        rows.append(f"| {text} | " + " | ".join("{:.3f} ({:.3f} to {:.3f})".format(*cell) for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def neighbours(runs: list[Run]):
+    """Wrong answers about unseen people that are true of seen ones who share a part of the name, and chance."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    places = np.arange(len(NEIGHBOURS))
+    for shift, (key, label) in enumerate((("hits", "of these people"), ("chance", "of as many others"))):
+        values = [mean_interval([100 * run.hallucination["neighbours"][n][key] for run in runs]) for n in NEIGHBOURS]
+        means, lows, highs = np.array(values).T
+        axes.bar(places + 0.4 * shift - 0.2, means, 0.38, color=(COLORS[5], COLORS[1])[shift], label=label)
+        axes.errorbar(places + 0.4 * shift - 0.2, means, (means - lows, highs - means), color="black", fmt="none")
+    axes.set_xticks(places, NEIGHBOURS.values())
+    axes.set(xlabel="seen people who share", ylabel="wrong answers that are true (%)", ylim=(0, 100))
+    axes.legend()
+    return figure
+
+
+def claims(groups: dict[str, list[Result]]) -> list[dict]:
+    """What the paper says of hallucination, and what is asked beyond it."""
+    tiny, half_known = groups["tiny"], groups["celebrities"]
+    return [
+        _claim("fig5-left", "unseen people end above the no-knowledge baseline", tiny, _excess, "nats"),
+        _claim("fig5-left-together", "their loss rises with accuracy on seen people (rank correlation over training)",
+               tiny, _together, ""),
+        _claim("m-confidence", "the likeliest answer is likelier for seen people than for unseen ones", tiny,
+               lambda r: 100 * _difference(r, "top_probability"), "points"),
+        _claim("m-entropy", "the entropy of answers is lower for seen people", tiny,
+               lambda r: -_difference(r, "entropy"), "nats"),
+        _claim("calibration", "answers about unseen people are worse calibrated", tiny,
+               lambda r: -100 * _difference(r, "calibration_error"), "points"),
+        _claim("detection", "confidence tells seen from unseen people (AUROC above 0.5)", tiny,
+               lambda r: auroc(r, "top_probability") - 0.5, ""),
+        _claim("detection-half-known", "also where the seen are known by half (celebrities)", half_known,
+               lambda r: auroc(r, "top_probability") - 0.5, ""),
+        _claim("detection-name", "there the likelihood of the name detects better than confidence (AUROC)", half_known,
+               lambda r: auroc(r, "text_likelihood") - auroc(r, "top_probability"), ""),
+        _claim("abstaining", "giving only the more confident half of answers lowers the share of wrong ones", tiny,
+               lambda r: 100 * (_risk(r, 1.0) - _risk(r, 0.5)), "points"),
+        _claim("neighbours", "wrong answers are true of seen people with the most similar names more often than chance",
+               tiny, lambda r: 100 * _beyond_chance(r, "most_similar"), "points"),
+        _claim("neighbours-first", "the first name speaks louder than the last", tiny,
+               lambda r: 100 * (_beyond_chance(r, "first_name") - _beyond_chance(r, "last_name")), "points"),
+    ]  # fmt: skip
+
+
+def _claim(id: str, text: str, results: list[Result], measure, unit: str) -> dict:
+    values = by_seed(results, measure)
+    return claim(id, text, values, unit, verdict(*mean_interval(list(values.values()))[1:]))
+
+
+def auroc(result: Result, score: str) -> float:
+    """Of a score, at the end."""
+    return result.run.hallucination["detectors"][score]["auroc"][0]
+
+
+def _excess(result: Result) -> float:
+    return last(result.run, "unseen_attribute_loss") - baseline(result.run)
+
+
+def _together(result: Result) -> float:
+    """Over all evaluations after the loss of unseen people was lowest."""
+    loss, accuracy = (result.run.curve(key)[1] for key in ("unseen_attribute_loss", "seen_attribute_accuracy"))
+    lowest = int(loss.argmin())
+    return float(spearmanr(loss[lowest:], accuracy[lowest:]).statistic)
+
+
+def _difference(result: Result, metric: str) -> float:
+    return last(result.run, f"seen_{metric}") - last(result.run, f"unseen_{metric}")
+
+
+def _risk(result: Result, coverage: float) -> float:
+    curve = result.run.hallucination["risk_coverage"]
+    return float(np.interp(coverage, curve["coverage"], curve["risk"]))
+
+
+def _beyond_chance(result: Result, who: str) -> float:
+    found = result.run.hallucination["neighbours"][who]
+    return found["hits"] - found["chance"]
