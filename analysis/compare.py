@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from analysis.drawing import Groups, band, mark_baseline, save, style
-from analysis.finetuning import finetuning_curves, trade_off
+from analysis.finetuning import finetuning_curves, finetuning_table, trade_off
 from analysis.phases import find_phases
-from analysis.runs import Run, baseline
-from analysis.statistics import mean_interval
-from command_line import ENVIRONMENT_KEY
+from analysis.runs import Run, baseline, last
+from analysis.statistics import interval_text
+from command_line import ENVIRONMENT_KEY, UserError
 
 # What differs between runs without making them another experiment.
 _INCIDENTAL = {
@@ -81,8 +81,10 @@ def compare_table(groups: Groups) -> str:
     for name, runs in groups.items():
         ends = [plateau_end(run) for run in runs]
         loss, accuracy = ([last(run, f"seen_attribute_{metric}") for run in runs] for metric in ("loss", "accuracy"))
-        end = _cell(ends, "{:.0f}") if None not in ends else f"{ends.count(None)} of {len(ends)} not reached"
-        rows.append(f"| {name} | {len(runs)} | {end} | {_cell(loss, '{:.3f}')} | {_cell(accuracy, '{:.1%}')} |")
+        end = interval_text(ends, "{:.0f}") if None not in ends else f"{ends.count(None)} of {len(ends)} not reached"
+        rows.append(
+            f"| {name} | {len(runs)} | {end} | {interval_text(loss, '{:.3f}')} | {interval_text(accuracy, '{:.1%}')} |"
+        )
     return "\n".join(rows)
 
 
@@ -91,25 +93,25 @@ def plateau_end(run: Run) -> float | None:
     return find_phases(*run.curve("seen_attribute_loss"), baseline(run)).plateau_end
 
 
-def last(run: Run, key: str) -> float:
-    """The last value of a metric."""
-    return float(run.curve(key)[1][-1])
-
-
-def _cell(values: list[float], form: str) -> str:
-    mean, low, high = mean_interval(values)
-    return form.format(mean) if np.isnan(low) else f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"
-
-
 def write_comparison(runs: list[Run], folder: Path) -> None:
-    """Write `learning_curves.png`, `table.md` and, where runs recorded it, `individuals.png`; print the table."""
+    """Write figures and `table.md`; print the table.
+
+    Pre-trainings give `learning_curves.png` and, where runs recorded it, `individuals.png`; fine-tunings give
+    `finetuning.png` and `trade_off.png`.
+
+    Raises:
+        UserError: runs of both kinds.
+    """
+    if len({run.taught for run in runs}) > 1:
+        raise UserError("compare either pre-trainings or fine-tunings of one kind (individuals_finetune), not both")
     groups = grouped(runs)
+    if runs[0].taught:
+        figures, table = {"finetuning": finetuning_curves, "trade_off": trade_off}, finetuning_table(groups)
+    else:
+        figures, table = {"learning_curves": compare_curves}, compare_table(groups)
+        figures |= {"individuals": compare_individuals} if any(run.individuals for run in runs) else {}
     folder.mkdir(parents=True, exist_ok=True)
-    save(compare_curves(groups), folder / "learning_curves.png")
-    if any(run.individuals for run in runs):
-        save(compare_individuals(groups), folder / "individuals.png")
-    if all(run.taught for run in runs):
-        save(finetuning_curves(groups), folder / "finetuning.png")
-        save(trade_off(groups), folder / "trade_off.png")
-    (folder / "table.md").write_text(compare_table(groups) + "\n", encoding="utf-8")
-    print(compare_table(groups), f"figures: {folder}", sep="\n")
+    for name, draw in figures.items():
+        save(draw(groups), folder / f"{name}.png")
+    (folder / "table.md").write_text(table + "\n", encoding="utf-8")
+    print(table, f"figures: {folder}", sep="\n")

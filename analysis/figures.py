@@ -69,6 +69,7 @@ def learning_curve(run: Run, phases: Phases | None):
         _label_phases(loss, phases, last)
     else:
         steps_on_a_log_scale(accuracy)
+        accuracy.set_xlabel("fine-tuning step")
     loss.legend(loc="best" if run.taught else "upper right", frameon=True, framealpha=0.9)
     return figure
 

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import COLORS, Groups, band, curves, mark_baseline, steps_on_a_log_scale, style
-from analysis.runs import baseline
-from analysis.statistics import mean_interval
+from analysis.runs import baseline, last
+from analysis.statistics import interval_text, mean_interval
 
 _MARKERS = "osD^vP*Xhpd<>8"
 
@@ -30,6 +30,20 @@ def finetuning_curves(groups: Groups):
     steps_on_a_log_scale(panels[1, 0])
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
     return figure
+
+
+def finetuning_table(groups: Groups) -> str:
+    """Accuracy on old people before, at its lowest and at the end, and on those trained on, as Markdown."""
+    first = next(iter(groups.values()))[0]
+    columns = ("old before", "old at the lowest", "old at the end", f"{first.taught} at the end")
+    rows = ["| runs | seeds | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
+    for name, runs in groups.items():
+        old = [run.curve("seen_attribute_accuracy")[1] for run in runs]
+        taught = [last(run, f"{first.taught}_attribute_accuracy") for run in runs]
+        cells = [[curve[0] for curve in old], [curve.min() for curve in old], [curve[-1] for curve in old], taught]
+        texts = (interval_text(values, "{:.1%}") for values in cells)
+        rows.append(f"| {name} | {len(runs)} | " + " | ".join(texts) + " |")
+    return "\n".join(rows)
 
 
 def trade_off(groups: Groups):

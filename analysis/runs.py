@@ -66,3 +66,8 @@ def load_run(path: str | Path) -> Run:
 def baseline(run: Run) -> float:
     """The no-knowledge baseline of a run in nats."""
     return float(run.curve("no_knowledge_baseline")[1][0])
+
+
+def last(run: Run, key: str) -> float:
+    """The last value of a metric."""
+    return float(run.curve(key)[1][-1])

@@ -13,3 +13,9 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
         return float(values.mean()), np.nan, np.nan
     half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+
+
+def interval_text(values: Sequence[float], form: str) -> str:
+    """Mean and interval in words: `64.3% (60.1% to 68.5%)`; the mean alone for a single value."""
+    mean, low, high = mean_interval(values)
+    return form.format(mean) if np.isnan(low) else f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"

@@ -7,8 +7,10 @@ import pytest
 import yaml
 from transformers import GPT2LMHeadModel
 
+import run_finetune
 import run_pretrain
 from command_line import parse_settings
+from data_builder.new_individuals import read_individuals
 from data_builder.tokenizer import train_tokenizer
 from modeling.presets import PRESETS, ModelSettings, build_config
 
@@ -16,10 +18,15 @@ ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
+PAGES = ("README.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/SHARING.md")
+SCRIPTS = {"run_pretrain.py": run_pretrain, "run_finetune.py": run_finetune}
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_is_read(recipe):
-    settings = parse_settings(run_pretrain.SETTINGS, [str(recipe)], "")
-    assert len(settings) == len(run_pretrain.SETTINGS)
+    script = run_finetune if recipe.stem.startswith("finetune") else run_pretrain
+    settings = parse_settings(script.SETTINGS, [str(recipe)], "")
+    assert len(settings) == len(script.SETTINGS)
 
 
 def test_the_control_differs_from_tiny_in_its_facts_alone():
@@ -66,12 +73,22 @@ def test_every_file_that_the_readme_names_exists():
         assert (ROOT / link).exists(), link
 
 
-def test_every_command_of_the_readme_names_settings_and_files_that_exist():
-    text = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_names_settings_and_files_that_exist(page):
+    text = (ROOT / page).read_text()
     commands = [line for line in text.splitlines() if re.match(r"(accelerate launch|python -m data_builder)", line)]
-    assert len(commands) >= 3
-    known = vars_of(parse_settings(run_pretrain.SETTINGS, [], "")).keys() | {"num_proc", "multi_gpu", "num_processes"}
+    assert commands or page == "docs/SHARING.md"
     for line in commands:
-        for word in line.split("#")[0].split():
+        words = line.split("#")[0].split()
+        script = next((SCRIPTS[word] for word in words if word in SCRIPTS), run_pretrain)
+        known = vars_of(parse_settings(script.SETTINGS, [], "")).keys() | {"num_proc", "multi_gpu", "num_processes"}
+        for word in words:
             assert not word.startswith("--") or word[2:] in known | {"quiet"}, word
-            assert not word.endswith((".yaml", ".py")) or (ROOT / word).exists(), word
+            assert not word.endswith((".yaml", ".py")) or word == "my_run.py" or (ROOT / word).exists(), word
+
+
+def test_the_example_table_of_own_people_can_be_read(tmp_path):
+    (table,) = re.findall(r"```\n(name,.*?)```", (ROOT / "docs" / "FINETUNING.md").read_text(), re.DOTALL)
+    (tmp_path / "people.csv").write_text(table)
+    (person,) = read_individuals(tmp_path / "people.csv")
+    assert person["company"] == "Babbage, Inc."

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.compare import last
 from analysis.drawing import save
 from analysis.finetuning import finetuning_curves, trade_off
 from analysis.hallucination import hallucination_figure
-from analysis.statistics import mean_interval
+from analysis.runs import last
+from analysis.statistics import interval_text, mean_interval
 from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
 
 PLAIN = "new-n_individuals_finetune=256"
@@ -45,8 +45,8 @@ def table(results: list[Result]) -> str:
     rows = ["| variant | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for variant, label in (NEW | REPLAY | {"rare": "rare seen people"}).items():
         group = [result for result in results if result.variant == variant]
-        cells = (mean_interval([measure(result) for result in group]) for measure in columns.values())
-        rows.append(f"| {label} | " + " | ".join("{:.1f}% ({:.1f} to {:.1f})".format(*cell) for cell in cells) + " |")
+        cells = (interval_text([measure(result) for result in group], "{:.1f}%") for measure in columns.values())
+        rows.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.compare import last
 from analysis.drawing import save
 from analysis.finetuning import frontier
-from analysis.runs import Run
-from analysis.statistics import mean_interval
+from analysis.runs import Run, last
+from analysis.statistics import interval_text, mean_interval
 from experiments.results import Result, by_seed, claim, load_results, verdict, write_claims
 from experiments.sweep import ROOT
 
@@ -91,11 +90,8 @@ def table(methods: dict[str, dict[int, Point]], gains: dict[str, dict[int, float
     """Mean and 95% interval over seeds."""
     rows = ["| method | new people | old people | old, beyond replay at the same new (points) |", "|---|---|---|---|"]
     for name, points in methods.items():
-        new, old = (
-            "{:.1f}% ({:.1f} to {:.1f})".format(*mean_interval([100 * p for p in column]))
-            for column in zip(*points.values(), strict=True)
-        )
-        gain = "{:+.1f} ({:.1f} to {:.1f})".format(*mean_interval(list(gains[name].values()))) if name in gains else "–"
+        new, old = (interval_text(column, "{:.1%}") for column in zip(*points.values(), strict=True))
+        gain = interval_text(list(gains[name].values()), "{:.1f}") if name in gains else "–"
         rows.append(f"| {name} | {new} | {old} | {gain} |")
     return "\n".join(rows)
 

@@ -6,11 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
 
-from analysis.compare import last
 from analysis.drawing import COLORS, save
 from analysis.hallucination import hallucination_figure
-from analysis.runs import Run, baseline
-from analysis.statistics import mean_interval
+from analysis.runs import Run, baseline, last
+from analysis.statistics import interval_text, mean_interval
 from experiments.results import Result, by_seed, claim, load_results, verdict, write_claims
 
 SCORES = {
@@ -44,8 +43,8 @@ def table(groups: dict[str, list[Result]]) -> str:
     """How well each score tells seen from unseen people; mean and 95% interval over seeds."""
     rows = ["| seen or unseen? AUROC by | " + " | ".join(groups) + " |", "|---|" + "---|" * len(groups)]
     for score, text in SCORES.items():
-        cells = [mean_interval([auroc(result, score) for result in group]) for group in groups.values()]
-        rows.append(f"| {text} | " + " | ".join("{:.3f} ({:.3f} to {:.3f})".format(*cell) for cell in cells) + " |")
+        cells = (interval_text([auroc(result, score) for result in group], "{:.3f}") for group in groups.values())
+        rows.append(f"| {text} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
 
