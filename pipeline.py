@@ -77,16 +77,16 @@ def execute(job: Job) -> None:
 
 
 def _write_reports(job: Job, probes: dict) -> None:
-    """individuals.json, hallucination.json where there are unseen people, and the figures."""
+    """hallucination.json where there are unseen people, the figures, and at last individuals.json."""
     from analysis.figures import draw_run
     from evaluation.hallucination import hallucination_report, write_hallucination
     from evaluation.individuals import write_individuals
 
-    write_individuals(job.run, job.model, probes["seen"], _times_drawn(job))
     if "unseen" in probes:
         report = hallucination_report(job.model, probes, job.source.population, job.stream.tables)
         write_hallucination(job.run, report)
     draw_run(job.run)
+    write_individuals(job.run, job.model, probes["seen"], _times_drawn(job))
 
 
 def _times_drawn(job: Job):

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from analysis.drawing import Groups, band, mark_baseline, save, style
-from analysis.finetuning import finetuning_curves, finetuning_table, trade_off
+from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
 from analysis.phases import find_phases
 from analysis.runs import Run, baseline, last
 from analysis.statistics import interval_text
@@ -97,7 +97,7 @@ def write_comparison(runs: list[Run], folder: Path) -> None:
     """Write figures and `table.md`; print the table.
 
     Pre-trainings give `learning_curves.png` and, where runs recorded it, `individuals.png`; fine-tunings give
-    `finetuning.png` and `trade_off.png`.
+    `finetuning.png`, `trade_off.png` and `frontier.png`.
 
     Raises:
         UserError: runs of both kinds.
@@ -107,6 +107,7 @@ def write_comparison(runs: list[Run], folder: Path) -> None:
     groups = grouped(runs)
     if runs[0].taught:
         figures, table = {"finetuning": finetuning_curves, "trade_off": trade_off}, finetuning_table(groups)
+        figures["frontier"] = lambda groups: frontier(end_points(groups))
     else:
         figures, table = {"learning_curves": compare_curves}, compare_table(groups)
         figures |= {"individuals": compare_individuals} if any(run.individuals for run in runs) else {}

@@ -12,6 +12,8 @@ from analysis.statistics import interval_text, mean_interval
 
 _MARKERS = "osD^vP*Xhpd<>8"
 
+Points = Mapping[str, Sequence[tuple[float, float]]]
+
 
 def finetuning_curves(groups: Groups):
     """Attribute loss and accuracy of old people (left) and of those trained on (right), over steps."""
@@ -62,21 +64,29 @@ def trade_off(groups: Groups):
     return figure
 
 
-Points = Mapping[str, Sequence[tuple[float, float]]]
+def end_points(groups: Groups) -> Points:
+    """Accuracy on those trained on, and on old people, at the end of each run of each group."""
+    return {
+        name: [tuple(last(run, f"{who}_attribute_accuracy") for who in (run.taught, "seen")) for run in runs]
+        for name, runs in groups.items()
+    }
 
 
-def frontier(methods: Points, reference: Points):
+def frontier(methods: Points, reference: Points | None = None):
     """Old knowledge kept against new knowledge won, at the end; mean and 95% interval over seeds.
 
     Args:
         methods: name: (new accuracy, old accuracy) of each seed.
-        reference: the same for points of a curve, in its order: the paper's replay by weight.
+        reference: the same for points of a curve, in its order, if there is one: the paper's replay by weight.
     """
     figure, axes = plt.subplots(figsize=(9, 6.4), layout="constrained")
-    means = {name: np.mean(points, axis=0) for name, points in reference.items()}
-    axes.plot(*zip(*means.values(), strict=True), color="grey", marker=".", linewidth=1.8, label="replay, by weight")
-    for name, place in means.items():
-        axes.annotate(name, place, xytext=(5, 5), textcoords="offset points", fontsize="small", color="grey")
+    if reference:
+        means = {name: np.mean(points, axis=0) for name, points in reference.items()}
+        axes.plot(
+            *zip(*means.values(), strict=True), color="grey", marker=".", linewidth=1.8, label="replay, by weight"
+        )
+        for name, place in means.items():
+            axes.annotate(name, place, xytext=(5, 5), textcoords="offset points", fontsize="small", color="grey")
     for number, (name, points) in enumerate(methods.items()):
         (new, *new_ends), (old, *old_ends) = (mean_interval(values) for values in zip(*points, strict=True))
         spread = [[[new - new_ends[0]], [new_ends[1] - new]], [[old - old_ends[0]], [old_ends[1] - old]]]

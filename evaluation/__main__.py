@@ -4,7 +4,6 @@ python -m evaluation runs/mine --people 3
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from data_builder.biographies import Renderer
 from data_builder.random import permute, uniforms
 from data_builder.source import Source
 from data_builder.word_lists import ATTRIBUTES
+from hub_cards.models import find_model
 
 # Enough for the longest value of the word lists.
 _ANSWER_TOKENS = 10
@@ -21,32 +21,35 @@ _ANSWER_TOKENS = 10
 def main(argv: list[str]) -> None:
     """Load a run with stock transformers; print prompts, answers and the truth."""
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__.split("\n")[0])
-    parser.add_argument("run", type=Path, help="run directory")
+    parser.add_argument("run", help="run directory, a checkpoint in one, or a Hub repository")
     parser.add_argument("--people", type=int, default=3, help="how many of the people it has read about")
     arguments = parser.parse_args(argv)
-    source = Source.load(arguments.run / "dataset")
-    model, tokenizer = _load(arguments.run)
-    for group, number in (("seen", arguments.people), ("unseen", 1)):
-        members = source.population.groups[group]
+    found = find_model(arguments.run)
+    if found.dataset is None:
+        raise UserError(f"{arguments.run} comes without the people it was trained on (no dataset/)")
+    source, (model, tokenizer) = Source.load(found.dataset), found.load()
+    groups = source.population.groups
+    asked = {"seen": (groups["seen"], arguments.people), "unseen": (groups["unseen"], 1)}
+    if found.config.get("individuals_finetune") == "new":
+        taught = groups["new"][: found.config["n_individuals_finetune"]]
+        asked = {"seen": asked["seen"], "new": (taught, arguments.people), "unseen": asked["unseen"]}
+    for group, (members, number) in asked.items():
         for index in permute(np.arange(min(number, len(members))), len(members), 0, "asked"):
             _ask_about(source, model, tokenizer, members.start + int(index), group)
 
 
-def _load(path: Path):
-    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
-
-    logging.disable_progress_bar()
-    if not (path / "model.safetensors").exists():
-        raise UserError(f"{path} has no final model yet; its checkpoints can be loaded one by one")
-    return AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+_NOTES = {
+    "seen": "in the training data",
+    "new": "in the data of fine-tuning",
+    "unseen": "NOT in the training data: any answer is made up",
+}
 
 
 def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> None:
     """Print one question for each attribute, in wording this person was never trained on."""
     population, renderer = source.population, Renderer(source)
     name = renderer.name(population.names[person])
-    note = "in the training data" if group == "seen" else "NOT in the training data: any answer is made up"
-    print(f"\n{name} ({note})")
+    print(f"\n{name} ({_NOTES[group]})")
     draws = uniforms(0, "questions", (1, 2 * len(ATTRIBUTES)), step=person)
     wording = population.draw_wording(np.array([person]), draws, heldout=True)
     for attribute, template in enumerate(wording.templates[0]):

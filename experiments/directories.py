@@ -61,8 +61,8 @@ def read_progress(run: Path) -> Progress:
 
 
 def is_finished(run: Path) -> bool:
-    """Whether the run came to its end: all steps recorded, and the final model is there."""
-    return read_progress(run).share >= 1 and (run / "model.safetensors").exists()
+    """Whether the run came to its end: all steps recorded, and its last report, of individuals, is there."""
+    return read_progress(run).share >= 1 and (run / "individuals.json").exists()
 
 
 def restart_options(run: Path) -> list[str]:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from test_new_individuals import ADA, table
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import evaluation.__main__ as quiz
 import run_finetune
 from analysis.runs import load_run
 from command_line import UserError
@@ -290,6 +291,13 @@ def test_a_name_that_exists_is_one_line_on_stderr(trained, tmp_path):
     assert done.stderr == f"error: {path}: {name} exists already in this population; give another name\n"
 
 
+def test_the_quiz_asks_about_new_people_too(finished, capsys):
+    quiz.main([str(finished), "--people", "1"])
+    said = capsys.readouterr().out
+    notes = ("(in the training data)", "(in the data of fine-tuning)", "(NOT in the training data")
+    assert [said.count(note) for note in notes] == [1, 1, 1]
+
+
 def test_pretraining_does_not_replay(tmp_path):
     with pytest.raises(UserError, match="has nobody to replay here; it is for run_finetune.py"):
         pretrain(tmp_path / "run", "--schedule", "replay", "--weight_replay_finetune", 1)
@@ -306,5 +314,8 @@ def test_a_run_of_the_recipe_command_can_be_compared(finished, trained, tmp_path
 
     other = finetune(tmp_path / "other", trained, seed=1, interpolations=[0.5])
     write_comparison([load_run(finished), other], tmp_path / "figures")
-    assert {path.name for path in (tmp_path / "figures").iterdir()} >= {"finetuning.png", "trade_off.png", "table.md"}
+    written = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert written == {"finetuning.png", "trade_off.png", "frontier.png", "table.md"}
+    with pytest.raises(UserError, match="compare either pre-trainings or fine-tunings of one kind"):
+        write_comparison([load_run(trained), other], tmp_path / "figures")
     assert json.loads((finished / "hallucination.json").read_text())["detectors"]

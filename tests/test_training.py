@@ -89,7 +89,7 @@ def test_the_quiz_asks_every_attribute_of_people_in_words_new_for_them(finished,
 
 def test_the_quiz_needs_a_final_model(finished, tmp_path):
     (tmp_path / "dataset").symlink_to(finished / "dataset")
-    with pytest.raises(UserError, match="has no final model yet"):
+    with pytest.raises(UserError, match="holds no final model"):
         quiz.main([str(tmp_path)])
 
 
