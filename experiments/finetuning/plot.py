@@ -67,6 +67,8 @@ def claims(results: list[Result]) -> list[dict]:
                "points beyond half", "the drop takes about 100 steps"),
         _claim("fig5-middle-first", f"by step {EARLY}, more old accuracy is lost than new accuracy won",
                of(PLAIN, _lost_before_won)),
+        _claim("recovery", "without replay, some old accuracy comes back between steps 42 and 133",
+               of(PLAIN, lambda r: 100 * (_at(r, "seen", 133) - _at(r, "seen", 42)))),
         _claim("fig5-middle-number", "the more new people, the more is forgotten: 512 against 64",
                more(few, many, old)),
         _claim("n-survives", "some old accuracy survives: more than people never seen are guessed",
