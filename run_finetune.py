@@ -81,6 +81,8 @@ def main(argv: list[str]) -> None:
     if finetune.model is None:
         raise UserError("no model: say which one to fine-tune, e.g. --model runs/mine")
     found = find_model(finetune.model, finetune.revision)
+    if run.resolve() in (found.path.resolve(), found.path.resolve().parent):
+        raise UserError(f"{run} is where the model comes from; choose another --output_dir")
     source = _people(found, finetune, run / "dataset" if training.resume_from_checkpoint else None)
     groups = _groups(source.population.groups, finetune)
     finetune.n_individuals_finetune = len(groups[finetune.individuals_finetune])  # for config.yaml
@@ -90,9 +92,9 @@ def main(argv: list[str]) -> None:
     check_length(stream.tables.max_length, model.config)
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed)
-    job = Job(run, settings, source, stream, tokenizer, model, groups, training, hub, _objective(finetune, old))
-    job.finished = partial(_measure_between, run, model, old, finetune.interpolations or [])
-    execute(job)
+    measure_between = partial(_measure_between, run, model, old, finetune.interpolations or [])
+    parts = (run, settings, source, stream, tokenizer, model, groups, training, hub)
+    execute(Job(*parts, _objective(finetune, old), measure_between))
 
 
 def _people(found, settings: FinetuneSettings, resumed: Path | None) -> Source:

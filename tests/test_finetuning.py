@@ -274,6 +274,13 @@ def test_a_model_that_is_not_finished_says_what_there_is(trained, tmp_path):
         finetune(tmp_path / "run", run)
 
 
+@pytest.mark.parametrize("part", [".", "checkpoint-20"])
+def test_the_model_is_not_overwritten(trained, part):
+    with pytest.raises(UserError, match="is where the model comes from; choose another --output_dir"):
+        finetune(trained, trained / part, overwrite_output_dir="true")
+    assert (trained / "model.safetensors").exists()
+
+
 def test_a_fine_tuned_model_is_not_fine_tuned_again(finished, tmp_path):
     with pytest.raises(UserError, match="is fine-tuned already; start from the model that it was made from"):
         finetune(tmp_path / "run", finished)
