@@ -56,8 +56,9 @@ def load_results(folder: str | Path) -> list[Result]:
     return [_result(Path(folder), **line) for line in lines]
 
 
-def _result(folder: Path, config: dict, records: list[dict], **others) -> Result:
+def _result(folder: Path, config: dict, records: dict[str, list], **others) -> Result:
     reports = {name: others.pop(name, None) for name in REPORTS}
+    records = [dict(zip(records, values, strict=True)) for values in zip(*records.values(), strict=True)]
     return Result(run=Run(folder / "results" / others["name"], config, records, **reports), **others)
 
 

@@ -73,8 +73,8 @@ def test_the_documented_plot_draws_and_claims(tmp_path):
     losses = [("adamw", seed, 3.0 + seed) for seed in (0, 1, 2)] + [("muon", seed, 2.0) for seed in (0, 1, 2)]
     lines = [
         {"name": f"{variant}-seed{seed}", "variant": variant, "seed": seed, "settings": {}, "config": {},
-         "individuals": None, "records": [{"step": 1, "no_knowledge_baseline": 3.3, "seen_attribute_loss": loss,
-                                           "seen_attribute_accuracy": 0.1}]}
+         "individuals": None, "records": {"step": [1], "no_knowledge_baseline": [3.3], "seen_attribute_loss": [loss],
+                                         "seen_attribute_accuracy": [0.1]}}
         for variant, seed, loss in losses
     ]  # fmt: skip
     (tmp_path / "results" / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

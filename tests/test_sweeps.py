@@ -17,6 +17,7 @@ from experiments import launch
 from experiments.directories import Progress, check_directories
 from experiments.display import Lines, status_table
 from experiments.launch import build_executor, run_command
+from experiments.results import load_results
 from experiments.runner import Status
 from experiments.sweep import load_sweep
 from experiments.timing import seconds_left
@@ -218,15 +219,22 @@ def test_results_keep_what_figures_need(tmp_path, monkeypatch):
     run = Run(
         tmp_path,
         config,
-        [record, {"step": 2, "train_attribute_loss": 3.0}],
+        [record, {"step": 2, "train_attribute_loss": 3.0}, {"step": 3, "seen_attribute_loss": 1.0, "opened_at": 2}],
         {"times_drawn": [1], "attribute_accuracy": [0.5], "individual": [3]},
+        {"detectors": {"entropy": 0.5}},
+        [{"share": 0.5, "new_attribute_loss": 1.234567, "new_attribute_loss_major": 1.0}],
     )
     monkeypatch.setattr(collect, "load_run", lambda path: run)
     monkeypatch.setattr(collect, "is_finished", lambda path: True)
     collect.collect_results(mine)
     (line,) = collect.read_lines(tmp_path)
     assert line["individuals"] == {"times_drawn": [1], "attribute_accuracy": [0.5]}
-    assert line["records"] == [{"step": 1, "seen_attribute_loss": 1.2346}]
+    assert line["records"] == {"step": [1, 3], "seen_attribute_loss": [1.2346, 1.0], "opened_at": [None, 2]}
+    assert line["interpolation"] == [{"share": 0.5, "new_attribute_loss": 1.2346}]
+    (result,) = load_results(tmp_path)
+    assert result.run.curve("seen_attribute_loss")[1].tolist() == [1.2346, 1.0]
+    assert result.run.curve("opened_at")[0].tolist() == [3]
+    assert result.run.hallucination == {"detectors": {"entropy": 0.5}}
     assert line["config"] == {"seed": 0, "environment": {"torch": "2"}}
     monkeypatch.setattr(collect, "is_finished", lambda path: False)
     collect.collect_results(mine)

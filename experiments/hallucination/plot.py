@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
     results = load_results(folder)
     groups = {variant: [r for r in results if r.variant == variant] for variant in ("tiny", "celebrities")}
     for variant, group in groups.items():
-        save(hallucination_figure([result.run for result in group]), folder / "results" / f"{variant}.png")
+        save(hallucination_figure([result.run for result in group]), folder / "results" / f"{variant}.png", dpi=100)
     save(neighbours([result.run for result in groups["tiny"]]), folder / "results" / "neighbours.png")
     (folder / "results" / "table.md").write_text(table(groups) + "\n", encoding="utf-8")
     write_claims(folder, claims(groups))
