@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
 
+from analysis.compare import plateau_end
 from analysis.drawing import COLORS, save
 from analysis.hallucination import hallucination_figure
 from analysis.runs import Run, baseline, last
@@ -70,6 +71,8 @@ def claims(groups: dict[str, list[Result]]) -> list[dict]:
         _claim("fig5-left", "unseen people end above the no-knowledge baseline", tiny, _excess, "nats"),
         _claim("fig5-left-together", "their loss rises with accuracy on seen people (rank correlation over training)",
                tiny, _together, ""),
+        _claim("fig5-left-onset", "their loss begins to rise (its first tenth) after the plateau has ended", tiny,
+               lambda r: _onset(r) - plateau_end(r.run), "steps"),
         _claim("m-confidence", "the likeliest answer is likelier for seen people than for unseen ones", tiny,
                lambda r: 100 * _difference(r, "top_probability"), "points"),
         _claim("m-entropy", "the entropy of answers is lower for seen people", tiny,
@@ -77,9 +80,9 @@ def claims(groups: dict[str, list[Result]]) -> list[dict]:
         _claim("calibration", "answers about unseen people are worse calibrated", tiny,
                lambda r: -100 * _difference(r, "calibration_error"), "points"),
         _claim("detection", "confidence tells seen from unseen people (AUROC above 0.5)", tiny,
-               lambda r: auroc(r, "top_probability") - 0.5, ""),
+               lambda r: auroc(r, "top_probability"), "AUROC", 0.5),
         _claim("detection-half-known", "also where the seen are known by half (celebrities)", half_known,
-               lambda r: auroc(r, "top_probability") - 0.5, ""),
+               lambda r: auroc(r, "top_probability"), "AUROC", 0.5),
         _claim("detection-name", "there the likelihood of the name detects better than confidence (AUROC)", half_known,
                lambda r: auroc(r, "text_likelihood") - auroc(r, "top_probability"), ""),
         _claim("abstaining", "giving only the more confident half of answers lowers the share of wrong ones", tiny,
@@ -91,9 +94,11 @@ def claims(groups: dict[str, list[Result]]) -> list[dict]:
     ]  # fmt: skip
 
 
-def _claim(id: str, text: str, results: list[Result], measure, unit: str) -> dict:
+def _claim(id: str, text: str, results: list[Result], measure, unit: str, above: float = 0.0) -> dict:
+    """Holds if the whole interval is above that."""
     values = by_seed(results, measure)
-    return claim(id, text, values, unit, verdict(*mean_interval(list(values.values()))[1:]))
+    _, low, high = mean_interval(list(values.values()))
+    return claim(id, text, values, unit, verdict(low - above, high - above))
 
 
 def auroc(result: Result, score: str) -> float:
@@ -110,6 +115,16 @@ def _together(result: Result) -> float:
     loss, accuracy = (result.run.curve(key)[1] for key in ("unseen_attribute_loss", "seen_attribute_accuracy"))
     lowest = int(loss.argmin())
     return float(spearmanr(loss[lowest:], accuracy[lowest:]).statistic)
+
+
+def _onset(result: Result) -> float:
+    """The step at which the loss of unseen people has made a tenth of its rise from the lowest to the last value."""
+    steps, losses = result.run.curve("unseen_attribute_loss")
+    lowest = int(losses.argmin())
+    level = losses[lowest] + 0.1 * (losses[-1] - losses[lowest])
+    after = lowest + int((losses[lowest:] >= level).argmax())
+    share = (level - losses[after - 1]) / (losses[after] - losses[after - 1])
+    return float(steps[after - 1] + share * (steps[after] - steps[after - 1]))
 
 
 def _difference(result: Result, metric: str) -> float:
