@@ -66,7 +66,7 @@ def neighbours(runs: list[Run]):
 
 def claims(groups: dict[str, list[Result]]) -> list[dict]:
     """What the paper says of hallucination, and what is asked beyond it."""
-    tiny, half_known = groups["tiny"], groups["celebrities"]
+    tiny, partly_known = groups["tiny"], groups["celebrities"]
     return [
         _claim("fig5-left", "unseen people end above the no-knowledge baseline", tiny, _excess, "nats"),
         _claim("fig5-left-together", "their loss rises with accuracy on seen people (rank correlation over training)",
@@ -81,9 +81,9 @@ def claims(groups: dict[str, list[Result]]) -> list[dict]:
                lambda r: -100 * _difference(r, "calibration_error"), "points"),
         _claim("detection", "confidence tells seen from unseen people (AUROC above 0.5)", tiny,
                lambda r: auroc(r, "top_probability"), "AUROC", 0.5),
-        _claim("detection-half-known", "also where the seen are known by half (celebrities)", half_known,
+        _claim("detection-partly-known", "also where seen people are known in part (celebrities)", partly_known,
                lambda r: auroc(r, "top_probability"), "AUROC", 0.5),
-        _claim("detection-name", "there the likelihood of the name detects better than confidence (AUROC)", half_known,
+        _claim("detection-name", "there the likelihood of the name detects better than confidence (AUROC)", partly_known,
                lambda r: auroc(r, "text_likelihood") - auroc(r, "top_probability"), ""),
         _claim("abstaining", "giving only the more confident half of answers lowers the share of wrong ones", tiny,
                lambda r: 100 * (_risk(r, 1.0) - _risk(r, 0.5)), "points"),
