@@ -1,10 +1,12 @@
 """What every training script does once its people, stream and model are there: train, measure, record, share."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from data_builder.schedules import Plan, ScheduleSettings
 from hub_cards.settings import HubSettings
 from training.settings import TrainingSettings
 
@@ -21,6 +23,7 @@ class Job:
         tokenizer, model: as trained and saved.
         groups: whom to measure, by the name of the group.
         training, hub: how to train and what to publish.
+        facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
         options: further arguments of `Training`.
         finished: called on the main process with `measure`, when the last step is done.
     """
@@ -34,6 +37,7 @@ class Job:
     groups: dict[str, range]
     training: TrainingSettings
     hub: HubSettings
+    facts: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
     finished: Callable[[Callable], None] = lambda measure: None
 
@@ -51,6 +55,15 @@ def begin(training: TrainingSettings) -> Path:
     return find_run(training)
 
 
+def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: range = range(0)):
+    """What a schedule may know of a run: who may be drawn, and in fine-tuning who was learned before."""
+    from evaluation.knowledge import no_knowledge_baseline
+    from training.start import n_processes
+
+    baseline = no_knowledge_baseline(source.word_lists.value_sizes)
+    return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
+
+
 def execute(job: Job) -> None:
     """Train and measure; then individuals, hallucination and figures; publish on the way."""
     from evaluation.measure import knowledge_measure
@@ -61,7 +74,7 @@ def execute(job: Job) -> None:
     probes = {g: job.stream.probe(g, training.eval_individuals, people) for g, people in job.groups.items() if people}
     measure = knowledge_measure(probes, job.source.word_lists.value_sizes)
     publisher = _publisher(job.run, job.hub)
-    accelerator = begin_run(job.run, training, resolved)
+    accelerator = begin_run(job.run, training, resolved, job.facts)
     if accelerator.is_main_process and not training.resume_from_checkpoint:
         job.source.save(job.run / "dataset")
     _warn_of_the_never_drawn(job, accelerator.print)
@@ -83,8 +96,9 @@ def _write_reports(job: Job, probes: dict) -> None:
     from evaluation.individuals import write_individuals
 
     if "unseen" in probes:
+        begin = time.perf_counter()
         report = hallucination_report(job.model, probes, job.source.population, job.stream.tables)
-        write_hallucination(job.run, report)
+        write_hallucination(job.run, report | {"seconds": time.perf_counter() - begin})
     draw_run(job.run)
     write_individuals(job.run, job.model, probes["seen"], _times_drawn(job))
 

@@ -11,12 +11,12 @@ from typing import Literal
 
 import command_line
 from command_line import UserError, parse_settings, setting
-from data_builder.schedules import Plan, ScheduleSettings, build_schedule
-from data_builder.source import Source
+from data_builder.schedules import ScheduleSettings, build_schedule
+from data_builder.source import DataSettings, Source
 from hub_cards.settings import DatasetSettings, HubSettings
 from modeling.adaptation import AdaptationSettings
 from modeling.presets import PRESETS, check_length
-from pipeline import Job, begin, execute
+from pipeline import Job, begin, execute, plan
 from training.settings import TrainingSettings
 
 
@@ -68,7 +68,7 @@ SETTINGS = (FinetuneSettings, FinetuneSchedule, AdaptationSettings, HubSettings,
 
 def main(argv: list[str]) -> None:
     """The old model and its people, whom to train on, stream; then all that every run does."""
-    settings = parse_settings(SETTINGS, argv, __doc__)
+    settings = parse_settings(SETTINGS, argv, __doc__, others=(DataSettings,))
     finetune, schedule, adaptation, hub, training = settings
     run = begin(training)
 
@@ -81,10 +81,9 @@ def main(argv: list[str]) -> None:
     if finetune.model is None:
         raise UserError("no model: say which one to fine-tune, e.g. --model runs/mine")
     found = find_model(finetune.model, finetune.revision)
-    if run.resolve() in (found.path.resolve(), found.path.resolve().parent):
-        raise UserError(f"{run} is where the model comes from; choose another --output_dir")
+    _check_place(run, found.path, *filter(None, (finetune.dataset, finetune.new_individuals)))
     source = _people(found, finetune, run / "dataset" if training.resume_from_checkpoint else None)
-    groups = _groups(source.population.groups, finetune)
+    groups = _groups(source.population.groups, finetune, found.config)
     finetune.n_individuals_finetune = len(groups[finetune.individuals_finetune])  # for config.yaml
     model, tokenizer = found.load()
     _check_model(model, finetune.preset, found.path)
@@ -93,8 +92,15 @@ def main(argv: list[str]) -> None:
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed)
     measure_between = partial(_measure_between, run, model, old, finetune.interpolations or [])
-    parts = (run, settings, source, stream, tokenizer, model, groups, training, hub)
-    execute(Job(*parts, _objective(finetune, old), measure_between))
+    parts = (run, [source.settings, *settings], source, stream, tokenizer, model, groups, training, hub)
+    execute(Job(*parts, found.facts(), _objective(finetune, old), measure_between))
+
+
+def _check_place(run: Path, *needed: str | Path) -> None:
+    """Nothing that a run is made from lies where it will be written: `overwrite_output_dir` would delete it."""
+    for path in map(Path, needed):
+        if run.resolve() in (path.resolve(), *path.resolve().parents):
+            raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
 
 
 def _people(found, settings: FinetuneSettings, resumed: Path | None) -> Source:
@@ -114,13 +120,13 @@ def _people(found, settings: FinetuneSettings, resumed: Path | None) -> Source:
     return source.with_individuals(settings.new_individuals) if settings.new_individuals else source
 
 
-def _groups(people: dict[str, range], settings: FinetuneSettings) -> dict[str, range]:
+def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: dict) -> dict[str, range]:
     """Whom to measure: `seen`, who were learned before and are not trained on now but by replay; `new` or `rare`, who
     are trained on now; `unseen`.
     """
     which, size = settings.individuals_finetune, settings.n_individuals_finetune
     pool = people["new" if which == "new" else "seen"]
-    most = len(pool) - (which == "rare")
+    most = len(pool) - (_n_often_drawn(len(pool), pretraining) if which == "rare" else 0)
     if which == "rare" and size is None:
         raise UserError("n_individuals_finetune is missing: say how many of the seen individuals are rare")
     size = most if size is None else size
@@ -129,6 +135,13 @@ def _groups(people: dict[str, range], settings: FinetuneSettings) -> dict[str, r
     if which == "new":
         return {"seen": people["seen"], "new": pool[:size], "unseen": people["unseen"]}
     return {"seen": pool[:-size], "rare": pool[-size:], "unseen": people["unseen"]}
+
+
+def _n_often_drawn(n_seen: int, pretraining: dict) -> int:
+    """How many of the first seen individuals can't be called rare."""
+    if pretraining.get("schedule") != "celebrities":
+        return 1
+    return pretraining["n_celebrities"] or n_seen // 8
 
 
 def _check_model(model, preset: str | None, path: Path) -> None:
@@ -146,19 +159,13 @@ def _check_model(model, preset: str | None, path: Path) -> None:
 def _stream(source: Source, tokenizer, groups: dict[str, range], settings: FinetuneSettings, schedule, training):
     """Who is trained on now, and those seen before as far as the schedule replays them."""
     from data_builder.mixture import MixedStream
-    from evaluation.knowledge import no_knowledge_baseline
-    from training.start import n_processes
+    from data_builder.stream import BiographyStream
 
-    plan = Plan(
-        groups[settings.individuals_finetune],
-        schedule,
-        training.max_steps,
-        training.batch_size(n_processes()),
-        no_knowledge_baseline(source.word_lists.value_sizes),
-        groups["seen"],
-    )
+    drawn = build_schedule(plan(source, schedule, training, groups[settings.individuals_finetune], groups["seen"]))
     shares = (settings.share_random_words, settings.share_invented)
-    return MixedStream(*shares, source, tokenizer, build_schedule(plan), training.seed)
+    if not any(shares):
+        return BiographyStream(source, tokenizer, drawn, training.seed)
+    return MixedStream(*shares, source, tokenizer, drawn, training.seed)
 
 
 def _objective(settings: FinetuneSettings, old) -> dict:

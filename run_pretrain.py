@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from command_line import parse_settings, run, setting
-from data_builder.schedules import Plan, ScheduleSettings, build_schedule
+from data_builder.schedules import ScheduleSettings, build_schedule
 from data_builder.source import DataSettings, Source
 from hub_cards.settings import DatasetSettings, HubSettings
 from modeling.presets import ModelSettings
-from pipeline import Job, begin, execute
+from pipeline import Job, begin, execute, plan
 from training.settings import TrainingSettings
 
 
@@ -56,17 +56,9 @@ def _dataset(settings: StreamSettings) -> Path | None:
 def _stream(source: Source, tokenizer, schedule: ScheduleSettings, training: TrainingSettings, redraw_values: bool):
     """Seen people, as the schedule draws them."""
     from data_builder.stream import BiographyStream
-    from evaluation.knowledge import no_knowledge_baseline
-    from training.start import n_processes
 
-    plan = Plan(
-        source.population.groups["seen"],
-        schedule,
-        training.max_steps,
-        training.batch_size(n_processes()),
-        no_knowledge_baseline(source.word_lists.value_sizes),
-    )
-    return BiographyStream(source, tokenizer, build_schedule(plan), training.seed, redraw_values)
+    drawn = build_schedule(plan(source, schedule, training, source.population.groups["seen"]))
+    return BiographyStream(source, tokenizer, drawn, training.seed, redraw_values)
 
 
 if __name__ == "__main__":

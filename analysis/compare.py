@@ -25,12 +25,18 @@ def grouped(runs: Iterable[Run]) -> Groups:
     """Runs of the same settings, seeds apart, under a name that says in what they differ from the others."""
     runs = list(runs)
     keys = sorted(set().union(*(run.config for run in runs)) - _INCIDENTAL, key=lambda key: (key != "schedule", key))
-    varying = [key for key in keys if len({str(run.config.get(key)) for run in runs}) > 1]
+    varying = [key for key in keys if len({_value(run, key) for run in runs}) > 1]
     groups: Groups = {}
     for run in runs:
-        name = ", ".join(f"{key} {run.config.get(key)}" for key in varying) or "all runs"
+        name = ", ".join(f"{key} {_value(run, key)}" for key in varying) or "all runs"
         groups.setdefault(name, []).append(run)
     return groups
+
+
+def _value(run: Run, key: str) -> str:
+    """A setting; a model that a sweep trained with the same seed is the same one for all seeds."""
+    value = str(run.config.get(key))
+    return value.replace(f"seed{run.config.get('seed')}", "seed") if key == "model" else value
 
 
 def compare_curves(groups: Groups):

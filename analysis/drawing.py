@@ -15,6 +15,14 @@ from analysis.runs import Run
 COLORS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7")
 _LINES = ("-", "--", ":")
 
+# Told apart by colour-blind readers; line styles differ as well.
+GROUP_STYLES = {
+    "seen": {"color": "#0072B2", "linestyle": "-", "label": "seen people"},
+    "unseen": {"color": "#D55E00", "linestyle": "--", "label": "unseen people"},
+    "new": {"color": "#009E73", "linestyle": "-.", "label": "new people"},
+    "rare": {"color": "#009E73", "linestyle": "-.", "label": "rare seen people"},
+}
+
 Groups = dict[str, list[Run]]
 
 

@@ -8,19 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import save, steps_on_a_log_scale
+from analysis.drawing import GROUP_STYLES, save, steps_on_a_log_scale
 from analysis.hallucination import hallucination_figure
 from analysis.phases import TOLERANCE, Phases, find_phases
 from analysis.runs import Run, baseline, load_run
 
-# Okabe and Ito's colours, told apart by colour-blind readers; line styles differ as well.
-GROUP_STYLES = {
-    "seen": {"color": "#0072B2", "linestyle": "-", "label": "seen people, held-out wording"},
-    "unseen": {"color": "#D55E00", "linestyle": "--", "label": "unseen people"},
-    "new": {"color": "#009E73", "linestyle": "-.", "label": "new people"},
-    "rare": {"color": "#009E73", "linestyle": "-.", "label": "rare seen people"},
-}
-SAID = {"seen": "seen people, held-out wording", "new": "new people", "rare": "rare people", "unseen": "unseen people"}
 PHASE_NAMES = ("1 statistics", "2 plateau", "3 knowledge")
 _PHASE_SHADES = ("#F2F2F2", "#D9D9D9", "#F2F2F2")
 
@@ -106,9 +98,10 @@ def summary(run: Run, phases: Phases | None) -> str:
     lines = [f"no-knowledge baseline {baseline(run):.3f} nats"]
     if phases:
         lines[0] += f"; plateau begins: {step(phases.plateau_start)}, ends: {step(phases.plateau_end)}"
-    for group, name in SAID.items():
+    for group, how in GROUP_STYLES.items():
         losses, accuracies = (run.curve(f"{group}_attribute_{metric}")[1] for metric in ("loss", "accuracy"))
         if len(losses):
+            numbers = f"attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}"
             before = f" (before: {accuracies[0]:.1%})" if run.taught else ""
-            lines.append(f"{name}: attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}{before}")
+            lines.append(f"{how['label']}, held-out wording: {numbers}{before}")
     return "\n".join([*lines, f"figures: {run.path / 'figures'}"])

@@ -4,13 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import COLORS, band, mark_baseline
+from analysis.drawing import COLORS, GROUP_STYLES, band, mark_baseline, steps_on_a_log_scale
 from analysis.runs import Run, baseline
 
-_GROUPS = {
-    "seen": {"color": "#0072B2", "linestyle": "-", "label": "seen people"},
-    "unseen": {"color": "#D55E00", "linestyle": "--", "label": "unseen people"},
-}
 _PANELS = {
     "attribute_loss": "attribute loss (nats)",
     "top_probability": "probability of the likeliest answer",
@@ -29,12 +25,16 @@ def hallucination_figure(runs: list[Run]):
     figure, panels = plt.subplots(2, 3, figsize=(12, 6.6), layout="constrained")
     axes = panels.ravel()
     for ax, (metric, label) in zip(axes, _PANELS.items(), strict=False):
-        for group, how in _GROUPS.items():
-            band(ax, runs, f"{group}_{metric}", **how)
-        ax.set(xlabel="training step", ylabel=label, ylim=(0, None))
+        for group in ("seen", "unseen"):
+            band(ax, runs, f"{group}_{metric}", **GROUP_STYLES[group])
+        ax.set(ylabel=label, ylim=(0, None))
     mark_baseline(axes[0], baseline(runs[0]))
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     _detection(axes[4], runs)
+    for ax in axes[:5]:
+        ax.set_xlabel("fine-tuning step" if runs[0].taught else "training step")
+        if runs[0].taught:
+            steps_on_a_log_scale(ax)
     _risk(axes[5], [run for run in runs if run.hallucination])
     return figure
 
@@ -43,7 +43,7 @@ def _detection(axes, runs: list[Run]) -> None:
     for number, (score, label) in enumerate(_SCORES.items()):
         band(axes, runs, f"unseen_auroc_{score}", color=COLORS[number + 2], label=label)
     axes.axhline(0.5, color="grey", linestyle=":", linewidth=1.2)
-    axes.set(xlabel="training step", ylabel="seen or unseen? AUROC by", ylim=(0.4, 1.02))
+    axes.set(ylabel="seen or unseen? AUROC by", ylim=(0.4, 1.02))
     axes.legend(loc="lower right", fontsize="small")
 
 

@@ -1,9 +1,12 @@
 """Batches in which some rows are about nobody: random words, or invented people."""
 
+import functools
+
 import numpy as np
 import torch
 
 from command_line import UserError
+from data_builder.population import unused_names
 from data_builder.random import uniforms
 from data_builder.stream import BiographyStream
 
@@ -12,63 +15,74 @@ _BIOGRAPHY, _RANDOM_WORDS, _INVENTED = range(3)
 
 
 class MixedStream(BiographyStream):
-    """A stream in which some rows of each batch are about nobody; spread evenly, so that all processes have some.
+    """A stream in which some rows of each batch are about nobody, spread evenly among the others.
 
-    Rows of random words are learned from like any text. In rows about invented people (random names and values of the
-    lists) all labels are -100: there is nothing to learn from them. `attribute_ids` are 0 in both.
+    Rows of random words are learned from like any text. In rows about invented people (names that nobody of the
+    population has, random values) all labels are -100: there is nothing to learn from them. `attribute_ids` are 0 in
+    both.
 
     Args:
-        random_words, invented: shares of rows, from 0 to below 1 together.
+        random_words, invented: shares of rows, from 0 to below 1 together; rounded to whole rows.
         source, tokenizer, schedule, seed: of `BiographyStream`.
 
     Raises:
-        UserError: shares that can't be.
+        UserError: shares that can't be, or that are no row of a batch, or all.
     """
 
     def __init__(self, random_words: float, invented: float, source, tokenizer, schedule, seed: int):
         super().__init__(source, tokenizer, schedule, seed)
-        if not min(random_words, invented) >= 0 or not random_words + invented < 1:
-            raise UserError(
-                f"share_random_words is {random_words} and share_invented {invented}; each must be 0 or more, and "
-                "both together below 1"
-            )
-        self.random_words, self.either = random_words, random_words + invented
-        self.name_sizes = np.array(source.word_lists.name_sizes)
+        self.shares = {"share_random_words": random_words, "share_invented": invented}
+        self._check(schedule.plan.batch_size)
+        self.source = source
         self.special = torch.tensor(tokenizer.all_special_ids)
         self.words = np.setdiff1d(self.tables.tokens, tokenizer.all_special_ids)  # all that biographies are made of
+
+    def _check(self, batch_size: int) -> None:
+        shares = ", ".join(f"{name} {share}" for name, share in self.shares.items())
+        if not min(self.shares.values()) >= 0 or not sum(self.shares.values()) < 1:
+            raise UserError(f"{shares}: each must be 0 or more, and both together below 1")
+        found = np.bincount(self._kinds(batch_size), minlength=3)
+        for share, rows in zip(self.shares.values(), found[1:], strict=True):
+            if (share > 0 and not rows) or not found[_BIOGRAPHY]:
+                raise UserError(f"{shares}: a batch of {batch_size} must have a row of each kind, and biographies")
 
     def batch(self, step, batch_size):
         """As in `BiographyStream`."""
         batch, kinds = super().batch(step, batch_size), torch.from_numpy(self._kinds(batch_size))
-        random, invented = kinds == _RANDOM_WORDS, kinds == _INVENTED
         draws = uniforms(self.seed, "random words", tuple(batch["input_ids"].shape), step)
         words = torch.from_numpy(self.words[(draws * len(self.words)).astype(np.int64)])
-        replaced = random[:, None] & ~torch.isin(batch["input_ids"], self.special)
+        replaced = (kinds == _RANDOM_WORDS)[:, None] & ~torch.isin(batch["input_ids"], self.special)
         for key in ("input_ids", "labels"):
             batch[key] = torch.where(replaced, words, batch[key])
-        batch["labels"][invented] = -100
+        batch["labels"][kinds == _INVENTED] = -100
         batch["attribute_ids"][kinds != _BIOGRAPHY] = 0
         batch["individual_ids"] = torch.where(kinds == _BIOGRAPHY, batch["individual_ids"], NOBODY)
         return batch
 
     def _facts(self, step, individuals):
         names, values = super()._facts(step, individuals)
-        sizes = np.concatenate((self.name_sizes, self.value_sizes))
-        fresh = (uniforms(self.seed, "invented people", (len(names), len(sizes)), step) * sizes).astype(np.int64)
+        draws = uniforms(self.seed, "invented people", (len(names), 1 + values.shape[1]), step)
         invented = (self._kinds(len(names)) == _INVENTED)[:, None]
-        n_names = names.shape[1]
-        return np.where(invented, fresh[:, :n_names], names), np.where(invented, fresh[:, n_names:], values)
+        others = (draws[:, 1:] * self.value_sizes).astype(np.int64)
+        return np.where(invented, self._nobodys_names(draws[:, 0]), names), np.where(invented, others, values)
+
+    def _nobodys_names(self, draws: np.ndarray) -> np.ndarray:
+        n_named = len(self.population) - len(self.source.added)
+        return unused_names(draws, self.source.word_lists.name_sizes, n_named, self.source.settings.population_seed)
 
     def _about_individuals(self, batch_size):
         return self._kinds(batch_size) == _BIOGRAPHY
 
     def _kinds(self, batch_size: int) -> np.ndarray:
-        """What each row is: by its number alone, (batch_size,)."""
-        places = np.array([_radical_inverse(row) for row in range(batch_size)])
-        rest = np.where(places < self.either, _INVENTED, _BIOGRAPHY)
-        return np.where(places < self.random_words, _RANDOM_WORDS, rest)
+        """What each row is, by its number alone; (batch_size,)."""
+        return _spread(batch_size, *(round(share * batch_size) for share in self.shares.values()))
 
 
-def _radical_inverse(number: int) -> float:
-    """The bits of a number mirrored at the point (van der Corput): 0, 1/2, 1/4, 3/4, ..., even in every stretch."""
-    return int(f"{number:032b}"[::-1], 2) / 2**32
+@functools.cache
+def _spread(size: int, n_random_words: int, n_invented: int) -> np.ndarray:
+    """Rows of each kind in the order of van der Corput's sequence, so that every stretch of a batch has its share."""
+    order = np.argsort([int(f"{row:032b}"[::-1], 2) for row in range(size)])  # bits mirrored: 0, 1/2, 1/4, 3/4, ...
+    kinds = np.full(size, _BIOGRAPHY)
+    kinds[order[:n_random_words]] = _RANDOM_WORDS
+    kinds[order[n_random_words : n_random_words + n_invented]] = _INVENTED
+    return kinds

@@ -127,8 +127,30 @@ def build_population(
     )
 
 
+def unused_names(draws: np.ndarray, name_sizes: tuple[int, ...], n_used: int, seed: int) -> np.ndarray:
+    """Names that nobody of a population has, as in `Population.names`.
+
+    Args:
+        draws: (b,) uniform numbers in [0, 1) that decide.
+        name_sizes: number of first, middle and last names.
+        n_used: individuals that `build_population` made, of that seed.
+        seed: of the population.
+
+    Raises:
+        UserError: every name is somebody's.
+    """
+    n_left = math.prod(name_sizes) - n_used
+    if not n_left:
+        raise UserError(f"all {n_used:,} full names of the word lists are somebody's; none is left to invent")
+    return _full_names(n_used + (draws * n_left).astype(np.int64), name_sizes, seed)
+
+
 def _unique_names(name_sizes: tuple[int, ...], total: int, seed: int) -> np.ndarray:
-    full_names = permute(np.arange(total), math.prod(name_sizes), seed, "names")
+    return _full_names(np.arange(total), name_sizes, seed)
+
+
+def _full_names(numbers: np.ndarray, name_sizes: tuple[int, ...], seed: int) -> np.ndarray:
+    full_names = permute(numbers, math.prod(name_sizes), seed, "names")
     return np.stack(np.unravel_index(full_names, name_sizes), axis=1).astype(np.int32)
 
 

@@ -231,8 +231,8 @@ class Adaptive(Schedule):
 class Replay(Uniform):
     """Fine-tuning: new individuals, each with weight 1, and old ones with `weight_replay_finetune` (paper, Sec. 5).
 
-    Weight 0 is no replay. `n_individuals_replay` replays only so many of the old ones, evenly spread over them;
-    `start_replay` waits with it, for the last steps only (KnownPatch, arXiv 2511.02626).
+    Weight 0 is no replay. `n_individuals_replay` replays only the first so many of the old ones; `start_replay` waits
+    with it, for the last steps only (KnownPatch, arXiv 2511.02626).
     """
 
     def __init__(self, plan):
@@ -246,25 +246,19 @@ class Replay(Uniform):
             raise UserError(f"start_replay is {settings.start_replay}; it must be from 0 to below 1")
         if settings.weight_replay_finetune and not plan.old:
             raise UserError("schedule replay has nobody to replay here; it is for run_finetune.py")
-        self.old = _some(plan.old, settings.n_individuals_replay)
+        size = len(plan.old) if settings.n_individuals_replay is None else settings.n_individuals_replay
+        if plan.old and not 1 <= size <= len(plan.old):
+            raise UserError(
+                f"n_individuals_replay is {size}; it must be from 1 to {len(plan.old)}, the old individuals"
+            )
+        self.old = plan.old[:size]
 
     def groups(self, step):
         """The new ones, and the old ones if it is time for them."""
         new, weight = (self.plan.individuals, 1.0), self.plan.settings.weight_replay_finetune
         if not weight or step < self.plan.settings.start_replay * self.plan.max_steps:
             return [new]
-        return [*((individuals, weight) for individuals in self.old), new]
-
-
-def _some(individuals: range, size: int | None) -> list[range]:
-    """So many of the individuals, evenly spread, as ranges."""
-    population = len(individuals)
-    if size is None or not population:
-        return [individuals]
-    if not 1 <= size <= population:
-        raise UserError(f"n_individuals_replay is {size}; it must be from 1 to {population}, the old individuals")
-    starts = (individuals.start + population * k // size for k in range(size))
-    return [range(start, start + 1) for start in starts]
+        return [(self.old, weight), new]
 
 
 SCHEDULES = {

@@ -72,8 +72,10 @@ class Source:
         """The same population, and the people of a table, who become the group `new`.
 
         Raises:
-            UserError: a table that can't be used, or a name that exists already.
+            UserError: a table that can't be used, a name that exists already, own people already.
         """
+        if self.added:
+            raise UserError(f"{path}: this population has own people already; put all of them into one table")
         people = read_individuals(path)
         texts = [self.word_lists.names(name_list) for name_list in NAME_LISTS]
         known = {join_name(map(getitem, texts, parts)) for parts in self.population.names.tolist()}
@@ -89,6 +91,10 @@ class Source:
         entries = (f" {entry}" for entries in self.word_lists.lists.values() for entry in entries)
         templates = (t for ts in self.templates.values() for t in ts)
         return [*entries, *(piece for t in templates for piece in (t.head, t.middle, t.tail))]
+
+    def counts(self) -> dict[str, int]:
+        """What settings don't tell, for cards: `own_individuals`, whose table a user gave."""
+        return {"own_individuals": len(self.added)}
 
     def digest(self) -> str:
         """sha256 of everything a biography depends on."""
@@ -108,7 +114,7 @@ class Source:
         own = {"values_dir": None, "templates_dir": None, "new_individuals": None}
         if self.added:
             write_individuals(root / OWN_PEOPLE, self.added)
-        settings = asdict(self.settings) | own | {"digest": self.digest()}
+        settings = asdict(self.settings) | own | self.counts() | {"digest": self.digest()}
         (root / "settings.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
     @classmethod

@@ -25,12 +25,21 @@ def neighbour_answers(population, tables, unseen: np.ndarray, predicted: np.ndar
     """
     seen = np.arange(len(population))[population.groups["seen"].start : population.groups["seen"].stop]
     tokens = np.stack([first_tokens(tables, a, population.values[:, a]) for a in range(len(ATTRIBUTES))], axis=1)
-    wrong = predicted != tokens[unseen]
-    shared = population.names[unseen][:, None, :] == population.names[seen]  # (u, seen, 3)
-    parts = shared.sum(2)
-    similar = {"most_similar": (parts == parts.max(1, keepdims=True)) & (parts > 0)}
-    similar |= {name: shared[..., part] for part, name in enumerate(NAME_LISTS)}
-    return {name: _share(near, predicted, wrong, tokens[seen]) for name, near in similar.items()}
+    hits, chances = ({name: [] for name in ("most_similar", *NAME_LISTS)} for _ in range(2))
+    for person, answers in zip(unseen, predicted, strict=True):
+        has = (tokens[seen] == answers)[:, answers != tokens[person]]  # (seen, wrong answers)
+        for name, near in _similar(population.names[person] == population.names[seen]).items():
+            if near.any():
+                hits[name].append(has[near].any(0))
+                chances[name].append(hypergeom.sf(0, len(seen), has.sum(0), near.sum()))
+    return {name: _means(hits[name], chances[name]) for name in hits}
+
+
+def _similar(shared: np.ndarray) -> dict[str, np.ndarray]:
+    """Which seen individuals are near a person with whom they share these parts of the name, (seen, 3)."""
+    parts = shared.sum(1)
+    near = {"most_similar": (parts == parts.max()) & (parts > 0)}
+    return near | {name: shared[:, part] for part, name in enumerate(NAME_LISTS)}
 
 
 def first_tokens(tables, attribute: int, values: np.ndarray) -> np.ndarray:
@@ -38,13 +47,7 @@ def first_tokens(tables, attribute: int, values: np.ndarray) -> np.ndarray:
     return tables.tokens[tables.starts[tables.values[attribute] + values]]
 
 
-def _share(near: np.ndarray, predicted: np.ndarray, wrong: np.ndarray, tokens: np.ndarray) -> dict[str, float]:
-    """Hits among `near` (u, seen) individuals, and what as many others would give (hypergeometric)."""
-    hits, chances = [], []
-    for row in np.flatnonzero(near.any(1)):
-        has = tokens == predicted[row]  # (seen, 6)
-        hits.append((has & near[row][:, None]).any(0)[wrong[row]])
-        chances.append(hypergeom.sf(0, len(tokens), has.sum(0), near[row].sum())[wrong[row]])
+def _means(hits: list[np.ndarray], chances: list[np.ndarray]) -> dict[str, float | None]:
     n_answers = sum(map(len, hits))
     means = [float(np.concatenate(shares).mean()) if n_answers else None for shares in (hits, chances)]
     return {"hits": means[0], "chance": means[1], "answers": n_answers}

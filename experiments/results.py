@@ -131,6 +131,14 @@ def claim(
     }
 
 
+def claim_above(
+    id: str, text: str, values: Mapping[int, float], unit: str = "points", paper: str | None = None, above: float = 0.0
+) -> dict:
+    """A claim that holds if the whole 95% interval over seeds is above a value, and not if it is below."""
+    _, low, high = mean_interval(_numbers(values))
+    return claim(id, text, values, unit, verdict(low - above, high - above), paper)
+
+
 def write_claims(folder: str | Path, claims: list[dict]) -> None:
     """Write `results/claims.json` of an experiment."""
     file = Path(folder) / "results" / CLAIMS

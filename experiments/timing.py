@@ -15,7 +15,8 @@ from training.forecast import duration
 # Runs of a sweep that agree in these take about the same time.
 _COST = (
     "preset", "n_layer", "n_embd", "n_head", "optim", "max_steps", "per_device_train_batch_size",
-    "gradient_accumulation_steps", "mixed_precision", "eval_steps", "eval_individuals", "trainable", "share_invented",
+    "gradient_accumulation_steps", "mixed_precision", "eval_steps", "eval_individuals", "evals_per_decade",
+    "trainable", "share_invented", "share_random_words", "interpolations",
 )  # fmt: skip
 
 

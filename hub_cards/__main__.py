@@ -81,7 +81,7 @@ def _preview(arguments) -> None:
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
     if arguments.dataset_repo:
         source = Source.load(Path(arguments.what) / "dataset")
-        name = population_name(source.settings.n_individuals)
+        name = population_name(source)
         print(population_card(arguments.dataset_repo, source, name, configs=[], there={}))
 
 

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 from safetensors import safe_open
 
 from analysis.phases import TOLERANCE, find_phases
@@ -88,20 +86,6 @@ def _taught(run: Run) -> str | None:
     return f"{number(run.config.get('n_individuals_finetune'))} {kind}, {replay}"
 
 
-def _base_model(run: Run) -> str | None:
-    """The Hub repository that a fine-tuning began with; a local directory is nobody's business."""
-    model = run.config.get("model") if run.taught else None
-    return None if model is None or Path(model).exists() or not _is_repository(model) else model
-
-
-def _is_repository(name: str) -> bool:
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return True
-
-
 def _model_data(run: Run, last: dict, repo_id: str, dataset_id: str | None) -> ModelCardData:
     results = [
         EvalResult(
@@ -121,7 +105,7 @@ def _model_data(run: Run, last: dict, repo_id: str, dataset_id: str | None) -> M
         pipeline_tag="text-generation",
         tags=_TAGS,
         datasets=[dataset_id] if dataset_id else None,
-        base_model=_base_model(run),
+        base_model=(run.config.get(ENVIRONMENT_KEY) or {}).get("base_model"),
         model_name=repo_id.split("/")[-1],
         eval_results=results or None,
     )

@@ -35,7 +35,7 @@ def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None 
         UserError: the repository has other people under that name.
     """
     source = Source.load(directory)
-    name = name or population_name(source.settings.n_individuals)
+    name = name or population_name(source)
     there = again(lambda: _remote_settings(api, repo_id))
     if name in there:
         if there[name]["digest"] == source.digest():
@@ -48,9 +48,11 @@ def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None 
     return True
 
 
-def population_name(n_individuals: int) -> str:
-    """`64k` for 64,000."""
-    return f"{n_individuals // 1000}k" if n_individuals % 1000 == 0 else str(n_individuals)
+def population_name(source: Source) -> str:
+    """`64k` for 64,000 individuals; with own people, whom others don't have, also the beginning of the digest."""
+    n_individuals = source.settings.n_individuals
+    size = f"{n_individuals // 1000}k" if n_individuals % 1000 == 0 else str(n_individuals)
+    return f"{size}-own-{source.digest()[:8]}" if source.added else size
 
 
 def population_card(repo_id: str, source: Source, name: str, configs: list[dict], there: dict[str, dict]) -> str:
@@ -66,7 +68,7 @@ def population_card(repo_id: str, source: Source, name: str, configs: list[dict]
     ours = configurations(source, name)
     if not any(config.get("default") for config in configs):
         next(config for config in ours if config["config_name"] == f"{name}-biographies")["default"] = True
-    return dataset_card(repo_id, [*configs, *ours], there | {name: asdict(source.settings)})
+    return dataset_card(repo_id, [*configs, *ours], there | {name: asdict(source.settings) | source.counts()})
 
 
 def _make_tables(source: Source, output: Path) -> Path:

@@ -7,9 +7,10 @@ import yaml
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import validate_repo_id
+from safetensors import SafetensorError
 
 from command_line import UserError
-from manifests import CHECKPOINT, checkpoints
+from manifests import CHECKPOINT, checkpoints, sha256
 
 _WEIGHTS = "model.safetensors"
 
@@ -22,11 +23,18 @@ class FoundModel:
         path: the directory of weights, config and tokenizer.
         config: config.yaml of its run; empty if there is none.
         dataset: the directory of the people it was trained on; None if there is none.
+        repository: on the Hub, that it was fetched from; None for a local one.
     """
 
     path: Path
     config: dict
     dataset: Path | None
+    repository: str | None = None
+
+    def facts(self) -> dict[str, str | None]:
+        """What a run that begins with it records: the repository, and which weights exactly."""
+        digest = sha256((self.path / _WEIGHTS).read_bytes())
+        return {"base_model": self.repository, "base_model_sha256": digest}
 
     def load(self):
         """The model and its tokenizer, by stock transformers."""
@@ -35,7 +43,7 @@ class FoundModel:
         logging.disable_progress_bar()
         try:
             return AutoModelForCausalLM.from_pretrained(self.path), AutoTokenizer.from_pretrained(self.path)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise UserError(f"cannot load {self.path}: {str(error).splitlines()[0]}") from None
 
 
@@ -58,7 +66,8 @@ def find_model(model: str, revision: str | None = None) -> FoundModel:
         steps = ", ".join(folder.name for folder in checkpoints(path).values())
         advice = f"name a checkpoint in it: {steps}" if steps else "train one"
         raise UserError(f"{model} holds no final model; {advice}")
-    return _found(path, path.parent if path.resolve().name.startswith(CHECKPOINT) else path)
+    path = path.resolve()
+    return _found(path, path.parent if path.name.startswith(CHECKPOINT) else path)
 
 
 def _from_hub(model: str, revision: str | None) -> FoundModel:
@@ -71,10 +80,13 @@ def _from_hub(model: str, revision: str | None) -> FoundModel:
     except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{model} is no directory and cannot be fetched from the Hub: {reason}") from None
-    return _found(path, run)
+    return _found(path, run, model)
 
 
-def _found(path: Path, run: Path) -> FoundModel:
+def _found(path: Path, run: Path, repository: str | None = None) -> FoundModel:
     config, dataset = run / "config.yaml", run / "dataset"
-    settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else {}
-    return FoundModel(path, settings, dataset if (dataset / "source").is_dir() else None)
+    try:
+        settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else None
+    except yaml.YAMLError as error:
+        raise UserError(f"cannot read {config}: {' '.join(str(error).split())}") from None
+    return FoundModel(path, settings or {}, dataset if (dataset / "source").is_dir() else None, repository)

@@ -14,7 +14,7 @@ from manifests import MANIFEST, checkpoints, is_sound, sha256
 _NOT_SHARED = {"optimizers.safetensors", "adapter.safetensors", "progress.json", MANIFEST}
 # Where a run was written and what was pushed is nobody's business but its owner's.
 _PRIVATE = {
-    ENVIRONMENT_KEY, "output_dir", "model", "dataset", "values_dir", "templates_dir", "new_individuals",
+    ENVIRONMENT_KEY, "output_dir", "model", "revision", "dataset", "values_dir", "templates_dir", "new_individuals",
     "resume_from_checkpoint", "overwrite_output_dir", "report_to", "push_to_hub", "hub_model_id", "hub_dataset_id",
     "hub_private_repo",
 }  # fmt: skip

@@ -74,7 +74,7 @@ def merged(model):
 
 def interpolate(model, old, share: float):
     """A model whose weights lie between an old model's (share 0) and another's (share 1), made from it."""
-    between = copy.deepcopy(old)
+    between = copy.deepcopy(old).to(model.device)
     for weights, target in zip(between.parameters(), merged(model).parameters(), strict=True):
-        weights.data.lerp_(target.data.to(weights.device), share)
+        weights.data.lerp_(target.data, share)
     return between

@@ -105,14 +105,19 @@ class DistillingLoss(TokenLoss):
     def forward(self, input_ids, labels, attribute_ids):
         """As in `TokenLoss`; the penalty is part of the first sum."""
         silent = (labels == IGNORED_LABEL).all(1)
-        total, of_values = super().forward(input_ids[~silent], labels[~silent], attribute_ids[~silent])
-        rows = input_ids[silent]
-        wanted = rows != self.model.config.pad_token_id
+        total = of_values = torch.zeros((), device=input_ids.device)
+        if not silent.all():
+            total, of_values = super().forward(input_ids[~silent], labels[~silent], attribute_ids[~silent])
+        if silent.any():
+            total = total + self.weight * self._divergence(input_ids[silent])
+        return total, of_values
+
+    def _divergence(self, input_ids) -> torch.Tensor:
+        wanted = input_ids != self.model.config.pad_token_id
         with torch.no_grad():
-            expected = wanted_logits(self.teacher, rows, wanted).log_softmax(1)
-        predicted = wanted_logits(self.model, rows, wanted).log_softmax(1)
-        penalty = functional.kl_div(predicted, expected, reduction="sum", log_target=True)
-        return total + self.weight * penalty, of_values
+            expected = wanted_logits(self.teacher, input_ids, wanted).log_softmax(1)
+        predicted = wanted_logits(self.model, input_ids, wanted).log_softmax(1)
+        return functional.kl_div(predicted, expected, reduction="sum", log_target=True)
 
 
 def _plain_loss(hidden, weight, targets, is_value) -> tuple[torch.Tensor, torch.Tensor]:

@@ -144,6 +144,24 @@ def slow_divergence(model, teacher, batch, rows):
     return total
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_small_batches_add_up_whatever_kinds_of_rows_they_have(stream, tokenizer, size):
+    model, teacher, batch = fresh(stream, tokenizer), fresh(stream, tokenizer, seed=1), stream.batch(0, 6)
+    batch["labels"][[1, 2]] = -100
+    batch["attribute_ids"][[1, 2]] = 0
+    objective = DistillingLoss(model, teacher, 0.5)
+    whole = objective(*(batch[key] for key in KEYS))
+    whole[0].backward()
+    gradients = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    parts = [objective(*(batch[key][rows : rows + size] for key in KEYS)) for rows in range(0, 6, size)]
+    for total, _ in parts:
+        total.backward()
+    assert [sum(part[k].item() for part in parts) for k in (0, 1)] == pytest.approx([w.item() for w in whole], rel=1e-5)
+    for gradient, parameter in zip(gradients, model.parameters(), strict=True):
+        assert torch.allclose(gradient, parameter.grad, rtol=1e-3, atol=1e-4)
+
+
 def test_a_model_has_no_distance_from_itself(model, stream):
     batch = stream.batch(0, 4)
     batch["labels"][2] = -100

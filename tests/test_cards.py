@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -121,7 +122,8 @@ def test_the_dataset_card_lists_every_population():
 
 
 def test_names_of_populations():
-    assert [population_name(n) for n in (64_000, 1000, 1024, 500)] == ["64k", "1k", "1024", "500"]
+    sources = [SimpleNamespace(settings=SimpleNamespace(n_individuals=n), added=[]) for n in (64_000, 1000, 1024, 500)]
+    assert [population_name(source) for source in sources] == ["64k", "1k", "1024", "500"]
 
 
 def test_preview_needs_no_network_and_writes_nothing(copy, capsys):

@@ -219,6 +219,7 @@ def test_a_model_of_the_hub_brings_its_people(trained, tmp_path):
         assert published.stdout
         card = hub.repo("me/tuned").files("main")["README.md"].decode()
         assert "base_model: me/facts" in card
+        assert "biographies of 64 invented people and then fine-tuned" in card
         assert "fine-tuned on 16 further people" in card
         assert "replay" in card
 
@@ -240,8 +241,9 @@ MISTAKES = {
     "all rare": ({"individuals_finetune": "rare", "n_individuals_finetune": 64}, "it must be from 1 to 63"),
     "another preset": ({"preset": "tiny"}, "preset tiny has n_embd 128, but .* has 32; leave out --preset"),
     "unknown preset": ({"preset": "big"}, "unknown preset 'big'; there are nano, tiny,"),
+    "rank": ({"preset": "nano", "lora_r": 0, "trainable": "lora"}, "lora_r is 0; it must be at least 1"),
     "people twice": ({"dataset": "data/x"}, "brings the people it was trained on; leave out --dataset"),
-    "shares": ({"share_random_words": 1}, "share_random_words is 1.0 and share_invented 0.0"),
+    "shares": ({"share_random_words": 1}, "share_random_words 1.0, share_invented 0.0: each must be"),
     "warm-up": ({"warmup_steps": 12}, "warmup_steps is 12; it must be from 0 to below max_steps 12"),
     "replay under another schedule": (
         {"schedule": "uniform", "weight_replay_finetune": 1}, "weight_replay_finetune is for --schedule replay",
@@ -274,9 +276,25 @@ def test_a_model_that_is_not_finished_says_what_there_is(trained, tmp_path):
         finetune(tmp_path / "run", run)
 
 
+def test_rare_people_are_not_celebrities(tmp_path):
+    pretrain(tmp_path / "stars", "--schedule", "celebrities", "--n_celebrities", 10, "--max_steps", 2)
+    options = {"individuals_finetune": "rare", "max_steps": 1}
+    with pytest.raises(UserError, match="n_individuals_finetune is 55; it must be from 1 to 54"):
+        finetune(tmp_path / "run", tmp_path / "stars", **options, n_individuals_finetune=55)
+    finetune(tmp_path / "run", tmp_path / "stars", **options, n_individuals_finetune=54)
+
+
+def test_a_run_goes_on_with_the_same_model_alone(trained, finished, tmp_path):
+    pretrain(tmp_path / "other", "--n_new", 16, "--seed", 5)
+    run = shutil.copytree(finished, tmp_path / "run")
+    with pytest.raises(UserError, match="cannot resume .*: base_model_sha256 is"):
+        run_finetune.main([str(run / "config.yaml"), "--output_dir", str(run), "--resume_from_checkpoint", "latest",
+                           "--model", str(tmp_path / "other")])  # fmt: skip
+
+
 @pytest.mark.parametrize("part", [".", "checkpoint-20"])
 def test_the_model_is_not_overwritten(trained, part):
-    with pytest.raises(UserError, match="is where the model comes from; choose another --output_dir"):
+    with pytest.raises(UserError, match="lies in .*, where this run would be written; choose another"):
         finetune(trained, trained / part, overwrite_output_dir="true")
     assert (trained / "model.safetensors").exists()
 

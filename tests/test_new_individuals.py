@@ -143,3 +143,9 @@ def test_a_population_is_built_with_them(tmp_path):
     assert set(train_tokenizer(built.pieces()).get_vocab()) == set(
         train_tokenizer(Source.build(DataSettings(**SMALL)).pieces()).get_vocab()
     )
+
+
+def test_own_people_cannot_be_added_twice(source, tmp_path):
+    own = source.with_individuals(table(tmp_path / "mine.csv", ADA))
+    with pytest.raises(UserError, match="has own people already; put all of them into one table"):
+        own.with_individuals(table(tmp_path / "more.csv", ADA | {"name": "Plato"}))

@@ -50,8 +50,8 @@ def find_run(settings: TrainingSettings) -> Path:
     return run
 
 
-def check_same(run: Path, settings: dict, n_processes: int) -> None:
-    """Check that a run is resumed with the settings it began with, on any number of processes.
+def check_same(run: Path, settings: dict, n_processes: int, facts: dict) -> None:
+    """Check that a run is resumed with the settings and facts it began with, on any number of processes.
 
     Raises:
         UserError: a setting that decides what is computed is another now.
@@ -60,6 +60,9 @@ def check_same(run: Path, settings: dict, n_processes: int) -> None:
     for key, value in settings.items():
         if key not in _FREE.union(_SHARES) and saved.get(key) != value:
             raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved.get(key)}")
+    for key, value in facts.items():
+        if saved[ENVIRONMENT_KEY].get(key) != value:
+            raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved[ENVIRONMENT_KEY][key]}")
     now, then = _batch_size(settings, n_processes), _batch_size(saved, saved[ENVIRONMENT_KEY]["n_processes"])
     if now != then:
         raise UserError(

@@ -47,30 +47,32 @@ def n_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def begin_run(run: Path, settings: TrainingSettings, resolved: dict) -> Accelerator:
+def begin_run(run: Path, settings: TrainingSettings, resolved: dict, facts: dict | None = None) -> Accelerator:
     """Set up the run's directory, and start accelerate with its trackers.
 
     Args:
         run: the run's directory, as `find_run` gave it.
         settings: how to train.
         resolved: all settings of the run, for config.yaml.
+        facts: what it is made from beside settings, recorded with the environment.
 
     Raises:
         UserError: an unknown tracker, a resumed run's settings that contradict it.
     """
-    resume = bool(settings.resume_from_checkpoint)
+    resume, facts = bool(settings.resume_from_checkpoint), facts or {}
     keep_memory()
     fast_products()
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
     transformers.logging.disable_progress_bar()
     accelerator = _accelerator(settings, run)
     if resume:
-        check_same(run, resolved, accelerator.num_processes)
+        check_same(run, resolved, accelerator.num_processes, facts)
     accelerator.wait_for_everyone()  # all have checked before one writes
     if accelerator.is_main_process and not resume:
         if run.exists():
             shutil.rmtree(run)
-        write_config(run, resolved, environment(accelerator.num_processes, _device_name(accelerator.device)))
+        here = environment(accelerator.num_processes, _device_name(accelerator.device))
+        write_config(run, resolved, here | facts)
     accelerator.wait_for_everyone()
     accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolved.items()})
     return accelerator

@@ -9,8 +9,8 @@ from analysis.drawing import save
 from analysis.finetuning import finetuning_curves, trade_off
 from analysis.hallucination import hallucination_figure
 from analysis.runs import last
-from analysis.statistics import interval_text, mean_interval
-from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
+from analysis.statistics import interval_text
+from experiments.results import Result, by_seed, claim_above, differences, load_results, write_claims
 
 PLAIN = "new-n_individuals_finetune=256"
 NEW = {f"new-n_individuals_finetune={n}": f"{n} new people" for n in (64, 128, 256, 512)}
@@ -61,35 +61,33 @@ def claims(results: list[Result]) -> list[dict]:
 
     many, few = "new-n_individuals_finetune=512", "new-n_individuals_finetune=64"
     return [
-        _claim("fig5-middle-forgetting", "fine-tuning on 256 new people costs accuracy on old ones", of(PLAIN, _lost)),
-        _claim("n-within-100-steps", "more than half of what is lost at the end is lost within 100 steps",
+        claim_above("fig5-middle-forgetting", "256 new people cost accuracy on old ones", of(PLAIN, _lost)),
+        claim_above("n-within-100-steps", "more than half of what is lost at the end is lost within 100 steps",
                {seed: 100 * share - 50 for seed, share in of(PLAIN, _lost_early).items()},
                "points beyond half", "the drop takes about 100 steps"),
-        _claim("fig5-middle-first", f"by step {EARLY}, more old accuracy is lost than new accuracy won",
+        claim_above("fig5-middle-first", f"by step {EARLY}, more old accuracy is lost than new accuracy won",
                of(PLAIN, _lost_before_won)),
-        _claim("recovery", "without replay, some old accuracy comes back between steps 42 and 133",
+        claim_above("recovery", "without replay, some old accuracy comes back between steps 42 and 133 (exploratory)",
                of(PLAIN, lambda r: 100 * (_at(r, "seen", 133) - _at(r, "seen", 42)))),
-        _claim("fig5-middle-number", "the more new people, the more is forgotten: 512 against 64",
+        claim_above("fig5-middle-number", "the more new people, the more is forgotten: 512 against 64",
                more(few, many, old)),
-        _claim("n-survives", "some old accuracy survives: more than people never seen are guessed",
+        claim_above("n-survives", "some old accuracy survives: more than people never seen are guessed",
                of(PLAIN, lambda r: old(r) - 100 * last(r.run, "unseen_attribute_accuracy"))),
-        _claim("fig5-right-end", "replay at weight 1/8 leaves more of the old at the end", more(EIGHTH, PLAIN, old)),
-        _claim("fig5-right-jump", f"replay at weight 1/8 softens the first drop (lowest in {EARLY} steps)",
+        claim_above("fig5-right-end", "replay at weight 1/8 leaves more of the old at the end",
+               more(EIGHTH, PLAIN, old)),
+        claim_above("fig5-right-jump", f"replay at weight 1/8 softens the first drop (lowest in {EARLY} steps)",
                more(EIGHTH, PLAIN, _lowest), paper="it does not"),
-        _claim("fig5-right-new", "replay at weight 1/8 costs new knowledge at equal steps",
+        claim_above("fig5-right-new", "replay at weight 1/8 costs new knowledge at equal steps",
                more(PLAIN, EIGHTH, taught)),
-        _claim("p-rare", "fine-tuning on rare seen people raises what is known of them", of("rare", _gained),
+        claim_above("p-rare", "fine-tuning on rare seen people raises what is known of them", of("rare", _gained),
                paper="from about 50% to about 70%"),
-        _claim("detection-after", "fine-tuning makes old people harder to tell from unseen ones (AUROC by confidence)",
+        claim_above("detection-after", "afterwards old people are harder to tell from unseen ones (by confidence)",
                of(PLAIN, _blurred), "AUROC"),
-        _claim("evaluation-cost", "measuring costs less than a quarter of the time of fine-tuning itself",
+        # A quarter of fine-tuning's own time is a fifth of the whole.
+        claim_above("evaluation-cost", "measuring costs less than a quarter of the time of fine-tuning itself",
                {seed: 20 - share for seed, share in of(PLAIN, _measuring).items()}, "points below 20% of the whole",
                "five times as long as fine-tuning"),
     ]  # fmt: skip
-
-
-def _claim(id: str, text: str, values: dict[int, float], unit: str = "points", paper: str | None = None) -> dict:
-    return claim(id, text, values, unit, verdict(*mean_interval(list(values.values()))[1:]), paper)
 
 
 def old(result: Result) -> float:
@@ -134,6 +132,6 @@ def _blurred(result: Result) -> float:
 
 
 def _measuring(result: Result) -> float:
-    """Share of the run's time, in percent; a quarter of fine-tuning's own time is 20% of the whole."""
-    record = result.run.records[-1]
-    return 100 * record["evaluation_seconds"] / record["seconds"]
+    """Share of the run's time, the report at the end included, in percent."""
+    record, report = result.run.records[-1], result.run.hallucination["seconds"]
+    return 100 * (record["evaluation_seconds"] + report) / (record["seconds"] + report)

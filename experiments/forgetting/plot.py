@@ -7,8 +7,8 @@ import numpy as np
 from analysis.drawing import save
 from analysis.finetuning import frontier
 from analysis.runs import Run, last
-from analysis.statistics import interval_text, mean_interval
-from experiments.results import Result, by_seed, claim, load_results, verdict, write_claims
+from analysis.statistics import interval_text
+from experiments.results import Result, by_seed, claim_above, load_results, write_claims
 from experiments.sweep import ROOT
 
 PLAIN = "new-n_individuals_finetune=256"
@@ -39,7 +39,8 @@ def main(folder: Path) -> None:
     shown = {name: list(points.values()) for name, points in methods.items()}
     save(frontier(shown, {name: list(points.values()) for name, points in replay.items()}),
          folder / "results" / "frontier.png")  # fmt: skip
-    gains = {name: beyond_replay(points, replay) for name, points in methods.items()}
+    curves = {r.seed: [_before(r.run), *(points[r.seed] for points in replay.values())] for r in _of(reference, PLAIN)}
+    gains = {name: beyond_replay(points, curves) for name, points in methods.items()}
     (folder / "results" / "table.md").write_text(table(methods | {f"replay, weight {k}": v for k, v in replay.items()},
                                                        gains) + "\n", encoding="utf-8")  # fmt: skip
     write_claims(folder, [_claim(name, values) for name, values in gains.items()])
@@ -59,6 +60,11 @@ def point(result: Result) -> Point:
     return _accuracies(result.run)
 
 
+def _before(run: Run) -> Point:
+    new, old = (run.curve(f"{group}_attribute_accuracy")[1][0] for group in ("new", "seen"))
+    return float(new), float(old)
+
+
 def _accuracies(run: Run) -> Point:
     return last(run, "new_attribute_accuracy"), last(run, "seen_attribute_accuracy")
 
@@ -74,15 +80,19 @@ def between(plain: list[Result]) -> dict[str, dict[int, Point]]:
     return found
 
 
-def beyond_replay(points: dict[int, Point], replay: dict[str, dict[int, Point]]) -> dict[int, float]:
+def beyond_replay(points: dict[int, Point], curves: dict[int, list[Point]]) -> dict[int, float]:
     """Old accuracy above that of replay at the same new accuracy and seed, in points.
 
-    Between weights of replay, linearly; where replay never has as little new accuracy, its highest old accuracy counts.
+    Args:
+        points: of a method, by seed.
+        curves: replay's points by seed, and the model before fine-tuning; between them, linearly, but never below what
+            a point with more new accuracy keeps.
     """
     gains = {}
     for seed, (new, old) in points.items():
-        curve = sorted(reference[seed] for reference in replay.values())
-        gains[seed] = 100 * (old - float(np.interp(new, *zip(*curve, strict=True))))
+        between = float(np.interp(new, *zip(*sorted(curves[seed]), strict=True)))
+        best = max([between, *(kept for won, kept in curves[seed] if won >= new)])
+        gains[seed] = 100 * (old - best)
     return gains
 
 
@@ -98,5 +108,4 @@ def table(methods: dict[str, dict[int, Point]], gains: dict[str, dict[int, float
 
 def _claim(name: str, gains: dict[int, float]) -> dict:
     text = f"{name}: more of the old is kept than by replay at the same new accuracy"
-    slug = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
-    return claim(slug, text, gains, "points", verdict(*mean_interval(list(gains.values()))[1:]))
+    return claim_above("".join(letter if letter.isalnum() else "-" for letter in name.lower()), text, gains)

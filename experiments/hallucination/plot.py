@@ -11,7 +11,7 @@ from analysis.drawing import COLORS, save
 from analysis.hallucination import hallucination_figure
 from analysis.runs import Run, baseline, last
 from analysis.statistics import interval_text, mean_interval
-from experiments.results import Result, by_seed, claim, load_results, verdict, write_claims
+from experiments.results import Result, by_seed, claim_above, load_results, write_claims
 
 SCORES = {
     "text_likelihood": "likelihood of the text (that is, of the name)",
@@ -69,8 +69,8 @@ def claims(groups: dict[str, list[Result]]) -> list[dict]:
     tiny, partly_known = groups["tiny"], groups["celebrities"]
     return [
         _claim("fig5-left", "unseen people end above the no-knowledge baseline", tiny, _excess, "nats"),
-        _claim("fig5-left-together", "their loss rises with accuracy on seen people (rank correlation over training)",
-               tiny, _together, ""),
+        _claim("fig5-left-together", "after the plateau their loss rises with accuracy on seen people",
+               tiny, _together, "rank correlation"),
         _claim("fig5-left-onset", "their loss begins to rise (its first tenth) after the plateau has ended", tiny,
                lambda r: _onset(r) - plateau_end(r.run), "steps"),
         _claim("m-confidence", "the likeliest answer is likelier for seen people than for unseen ones", tiny,
@@ -83,7 +83,7 @@ def claims(groups: dict[str, list[Result]]) -> list[dict]:
                lambda r: auroc(r, "top_probability"), "AUROC", 0.5),
         _claim("detection-partly-known", "also where seen people are known in part (celebrities)", partly_known,
                lambda r: auroc(r, "top_probability"), "AUROC", 0.5),
-        _claim("detection-name", "there the likelihood of the name detects better than confidence (AUROC)", partly_known,
+        _claim("detection-name", "there the likelihood of the name detects better (AUROC)", partly_known,
                lambda r: auroc(r, "text_likelihood") - auroc(r, "top_probability"), ""),
         _claim("abstaining", "giving only the more confident half of answers lowers the share of wrong ones", tiny,
                lambda r: 100 * (_risk(r, 1.0) - _risk(r, 0.5)), "points"),
@@ -95,10 +95,7 @@ def claims(groups: dict[str, list[Result]]) -> list[dict]:
 
 
 def _claim(id: str, text: str, results: list[Result], measure, unit: str, above: float = 0.0) -> dict:
-    """Holds if the whole interval is above that."""
-    values = by_seed(results, measure)
-    _, low, high = mean_interval(list(values.values()))
-    return claim(id, text, values, unit, verdict(low - above, high - above))
+    return claim_above(id, text, by_seed(results, measure), unit, above=above)
 
 
 def auroc(result: Result, score: str) -> float:
@@ -111,10 +108,10 @@ def _excess(result: Result) -> float:
 
 
 def _together(result: Result) -> float:
-    """Over all evaluations after the loss of unseen people was lowest."""
-    loss, accuracy = (result.run.curve(key)[1] for key in ("unseen_attribute_loss", "seen_attribute_accuracy"))
-    lowest = int(loss.argmin())
-    return float(spearmanr(loss[lowest:], accuracy[lowest:]).statistic)
+    """Over all evaluations after the plateau."""
+    steps, loss = result.run.curve("unseen_attribute_loss")
+    after = steps >= plateau_end(result.run)
+    return float(spearmanr(loss[after], result.run.curve("seen_attribute_accuracy")[1][after]).statistic)
 
 
 def _onset(result: Result) -> float:

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from analysis.compare import compare_curves, compare_individuals, compare_table, last, plateau_end, save
-from analysis.statistics import mean_interval
-from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
+from experiments.results import Result, by_seed, claim_above, differences, load_results, write_claims
 
 # The variants of the figures; the table has all of them.
 SHOWN = {
@@ -51,8 +50,7 @@ def claims(results: list[Result]) -> list[dict]:
 
 def _claim(results, id: str, text: str, more: str, less: str, measure=None, unit: str = "points", paper=None) -> dict:
     values = [by_seed((r for r in results if r.variant == variant), measure or accuracy) for variant in (more, less)]
-    gained = differences(*values)
-    return claim(id, text, gained, unit, verdict(*mean_interval(list(gained.values()))[1:]), paper)
+    return claim_above(id, text, differences(*values), unit, paper)
 
 
 def accuracy(result: Result) -> float:
