@@ -58,7 +58,7 @@ class FinetuneTraining(TrainingSettings):
     learning_rate: float = setting(3e-5, "peak learning rate of AdamW")
     lr_scheduler_type: Literal["cosine", "constant", "linear"] = setting("constant", "how it decays to 0, or does not")
     evals_per_decade: int | None = setting(
-        8, "beside eval_steps, measure so often in each tenfold of steps: old knowledge goes within about 100 steps"
+        6, "beside eval_steps, measure so often in each tenfold of steps: old knowledge goes within about 100 steps"
     )
     eval_individuals: int = setting(128, "individuals measured in each group")
 

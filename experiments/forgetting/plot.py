@@ -14,8 +14,6 @@ from experiments.sweep import ROOT
 PLAIN = "new-n_individuals_finetune=256"
 WEIGHTS = {0: "none", 0.03125: "1/32", 0.0625: "1/16", 0.125: "1/8", 0.25: "1/4", 0.5: "1/2", 1: "1", 2: "2"}
 METHODS = {
-    "learning_rate-learning_rate=0.0001": "learning rate 1e-4",
-    "learning_rate-learning_rate=0.001": "learning rate 1e-3",
     "warm_up": "learning-rate warm-up",
     "warm_up_decay": "warm-up and cosine decay",
     "feed_forward": "feed-forward layers only",
