@@ -85,7 +85,7 @@ def claims(results: list[Result]) -> list[dict]:
                of(PLAIN, _blurred), "AUROC"),
         # A quarter of fine-tuning's own time is a fifth of the whole.
         claim_above("evaluation-cost", "measuring costs less than a quarter of the time of fine-tuning itself",
-               {seed: 20 - share for seed, share in of("default_grid", _measuring).items()}, "points below 20% of the whole",
+               {seed: 20 - share for seed, share in of("default_grid", _measuring).items()}, "points below 20%",
                "five times as long as fine-tuning"),
     ]  # fmt: skip
 
