@@ -174,15 +174,17 @@ METHODS = {
 
 
 @pytest.mark.parametrize("settings", METHODS.values(), ids=METHODS)
-def test_every_method_trains_and_saves_a_stock_model(trained, tmp_path, settings):
-    run = finetune(tmp_path / "run", trained, **settings)
-    assert weights(run.path).keys() == weights(trained).keys()
-    changed = {name for name, tensor in weights(run.path).items() if not torch.equal(tensor, weights(trained)[name])}
-    frozen = {"feed_forward": "attn", "all_but_feed_forward": "mlp", "lora": "ln_"}.get(settings.get("trainable"))
-    assert changed
-    assert not frozen or not any(frozen in name for name in changed)
-    for saved in run.path.glob("checkpoint-12"):
-        assert same(load_file(saved / "model.safetensors"), weights(run.path))
+def test_every_method_trains_what_it_shall_and_saves_a_stock_model(trained, tmp_path, settings):
+    run = finetune(tmp_path / "run", trained, **{"save_steps": 12} | settings)
+    before, after = weights(trained), weights(run.path)
+    assert before.keys() == after.keys()
+    trains = {
+        "feed_forward": lambda name: ".mlp." in name,
+        "all_but_feed_forward": lambda name: ".mlp." not in name,
+        "lora": lambda name: ".h." in name and name.endswith("weight") and "ln_" not in name,
+    }.get(settings.get("trainable"), lambda name: True)
+    assert {name for name in after if not torch.equal(before[name], after[name])} == set(filter(trains, after))
+    assert same(load_file(run.path / "checkpoint-12" / "model.safetensors"), after)
 
 
 @pytest.mark.parametrize("settings", [METHODS["lora"], METHODS["distillation"] | {"save_steps": 4}])
@@ -205,23 +207,26 @@ def test_two_processes_give_the_same_curve(trained, tmp_path):
         assert load_run(tmp_path / "two").curve(key)[1] == pytest.approx(one.curve(key)[1], abs=1e-3)
 
 
-def test_a_model_of_the_hub_brings_its_people(trained, tmp_path):
+def test_a_model_of_the_hub_brings_its_people_and_is_shared_in_turn(trained, tmp_path):
     with HubServer() as hub:
-        Client(hub, tmp_path / "publisher").hub_cards("publish", trained, "--repo", "me/facts")
+        publisher = Client(hub, tmp_path / "publisher")
+        publisher.hub_cards("publish", trained, "--repo", "me/facts", "--dataset_repo", "me/people")
         client = Client(hub, tmp_path / "home", token=None)
-        options = {"max_steps": 3, "weight_replay_finetune": 0.5}
+        options = {"max_steps": 3, "weight_replay_finetune": 0.5, "new_individuals": table(tmp_path / "mine.csv", ADA)}
         client.run(SCRIPT, *arguments(tmp_path / "hub", model="me/facts", revision="step-000010", **options))
         local = finetune(tmp_path / "local", trained / "checkpoint-10", **options)
         assert same(weights(tmp_path / "hub"), weights(local.path))
         failed = client.run(SCRIPT, *arguments(tmp_path / "x", model="me/facts", revision="step-000777"), code=2)
         assert failed.stderr.strip().endswith("error: me/facts has no revision step-000777 on the Hub")
-        published = Client(hub, tmp_path / "publisher").hub_cards("publish", tmp_path / "hub", "--repo", "me/tuned")
-        assert published.stdout
+        publisher.hub_cards("publish", tmp_path / "hub", "--repo", "me/tuned", "--dataset_repo", "me/people")
         card = hub.repo("me/tuned").files("main")["README.md"].decode()
         assert "base_model: me/facts" in card
-        assert "biographies of 64 invented people and then fine-tuned" in card
-        assert "fine-tuned on 16 further people" in card
-        assert "replay" in card
+        assert "biographies of 64 invented people and then fine-tuned on 1 further people, with replay" in card
+        people = hub.repo("me/people", "dataset").files("main")
+        (own,) = {path.split("/")[0] for path in people if "-own-" in path}
+        assert b"Poetry" in people[f"{own}/source/new_individuals.csv"]
+        assert f"| `{own}` | 64 | 32 | 1 of a table |" in people["README.md"].decode()
+        assert "| `64` | 64 | 32 | 16 |" in people["README.md"].decode()
 
 
 def without_people(trained, folder):
