@@ -25,8 +25,8 @@ def finetuning_curves(groups: Groups):
     first = next(iter(groups.values()))[0]
     for column, group in enumerate(("old people", f"{first.taught} people")):
         loss, accuracy = panels[:, column]
-        loss.set(title=group, ylim=(0, None), ylabel="attribute loss (nats)")
         mark_baseline(loss, baseline(first))
+        loss.set(title=group, ylim=(0, None), ylabel="attribute loss (nats)")
         accuracy.set(xlabel="fine-tuning step", ylim=(0, 1.02), ylabel="attribute accuracy")
         accuracy.yaxis.set_major_formatter(PercentFormatter(1))
     steps_on_a_log_scale(panels[1, 0])
@@ -86,7 +86,8 @@ def frontier(methods: Points, reference: Points | None = None):
             *zip(*means.values(), strict=True), color="grey", marker=".", linewidth=1.8, label="replay, by weight"
         )
         for name, place in means.items():
-            axes.annotate(name, place, xytext=(5, 5), textcoords="offset points", fontsize="small", color="grey")
+            axes.annotate(name, place, xytext=(-6, -2), textcoords="offset points", ha="right", va="top",
+                          fontsize="small", color="grey")  # fmt: skip
     for number, (name, points) in enumerate(methods.items()):
         (new, *new_ends), (old, *old_ends) = (mean_interval(values) for values in zip(*points, strict=True))
         spread = [[[new - new_ends[0]], [new_ends[1] - new]], [[old - old_ends[0]], [old_ends[1] - old]]]

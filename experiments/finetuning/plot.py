@@ -27,10 +27,10 @@ def main(folder: Path) -> None:
     new = {label: groups[variant] for variant, label in NEW.items()}
     replay = {"no replay": groups[PLAIN]} | {label: groups[variant] for variant, label in REPLAY.items()}
     for name, shown in (("new", new), ("replay", replay), ("rare", {"960 rare people": groups["rare"]})):
-        save(finetuning_curves(shown), figures / f"{name}_over_time.png")
+        save(finetuning_curves(shown), figures / f"{name}_over_time.png", dpi=100)
     save(trade_off(new), figures / "new_trade_off.png")
     save(trade_off(replay), figures / "replay_trade_off.png")
-    save(hallucination_figure(groups[PLAIN]), figures / "confidence.png")
+    save(hallucination_figure(groups[PLAIN]), figures / "confidence.png", dpi=100)
     (figures / "table.md").write_text(table(results) + "\n", encoding="utf-8")
     write_claims(folder, claims(results))
     print(table(results))
