@@ -60,7 +60,7 @@ class FinetuneTraining(TrainingSettings):
     evals_per_decade: int | None = setting(
         6, "beside eval_steps, measure so often in each tenfold of steps: old knowledge goes within about 100 steps"
     )
-    eval_individuals: int = setting(128, "individuals measured in each group")
+    eval_individuals: int = setting(96, "individuals measured in each group")
 
 
 SETTINGS = (FinetuneSettings, FinetuneSchedule, AdaptationSettings, HubSettings, FinetuneTraining)
