@@ -59,7 +59,7 @@ def _risk(axes, runs: list[Run]) -> None:
         axes.plot(coverage, risks.mean(0), color=COLORS[4], linewidth=1.8, label="by confidence")
         axes.fill_between(coverage, risks.min(0), risks.max(0), color=COLORS[4], alpha=0.15, linewidth=0)
         axes.axhline(risks[:, -1].mean(), color="grey", linestyle=":", linewidth=1.2, label="at random")
-        axes.legend(loc="upper left", fontsize="small")
+        axes.legend(loc="best", fontsize="small")
 
 
 def _curve(run: Run) -> tuple[list[float], list[float]]:
