@@ -18,6 +18,13 @@ def test_fast_products_and_their_gradients_are_those_of_torch():
     assert not done.stderr
 
 
+def biases(columns):
+    """As one lies in a layer, with gaps, and one number for all."""
+    yield torch.randn(columns)
+    yield torch.randn(2 * columns)[::2]
+    yield torch.randn(1).expand(columns)
+
+
 def operands(rows, inner, columns):
     """Each as it lies in memory, transposed, with gaps, and with one number for all; and a bias."""
     a, b = torch.randn(rows, inner, dtype=torch.float64), torch.randn(inner, columns, dtype=torch.float64)
@@ -28,9 +35,8 @@ def operands(rows, inner, columns):
     yield a.T.contiguous().T, torch.randn(1, 1, dtype=torch.float64).expand(inner, columns)
 
 
-def check(a, b):
+def check(a, b, bias):
     """Float32 products of float64 numbers, plain and with a bias, and gradients for all."""
-    bias = torch.randn(b.shape[1], dtype=torch.float64)
     results = []
     for dtype in (torch.float64, torch.float32):
         leaves = [t.to(dtype).requires_grad_() for t in (a, b, bias)]
@@ -43,6 +49,21 @@ def check(a, b):
         torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-5 * scale)
 
 
+def check_bias(a, b, bias):
+    """A bias of any layout is added as it is."""
+    expected = torch.addmm(bias.double(), a, b)
+    torch.testing.assert_close(torch.addmm(bias, a.float(), b.float()).double(), expected, rtol=1e-4, atol=1e-3)
+
+
+def check_errors(a, b):
+    """What torch refuses is refused, in its own words."""
+    for wrong in (b[1:], b.double(), b[0]):
+        with pytest.raises(RuntimeError, match=r"mat1 and mat2|same dtype|must be a matrix"):
+            torch.mm(a, wrong)
+    with pytest.raises(RuntimeError, match="dtype"):
+        torch.addmm(torch.randn(b.shape[1], dtype=torch.float64), a, b)
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     products._mkl_is_slow = lambda: True
@@ -50,7 +71,10 @@ if __name__ == "__main__":
     products.fast_products()  # a second time changes nothing
     for shape in SHAPES:
         for a, b in operands(*shape):
-            check(a, b)
+            check(a, b, torch.randn(b.shape[1], dtype=torch.float64))
+        for bias in biases(shape[2]):
+            check_bias(*next(operands(*shape)), bias)
+    check_errors(torch.randn(512, 300), torch.randn(300, 256))
     half = torch.randn(256, 256, dtype=torch.bfloat16)
     assert (half @ half).dtype == torch.bfloat16
     assert (torch.ones(3, 0) @ torch.ones(0, 4) == 0).all()

@@ -33,21 +33,25 @@ def _mkl_is_slow() -> bool:
 
 def _mm(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     if not _suits(a, b):
-        return torch.mm(a, b, out=a.new_empty(a.shape[0], b.shape[1]))  # another kernel than `mm`: torch's own
+        return torch.mm(a, b, out=a.new_empty(0))  # another kernel than `mm`: torch's own
     if a.is_contiguous() or a.numel() < b.numel():
         return _product(a, b)
     return _product(b.T, a.T).T  # oneDNN wants its left matrix row by row: the smaller one is copied
 
 
 def _addmm(bias, a, b, *, beta=1, alpha=1) -> torch.Tensor:
-    if _suits(a, b) and bias.shape == b.shape[1:] and beta == alpha == 1:
+    # oneDNN would read a bias with gaps, or one number for all, as if its entries lay side by side.
+    plain = bias.shape == b.shape[1:] and bias.dtype == b.dtype and bias.is_contiguous()
+    if plain and beta == alpha == 1 and _suits(a, b):
         return _product(a, b, bias)
-    return torch.addmm(bias, a, b, beta=beta, alpha=alpha, out=a.new_empty(a.shape[0], b.shape[1]))
+    return torch.addmm(bias, a, b, beta=beta, alpha=alpha, out=a.new_empty(0))
 
 
 def _suits(a: torch.Tensor, b: torch.Tensor) -> bool:
-    plain = a.dtype == b.dtype == torch.float32 and all(t.is_contiguous() or t.T.is_contiguous() for t in (a, b))
-    return plain and a.shape[0] * b.numel() >= _SMALLEST
+    """All else is torch's own, its error messages too."""
+    if not a.dtype == b.dtype == torch.float32 or not a.ndim == b.ndim == 2 or a.shape[1] != b.shape[0]:
+        return False
+    return a.shape[0] * b.numel() >= _SMALLEST and all(t.is_contiguous() or t.T.is_contiguous() for t in (a, b))
 
 
 def _product(a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
