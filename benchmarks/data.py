@@ -28,6 +28,7 @@ from training.products import fast_products
 from training.settings import TrainingSettings
 
 ROUNDS = 5
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
 def seconds(function) -> float:
@@ -45,11 +46,46 @@ def population() -> dict:
 
 
 _POPULATION = """
-import resource, time
+import time
+from benchmarks.memory import peak_mb
 from data_builder.population import build_population
 begin = time.perf_counter()
 build_population((900, 900, 1000), (74_400, 800, 200, 100, 500, 800), (25,) * 6, (1_000_000, 0, 0), 5, 0)
-print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(time.perf_counter() - begin, peak_mb())
+"""
+
+
+def growth() -> dict:
+    """A batch of 128 from populations of growing size: microseconds, and peak memory beside that of the imports."""
+    figures: dict[str, dict] = {name: {} for name in ("stream_batch_microseconds", "stream_peak_mb", "imports_peak_mb")}
+    for size in SIZES:
+        command = [sys.executable, "-c", _GROWTH, str(size)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        for name, value in zip(figures, map(float, done.stdout.split()), strict=True):
+            figures[name][size] = value
+    return figures
+
+
+# One process for each size: memory once taken would not be given back.
+_GROWTH = """
+import statistics, sys, time
+from benchmarks.memory import peak_mb
+from data_builder.schedules import Plan, Uniform
+from data_builder.source import DataSettings, Source
+from data_builder.stream import BiographyStream
+from data_builder.tokenizer import train_tokenizer
+
+imports = peak_mb()
+source = Source.build(DataSettings(n_individuals=int(sys.argv[1]), n_unseen=0, n_new=0))
+batches = BiographyStream(
+    source, train_tokenizer(source.pieces()), Uniform(Plan(source.population.groups["seen"])), seed=0
+)
+times = []
+for step in range(200):
+    begin = time.process_time()
+    batches.batch(step, 128)
+    times.append(time.process_time() - begin)
+print(1e6 * statistics.median(times), peak_mb(), imports)
 """
 
 
@@ -86,6 +122,12 @@ def stream() -> dict:
     return figures
 
 
+def _text(value) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key:,} people {_text(one)}" for key, one in value.items())
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
 def main() -> None:
     """Run all of it on one thread (`tiny` steps on all cores) and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -93,9 +135,10 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_memory()
     fast_products()
-    figures = population() | dataset() | stream() | {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    figures = population() | growth() | dataset() | stream()
+    figures |= {"torch": torch.__version__, "threads": torch.get_num_threads()}
     for name, value in figures.items():
-        print(f"{name:45} {value:,.4g}" if isinstance(value, float) else f"{name:45} {value}")
+        print(f"{name:45} {_text(value)}")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
