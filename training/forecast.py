@@ -5,8 +5,9 @@ import statistics
 from training.checkpoints import Progress
 from training.settings import TrainingSettings
 
-# The first steps are slower (memory is taken, caches are cold); a median over the next ten forgives an outlier.
-SKIPPED, TIMED = 2, 10
+# The first steps are up to three times as slow (on a CPU, oneDNN compiles a kernel for each new width of a batch;
+# docs/LOG.md); a median over the next ten forgives an outlier.
+SKIPPED, TIMED = 20, 10
 
 
 class Forecast:
