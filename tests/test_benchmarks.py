@@ -22,6 +22,11 @@ def recorded(accuracies, step=50, seconds=10.0, evaluation=1.0):
     ]  # fmt: skip
 
 
+def columns(records):
+    """As results are stored."""
+    return {key: [record[key] for record in records] for key in records[0]}
+
+
 def slowly(accuracies, known):
     """The first of a million points of the curve at which so much is known, in evaluations."""
     points = np.linspace(0, len(accuracies) - 1, 10**6)
@@ -52,7 +57,7 @@ def test_the_speedup_is_a_median_over_seeds(tmp_path):
     curves = {"paper": [[0, 0.5, 0.95], [0, 0.95], [0, 0, 0, 0.95]], "fast": [[0, 0.95]] * 3}
     lines = [
         {"name": f"{variant}-{seed}", "variant": variant, "seed": seed, "settings": {}, "config": {},
-         "individuals": None, "records": recorded(curve, seconds=20.0 if variant == "paper" else 10.0)}
+         "individuals": None, "records": columns(recorded(curve, seconds=20.0 if variant == "paper" else 10.0))}
         for variant, seeds in curves.items() for seed, curve in enumerate(seeds)
     ]  # fmt: skip
     (tmp_path / "results").mkdir()

@@ -39,7 +39,7 @@ def reached(recorded: Run, known: float = KNOWN) -> dict[str, float]:
 
 def step_seconds(recorded: Run) -> float:
     """What a step takes without evaluation and without what other jobs disturb: the fastest tenth of the run."""
-    measured = [record for record in recorded.records if "seen_attribute_accuracy" in record]
+    measured = [record for record in recorded.records if record.get("seen_attribute_accuracy") is not None]
     steps, seconds = np.array([(r["step"], r["seconds"] - r["evaluation_seconds"]) for r in measured]).T
     return float(np.quantile(np.diff(seconds) / np.diff(steps), 0.1))
 
