@@ -93,9 +93,11 @@ def execute(job: Job) -> None:
 def _measure(job: Job, probes: dict) -> Callable:
     """What is called with a model at each evaluation."""
     from evaluation.measure import knowledge_measure
+    from evaluation.signatures import attention_measure
 
     knowledge = knowledge_measure(probes, job.source.word_lists.value_sizes)
-    return lambda model: knowledge(job.measured(model))
+    attention = attention_measure(job.stream.probe("seen", job.training.attention_individuals, job.groups["seen"]))
+    return lambda model: knowledge(job.measured(model)) | attention(job.measured(model))
 
 
 def _write_reports(job: Job, probes: dict) -> None:

@@ -35,7 +35,7 @@ class PatchingSettings:
 SETTINGS = (PatchingSettings, *run_pretrain.SETTINGS)
 # What may differ from the reference although it is recorded: how much is measured.
 _MEASURED = {"eval_individuals"}
-_CADENCE = {"logging_steps", "eval_steps", "evals_per_decade"}
+_CADENCE = {"logging_steps", "eval_steps", "evals_per_decade", "attention_individuals"}
 _SIZES = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")
 
 

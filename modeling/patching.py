@@ -19,7 +19,7 @@ class Tape:
 
     Attributes:
         replayed: (b, heads, q, k) of each layer, used instead of the model's own; None to use these.
-        hidden: by layer, (b, q, k) bool, True where a token q must not attend to token k.
+        hidden: by layer, (b, q, k) bool, True where token q must not attend to k; its attention goes to the others.
         recorded: (b, heads, q, k) float32, those that were used.
     """
 
@@ -33,23 +33,24 @@ class Tape:
         Where probabilities are replayed, queries and keys are not used, so that no gradient flows into them.
         """
         if self.replayed is None:
-            probabilities = self._own(module, query, key, attention_mask, scaling)
+            probabilities = _own_attention(module, query, key, attention_mask, scaling)
         else:
             probabilities = self.replayed[module.layer_idx]
+        if module.layer_idx in self.hidden:
+            probabilities = probabilities.masked_fill(self.hidden[module.layer_idx][:, None], 0)
+            probabilities = probabilities / probabilities.sum(-1, keepdim=True)
         self.recorded[module.layer_idx] = probabilities
         dropped = nn.functional.dropout(probabilities.to(value.dtype), dropout)
         return torch.matmul(dropped, value).transpose(1, 2).contiguous(), probabilities
 
-    def _own(self, module, query, key, attention_mask, scaling) -> torch.Tensor:
-        n_queries, n_keys = query.shape[2], key.shape[2]
-        if attention_mask is None:  # transformers leaves plain causality to the attention function
-            attention_mask = torch.ones(n_queries, n_keys, dtype=torch.bool, device=query.device)
-            attention_mask = attention_mask.tril(n_keys - n_queries)
-        if module.layer_idx in self.hidden:
-            attention_mask = attention_mask & ~self.hidden[module.layer_idx][:, None]
-        scores = torch.matmul(query * scaling, key.mT)
-        # Not infinite: a token of padding may have nothing to attend to.
-        return scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min).softmax(-1, dtype=torch.float32)
+
+def _own_attention(module, query, key, attention_mask, scaling) -> torch.Tensor:
+    n_queries, n_keys = query.shape[2], key.shape[2]
+    if attention_mask is None:  # transformers leaves plain causality to the attention function
+        attention_mask = torch.ones(n_queries, n_keys, dtype=torch.bool, device=query.device).tril(n_keys - n_queries)
+    scores = torch.matmul(query * scaling, key.mT)
+    # Not infinite: a token of padding may have nothing to attend to.
+    return scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min).softmax(-1, dtype=torch.float32)
 
 
 class Patched(nn.Module):
@@ -118,3 +119,8 @@ def record(model, input_ids: torch.Tensor, hidden: dict[int, torch.Tensor] | Non
     tape = Tape(hidden=hidden or {})
     states = model.base_model(input_ids=input_ids, use_cache=False, tape=tape).last_hidden_state
     return states, torch.stack([tape.recorded[layer] for layer in sorted(tape.recorded)])
+
+
+def blocks(model) -> nn.ModuleList:
+    """The blocks of a GPT-2, patched or not; the residual stream goes from one to the next."""
+    return (model.model if isinstance(model, Patched) else model).base_model.h
