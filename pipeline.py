@@ -101,8 +101,9 @@ def _measure(job: Job, probes: dict) -> Callable:
 
 
 def _write_reports(job: Job, probes: dict) -> None:
-    """hallucination.json where there are unseen people, the figures, and at last individuals.json."""
+    """hallucination.json where there are unseen people, ablation.json, the figures, and at last individuals.json."""
     from analysis.figures import draw_run
+    from evaluation.ablation import write_ablation
     from evaluation.hallucination import hallucination_report, write_hallucination
     from evaluation.individuals import write_individuals
 
@@ -111,6 +112,7 @@ def _write_reports(job: Job, probes: dict) -> None:
         begin = time.perf_counter()
         report = hallucination_report(model, probes, job.source.population, job.stream.tables)
         write_hallucination(job.run, report | {"seconds": time.perf_counter() - begin})
+    write_ablation(job.run, model, probes["seen"])
     draw_run(job.run)
     write_individuals(job.run, model, probes["seen"], _times_drawn(job))
 

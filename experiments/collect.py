@@ -48,6 +48,7 @@ def _result(run: SweepRun) -> dict:
         "individuals": recorded.individuals and {key: recorded.individuals[key] for key in _OF_INDIVIDUALS},
         "hallucination": recorded.hallucination,
         "interpolation": recorded.interpolation and [_short(row) for row in recorded.interpolation],
+        "ablation": recorded.ablation,
     }
 
 
