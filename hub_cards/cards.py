@@ -42,6 +42,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
             taught=_taught(run),
+            patching=run.config if "reference_patching" in run.config else None,
             measured_groups=_measured_groups(run, last),
             detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
             last={"no_knowledge_baseline": last.get("no_knowledge_baseline")}

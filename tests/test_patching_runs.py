@@ -272,5 +272,7 @@ def test_what_is_shared_names_no_directory(finished, tmp_path):
         Client(hub, tmp_path / "publisher").hub_cards("publish", finished, "--repo", "me/patched")
         files = hub.repo("me/patched").files("main")
         assert b"reference:" not in files["config.yaml"]
-        assert "reference_patching: 20" in files["README.md"].decode()
+        card = files["README.md"].decode()
+        assert "reference_patching: 20" in card
+        assert "From step 0 on, its attention in training was that of another run at step 20" in card
         assert json.loads(files["metrics.jsonl"].decode().splitlines()[0])["step"] == 0

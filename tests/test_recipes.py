@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
-PAGES = ("README.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/SHARING.md")
+PAGES = ("README.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "docs/SHARING.md")
 SCRIPTS = {"run_pretrain.py": run_pretrain, "run_finetune.py": run_finetune, "run_patching.py": run_patching}
 
 
