@@ -30,7 +30,7 @@ def reference(tmp_path_factory):
 
 
 def arguments(run, reference, **settings):
-    given = {"output_dir": run, "reference": reference, "reference_patching": 20} | settings
+    given = {"output_dir": run, "reference": reference, "reference_patching": 20, "num_threads": 1} | settings
     return [str(word) for key, value in given.items() if value is not None for word in (f"--{key}", value)]
 
 
