@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from command_line import UserError
 from data_builder.schedules import Plan, ScheduleSettings
 from hub_cards.settings import HubSettings
 from training.settings import TrainingSettings
@@ -55,6 +56,13 @@ def begin(training: TrainingSettings) -> Path:
 
     check_settings(training)
     return find_run(training)
+
+
+def check_place(run: Path, *needed: str | Path) -> None:
+    """Nothing that a run is made from lies where it will be written: `overwrite_output_dir` would delete it."""
+    for path in map(Path, needed):
+        if run.resolve() in (path.resolve(), *path.resolve().parents):
+            raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
 
 
 def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: range = range(0)):

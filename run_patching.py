@@ -12,7 +12,7 @@ from data_builder.source import Source
 from hub_cards.models import FoundModel, find_record, find_step
 from hub_cards.settings import DatasetSettings
 from modeling.presets import ModelSettings, build_config, build_model
-from pipeline import Job, begin, execute
+from pipeline import Job, begin, check_place, execute
 from training.settings import TrainingSettings
 
 
@@ -46,8 +46,7 @@ def main(argv: list[str]) -> None:
     _, _, *others = parse_settings(SETTINGS, argv, __doc__, base=_inherited(found.config))
     stream_settings, schedule, model_settings, hub, training = others
     run = begin(training)
-    if run.resolve() == found.path.resolve():
-        raise UserError(f"{run} is the reference itself; choose another --output_dir")
+    check_place(run, found.path)
 
     # After the arguments, so that --help and mistakes answer at once.
     from data_builder.tokenizer import train_tokenizer
@@ -68,7 +67,7 @@ def main(argv: list[str]) -> None:
     groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
     options = {"objective": lambda _: _objective(patched), "progress": _progress(found, patching.start_patching)}
     parts = (run, settings, source, stream, tokenizer, model, groups, training, hub)
-    execute(Job(*parts, options, measured=lambda _: patched))
+    execute(Job(*parts, _facts(patching), options, measured=lambda _: patched))
 
 
 def _reference(settings: PatchingSettings) -> FoundModel:
@@ -140,6 +139,13 @@ def _model(reference: str, step: int, settings: ModelSettings, tokenizer, max_le
     if its_tokenizer.get_vocab() != tokenizer.get_vocab():
         raise UserError(f"{found.path} has another tokenizer than the one made from its people")
     return model
+
+
+def _facts(settings: PatchingSettings) -> dict[str, str | None]:
+    """Whose attention it is, wherever the reference lies when the run is resumed."""
+    step = settings.reference_patching
+    facts = find_step(settings.reference, step).facts() if step else {"base_model_sha256": None}
+    return {"reference_sha256": facts["base_model_sha256"]}
 
 
 def _progress(found: FoundModel, step: int):

@@ -15,9 +15,8 @@ _NOT_SHARED = {"optimizers.safetensors", "adapter.safetensors", "progress.json",
 # Where a run was written and what was pushed is nobody's business but its owner's.
 _PRIVATE = {
     ENVIRONMENT_KEY, "output_dir", "model", "revision", "reference", "dataset", "values_dir", "templates_dir",
-    "new_individuals",
-    "resume_from_checkpoint", "overwrite_output_dir", "report_to", "push_to_hub", "hub_model_id", "hub_dataset_id",
-    "hub_private_repo",
+    "new_individuals", "resume_from_checkpoint", "overwrite_output_dir", "report_to", "push_to_hub", "hub_model_id",
+    "hub_dataset_id", "hub_private_repo",
 }  # fmt: skip
 _RUN_FOLDERS = ("figures", "dataset")
 STEP_BRANCH = "step-"

@@ -154,6 +154,16 @@ def test_cut_off_and_resumed_it_ends_the_same(reference, tmp_path, start):
         patch(tmp_path / "cut", reference, start_patching=start, resume_from_checkpoint="latest")
 
 
+def test_resumed_with_a_reference_that_was_moved_but_not_with_another(reference, finished, tmp_path):
+    cut, moved = (shutil.copytree(path, tmp_path / path.name) for path in (finished, reference))
+    shutil.rmtree(cut / "checkpoint-20")
+    settings = {"save_steps": 10, "resume_from_checkpoint": "latest"}
+    assert same(weights(patch(cut, moved, **settings).path), weights(finished))
+    shutil.copy(moved / "checkpoint-10" / "model.safetensors", moved / "checkpoint-20")
+    with pytest.raises(UserError, match="cannot resume .*: reference_sha256 is .* now, but the run has"):
+        patch(cut, moved, **settings)
+
+
 def test_two_processes_give_the_same_curve(reference, finished, tmp_path):
     options = arguments(tmp_path / "two", reference, per_device_train_batch_size=4)
     two_processes(tmp_path / "two", *options, script=SCRIPT, recipe=())
@@ -215,7 +225,7 @@ def test_a_mistake_is_one_line_and_leaves_no_run(reference, tmp_path, settings, 
 
 
 def test_the_reference_is_not_overwritten(reference):
-    with pytest.raises(UserError, match="is the reference itself; choose another --output_dir"):
+    with pytest.raises(UserError, match="lies in .*, where this run would be written; choose another --output_dir"):
         patch(reference, reference, overwrite_output_dir="true")
     assert (reference / "model.safetensors").exists()
 

@@ -20,7 +20,7 @@ PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "ev
 FREE = {
     "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "report_to", "dataset",
     "values_dir", "templates_dir", "new_individuals", "logging_steps", "eval_steps", "evals_per_decade", "save_steps",
-    "save_at", "model", "num_threads", "dataset_name", "dataset_revision", "push_to_hub", "hub_model_id",
+    "save_at", "model", "reference", "num_threads", "dataset_name", "dataset_revision", "push_to_hub", "hub_model_id",
     "hub_dataset_id", "hub_private_repo", "attention_individuals",
 }  # fmt: skip
 # How processes share a batch; only its whole size changes what is computed.

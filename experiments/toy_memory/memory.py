@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from experiments.collect import columns
 from experiments.results import results_file
 from training.run_directory import replace_text
 
@@ -185,7 +186,7 @@ def main(folder: Path = Path(__file__).parent, sizes: Sizes = Sizes()) -> None:
     names = [(seed, variant) for seed in SEEDS for variant in VARIANTS]
     lines = [
         {"name": f"{variant}-seed{seed}", "variant": variant, "seed": seed, "settings": vars(VARIANTS[variant]),
-         "config": vars(sizes), "records": rows}
+         "config": vars(sizes), "records": columns(rows)}
         for (seed, variant), rows in zip(names, records, strict=True)
     ]  # fmt: skip
     results_file(folder).parent.mkdir(exist_ok=True)
