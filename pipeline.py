@@ -109,18 +109,22 @@ def _measure(job: Job, probes: dict) -> Callable:
 
 
 def _write_reports(job: Job, probes: dict) -> None:
-    """hallucination.json where there are unseen people, ablation.json, the figures, and at last individuals.json."""
+    """Reports at the end: hallucination.json where there are unseen people, ablation.json where there is attention,
+    the figures, and at last individuals.json.
+    """
     from analysis.figures import draw_run
     from evaluation.ablation import write_ablation
     from evaluation.hallucination import hallucination_report, write_hallucination
     from evaluation.individuals import write_individuals
+    from modeling.patching import has_attention
 
     model = job.measured(job.model)
     if "unseen" in probes:
         begin = time.perf_counter()
         report = hallucination_report(model, probes, job.source.population, job.stream.tables)
         write_hallucination(job.run, report | {"seconds": time.perf_counter() - begin})
-    write_ablation(job.run, model, probes["seen"])
+    if has_attention(model):
+        write_ablation(job.run, model, probes["seen"])
     draw_run(job.run)
     write_individuals(job.run, model, probes["seen"], _times_drawn(job))
 

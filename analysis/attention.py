@@ -31,6 +31,9 @@ def signature_figure(runs: list[Run]):
     layers = layers_of(runs[0])
     colors = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(layers)))
     for axes, (name, label) in zip(others, _PANELS.items(), strict=True):
+        if not len(runs[0].curve(f"layer_1_{name}")[0]):  # a model without attention
+            axes.set_visible(False)
+            continue
         for layer, color in zip(layers, colors, strict=True):
             band(axes, runs, f"layer_{layer}_{name}", color=color, label=f"layer {layer}")
         axes.set_ylabel(label, fontsize="small")
@@ -41,14 +44,14 @@ def signature_figure(runs: list[Run]):
             axes.set_xlabel("fine-tuning step")
         else:
             _mark_plateau(axes, runs)
-    figure.legend(*others[0].get_legend_handles_labels(), loc="outside upper center", ncols=8)
+    figure.legend(*others[-1].get_legend_handles_labels(), loc="outside upper center", ncols=8)
     return figure
 
 
 def layers_of(run: Run) -> list[int]:
-    """The layers whose attention a run recorded, from 1 on; none if it did not."""
-    keys = {key for record in run.records for key in record}
-    return sorted(int(key.split("_")[1]) for key in keys if key.startswith("layer_") and key.endswith("_sharpness"))
+    """The layers of which a run recorded signatures, or without attention gradients alone, from 1 on."""
+    keys = (key for record in run.records for key in record if key.endswith("_gradient_to_names"))
+    return sorted({int(key.split("_")[1]) for key in keys})
 
 
 def _mark_plateau(axes, runs: list[Run]) -> None:

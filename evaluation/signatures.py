@@ -19,26 +19,26 @@ def attention_measure(probe: dict[str, torch.Tensor]) -> Callable:
 
     Returns:
         A function from a model to `name_grouping` (of layer 1) and, of each layer from 1 on, the metrics of
-        `signatures` and of `gradients_to_names`.
+        `signatures` and of `gradients_to_names`; of a model without attention to the latter alone.
     """
 
     def measure(model) -> dict[str, float]:
         device = next(model.parameters()).device
         batch = {key: tensor.to(device) for key, tensor in probe.items()}
         attention, gradients = attention_and_gradients(model, batch)
-        of_layers = signatures(attention, batch)
+        of_layers = {} if attention is None else signatures(attention, batch)
         of_layers["gradient_to_names"] = gradients_to_names(gradients, batch)
         metrics = {
             f"layer_{layer}_{name}": value
             for name, values in of_layers.items()
             for layer, value in enumerate(values, 1)
         }
-        return {"name_grouping": metrics["layer_1_name_grouping"]} | metrics
+        return metrics if attention is None else {"name_grouping": metrics["layer_1_name_grouping"]} | metrics
 
     return measure
 
 
-def attention_and_gradients(model, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def attention_and_gradients(model, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor | None, torch.Tensor]:
     """Attention, and the gradient of what recall costs.
 
     Args:
@@ -46,8 +46,9 @@ def attention_and_gradients(model, batch: dict[str, torch.Tensor]) -> tuple[torc
         batch: biographies, of a probe.
 
     Returns:
-        Attention probabilities (layers, b, heads, length, length). Gradients (layers, b, length, width) of the
-        cross-entropy summed over the first tokens of values, in the residual stream where it enters each block.
+        Attention probabilities (layers, b, heads, length, length), None if there is no attention. Gradients (layers,
+        b, length, width) of the cross-entropy summed over the first tokens of values, in the residual stream where it
+        enters each block.
     """
     streams, predicts = [], value_positions(batch)
     hooks = [block.register_forward_pre_hook(_Tap(streams)) for block in blocks(model)]
@@ -58,7 +59,8 @@ def attention_and_gradients(model, batch: dict[str, torch.Tensor]) -> tuple[torc
             hook.remove()
     logits = model.get_output_embeddings()(states[predicts]).float()
     loss = functional.cross_entropy(logits, _next(batch["input_ids"])[predicts], reduction="sum")
-    return attention.detach(), torch.stack(torch.autograd.grad(loss, streams))
+    gradients = torch.stack(torch.autograd.grad(loss, streams))
+    return None if attention is None else attention.detach(), gradients
 
 
 class _Tap:

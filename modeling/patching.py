@@ -97,9 +97,14 @@ class Patched(nn.Module):
         return self.model.base_model(**inputs, tape=tape)
 
 
+def has_attention(model) -> bool:
+    """Whether a model, patched or not, is of a kind whose attention goes through a tape."""
+    return model.config.model_type == "gpt2"
+
+
 def check_patchable(model) -> None:
-    """Raise UserError if a model is of a kind whose attention does not go through `Tape`."""
-    if model.config.model_type != "gpt2":
+    """Raise UserError if a model has no attention that goes through a tape."""
+    if not has_attention(model):
         raise UserError(f"attention of {type(model).__name__} cannot be patched; only that of GPT-2 can")
 
 
@@ -113,14 +118,16 @@ def record(model, input_ids: torch.Tensor, hidden: dict[int, torch.Tensor] | Non
 
     Returns:
         Last hidden states (b, length, width); attention probabilities of all layers, (layers, b, heads, length,
-        length).
+        length), or None of a model without attention.
     """
     model.set_attn_implementation(SHORT_ATTENTION)  # is set already in a model that is being trained
     tape = Tape(hidden=hidden or {})
     states = model.base_model(input_ids=input_ids, use_cache=False, tape=tape).last_hidden_state
-    return states, torch.stack([tape.recorded[layer] for layer in sorted(tape.recorded)])
+    recorded = [tape.recorded[layer] for layer in sorted(tape.recorded)]
+    return states, torch.stack(recorded) if recorded else None
 
 
 def blocks(model) -> nn.ModuleList:
-    """The blocks of a GPT-2, patched or not; the residual stream goes from one to the next."""
-    return (model.model if isinstance(model, Patched) else model).base_model.h
+    """The blocks of a model, patched or not; the residual stream goes from one to the next."""
+    body = (model.model if isinstance(model, Patched) else model).base_model
+    return body.h if has_attention(model) else body.layers
