@@ -28,7 +28,9 @@ class _Parser(HfArgumentParser):
         raise UserError(message)
 
 
-def parse_settings(types: tuple[type, ...], argv: list[str], description: str, others: tuple[type, ...] = ()) -> tuple:
+def parse_settings(
+    types: tuple[type, ...], argv: list[str], description: str, others: tuple[type, ...] = (), base: dict | None = None
+) -> tuple:
     """Read dataclasses from an optional YAML recipe (first argument) and command-line options.
 
     Args:
@@ -36,6 +38,7 @@ def parse_settings(types: tuple[type, ...], argv: list[str], description: str, o
         argv: the arguments, without the program's name.
         description: what `--help` says first.
         others: dataclasses whose fields a recipe may set as well, for another script.
+        base: settings of another run, in place of the defaults.
 
     Returns:
         One instance of each dataclass.
@@ -49,6 +52,7 @@ def parse_settings(types: tuple[type, ...], argv: list[str], description: str, o
     if argv and not argv[0].startswith("-"):
         ignored = {field.name for item in others for field in fields(item)} - known
         argv = _recipe_options(argv[0], known, ignored) + argv[1:]
+    argv = _options(base or {}, known) + argv
     namespace, unknown = parser.parse_known_args(argv)
     for option in [*unknown, namespace.recipe]:
         if option is not None:
@@ -65,13 +69,16 @@ def _recipe_options(path: str, known: set[str], ignored: set[str]) -> list[str]:
     if not isinstance(settings, dict):
         raise UserError(f"recipe {path} is not a list of `key: value` lines")
     settings.pop(ENVIRONMENT_KEY, None)
-    options = []
-    for key, value in settings.items():
+    for key in settings:
         if key not in known | ignored:
             raise UserError(_unknown(str(key), path, known | ignored))
-        if key in known and value is not None:
-            options += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
-    return options
+    return _options(settings, known)
+
+
+def _options(settings: dict, known: set[str]) -> list[str]:
+    given = {key: value for key, value in settings.items() if key in known and value is not None}
+    words = ((f"--{key}", *(value if isinstance(value, list) else [value])) for key, value in given.items())
+    return [str(word) for option in words for word in option]
 
 
 def _unknown(option: str, where: str, known: set[str]) -> str:

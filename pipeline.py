@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from command_line import UserError
 from data_builder.schedules import Plan, ScheduleSettings
 from hub_cards.settings import HubSettings
 from training.settings import TrainingSettings
@@ -26,6 +27,7 @@ class Job:
         facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
         options: further arguments of `Training`.
         finished: called on the main process with `measure`, when the last step is done.
+        measured: gives what is measured in place of the model.
     """
 
     run: Path
@@ -40,6 +42,7 @@ class Job:
     facts: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
     finished: Callable[[Callable], None] = lambda measure: None
+    measured: Callable[[object], object] = lambda model: model
 
 
 def begin(training: TrainingSettings) -> Path:
@@ -55,6 +58,13 @@ def begin(training: TrainingSettings) -> Path:
     return find_run(training)
 
 
+def check_place(run: Path, *needed: str | Path) -> None:
+    """Nothing that a run is made from lies where it will be written: `overwrite_output_dir` would delete it."""
+    for path in map(Path, needed):
+        if run.resolve() in (path.resolve(), *path.resolve().parents):
+            raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
+
+
 def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: range = range(0)):
     """What a schedule may know of a run: who may be drawn, and in fine-tuning who was learned before."""
     from evaluation.knowledge import no_knowledge_baseline
@@ -66,13 +76,12 @@ def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individ
 
 def execute(job: Job) -> None:
     """Train and measure; then individuals, hallucination and figures; publish on the way."""
-    from evaluation.measure import knowledge_measure
     from training.loop import Training
     from training.start import begin_run
 
     training, resolved = job.training, {key: value for item in job.settings for key, value in asdict(item).items()}
     probes = {g: job.stream.probe(g, training.eval_individuals, people) for g, people in job.groups.items() if people}
-    measure = knowledge_measure(probes, job.source.word_lists.value_sizes)
+    measure = _measure(job, probes)
     publisher = _publisher(job.run, job.hub)
     accelerator = begin_run(job.run, training, resolved, job.facts)
     if accelerator.is_main_process and not training.resume_from_checkpoint:
@@ -89,18 +98,35 @@ def execute(job: Job) -> None:
         publisher.finish()
 
 
+def _measure(job: Job, probes: dict) -> Callable:
+    """What is called with a model at each evaluation."""
+    from evaluation.measure import knowledge_measure
+    from evaluation.signatures import attention_measure
+
+    knowledge = knowledge_measure(probes, job.source.word_lists.value_sizes)
+    attention = attention_measure(job.stream.probe("seen", job.training.attention_individuals, job.groups["seen"]))
+    return lambda model: knowledge(job.measured(model)) | attention(job.measured(model))
+
+
 def _write_reports(job: Job, probes: dict) -> None:
-    """hallucination.json where there are unseen people, the figures, and at last individuals.json."""
+    """Reports at the end: hallucination.json where there are unseen people, ablation.json where there is attention,
+    the figures, and at last individuals.json.
+    """
     from analysis.figures import draw_run
+    from evaluation.ablation import write_ablation
     from evaluation.hallucination import hallucination_report, write_hallucination
     from evaluation.individuals import write_individuals
+    from modeling.patching import has_attention
 
+    model = job.measured(job.model)
     if "unseen" in probes:
         begin = time.perf_counter()
-        report = hallucination_report(job.model, probes, job.source.population, job.stream.tables)
+        report = hallucination_report(model, probes, job.source.population, job.stream.tables)
         write_hallucination(job.run, report | {"seconds": time.perf_counter() - begin})
+    if has_attention(model):
+        write_ablation(job.run, model, probes["seen"])
     draw_run(job.run)
-    write_individuals(job.run, job.model, probes["seen"], _times_drawn(job))
+    write_individuals(job.run, model, probes["seen"], _times_drawn(job))
 
 
 def _times_drawn(job: Job):

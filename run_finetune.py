@@ -16,7 +16,7 @@ from data_builder.source import DataSettings, Source
 from hub_cards.settings import DatasetSettings, HubSettings
 from modeling.adaptation import AdaptationSettings
 from modeling.presets import PRESETS, check_length
-from pipeline import Job, begin, execute, plan
+from pipeline import Job, begin, check_place, execute, plan
 from training.settings import TrainingSettings
 
 
@@ -81,7 +81,7 @@ def main(argv: list[str]) -> None:
     if finetune.model is None:
         raise UserError("no model: say which one to fine-tune, e.g. --model runs/mine")
     found = find_model(finetune.model, finetune.revision)
-    _check_place(run, found.path, *filter(None, (finetune.dataset, finetune.new_individuals)))
+    check_place(run, found.path, *filter(None, (finetune.dataset, finetune.new_individuals)))
     source = _people(found, finetune, run / "dataset" if training.resume_from_checkpoint else None)
     groups = _groups(source.population.groups, finetune, found.config)
     finetune.n_individuals_finetune = len(groups[finetune.individuals_finetune])  # for config.yaml
@@ -94,13 +94,6 @@ def main(argv: list[str]) -> None:
     measure_between = partial(_measure_between, run, model, old, finetune.interpolations or [])
     parts = (run, [source.settings, *settings], source, stream, tokenizer, model, groups, training, hub)
     execute(Job(*parts, found.facts(), _objective(finetune, old), measure_between))
-
-
-def _check_place(run: Path, *needed: str | Path) -> None:
-    """Nothing that a run is made from lies where it will be written: `overwrite_output_dir` would delete it."""
-    for path in map(Path, needed):
-        if run.resolve() in (path.resolve(), *path.resolve().parents):
-            raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
 
 
 def _people(found, settings: FinetuneSettings, resumed: Path | None) -> Source:

@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
     source = Source.load(dataset) if dataset else Source.build(data)
     people = source.settings if stream_settings.dataset else data
     tokenizer = train_tokenizer(source.pieces())
-    stream = _stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
+    stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
     model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed)
     groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
     execute(Job(run, [people, *settings[1:]], source, stream, tokenizer, model, groups, training, hub))
@@ -53,7 +53,9 @@ def _dataset(settings: StreamSettings) -> Path | None:
     return find_dataset(settings.dataset, settings.dataset_name, settings.dataset_revision)
 
 
-def _stream(source: Source, tokenizer, schedule: ScheduleSettings, training: TrainingSettings, redraw_values: bool):
+def build_stream(
+    source: Source, tokenizer, schedule: ScheduleSettings, training: TrainingSettings, redraw_values: bool
+):
     """Seen people, as the schedule draws them."""
     from data_builder.stream import BiographyStream
 

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
+from analysis.attention import layers_of, signature_figure
 from analysis.drawing import GROUP_STYLES, save, steps_on_a_log_scale
 from analysis.hallucination import hallucination_figure
 from analysis.phases import TOLERANCE, Phases, find_phases
@@ -20,8 +21,8 @@ _PHASE_SHADES = ("#F2F2F2", "#D9D9D9", "#F2F2F2")
 def draw_run(path: str | Path) -> Phases | None:
     """Draw a run's learning curve, with its phases unless it is a fine-tuning, and how sure it is of what it says.
 
-    Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people were measured,
-    `figures/hallucination.png` into the run's directory.
+    Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people and attention were
+    measured, `figures/hallucination.png` and `figures/signatures.png` into the run's directory.
 
     Raises:
         UserError: not a run, or nothing evaluated yet.
@@ -33,6 +34,8 @@ def draw_run(path: str | Path) -> Phases | None:
     save(learning_curve(run, phases), folder / "learning_curve.png", dpi=150)
     if len(run.curve("unseen_entropy")[0]):
         save(hallucination_figure([run]), folder / "hallucination.png")
+    if layers_of(run):
+        save(signature_figure([run]), folder / "signatures.png")
     if phases:
         numbers = asdict(phases) | {"plateau_length": phases.plateau_length, "tolerance": TOLERANCE}
         (folder / "phases.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")

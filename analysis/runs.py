@@ -9,7 +9,7 @@ import yaml
 
 from command_line import UserError
 
-REPORTS = ("individuals", "hallucination", "interpolation")
+REPORTS = ("individuals", "hallucination", "interpolation", "ablation")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Run:
         individuals: columns of individuals.json, written when a run ends; None before.
         hallucination: hallucination.json, of a run that ended and had unseen people; else None.
         interpolation: the rows of interpolation.json, of a fine-tuning that was asked for it; else None.
+        ablation: ablation.json, written when a run ends: what is known with names hidden; None before.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class Run:
     individuals: dict[str, list] | None = None
     hallucination: dict | None = None
     interpolation: list[dict] | None = None
+    ablation: dict[str, dict[str, float]] | None = None
 
     @property
     def taught(self) -> str | None:

@@ -12,6 +12,8 @@ from data_builder.source import Source
 from data_builder.word_lists import ATTRIBUTES, NAME_LISTS
 
 N_ATTRIBUTES = len(ATTRIBUTES)
+# The pieces of a biography (`TokenTables.pieces`) that are names: 1 to 6 in the sentences, 0 elsewhere.
+_NAME_PIECES = np.concatenate(([0], *([0, n, n, n, 0, 0, 0] for n in range(1, N_ATTRIBUTES + 1)), [0]))
 # Rows are padded to a multiple of this, which spares the memory allocator some different shapes.
 LENGTH_MULTIPLE = 8
 
@@ -77,13 +79,16 @@ class TokenTables:
         pieces = np.pad(sentences.reshape(len(names), 7 * N_ATTRIBUTES), ends, constant_values=((0, 0), (0, 1)))
         return pieces, np.pad(attributes.reshape(len(names), 7 * N_ATTRIBUTES), ends)
 
-    def assemble(self, names: np.ndarray, values: np.ndarray, wording: Wording) -> dict[str, np.ndarray]:
+    def assemble(
+        self, names: np.ndarray, values: np.ndarray, wording: Wording, with_names: bool = False
+    ) -> dict[str, np.ndarray]:
         """Token ids, attribute ids and mask of b biographies, padded on the right.
 
         Args:
             names: (b, 3) as in `Population`.
             values: (b, 6) as in `Population`.
             wording: templates and order of the b biographies.
+            with_names: whether to tell which tokens are names, too: `name_ids`.
         """
         pieces, attributes = self.pieces(names, values, wording)
         lengths = self.lengths[pieces]
@@ -93,10 +98,16 @@ class TokenTables:
         flat = lengths.ravel()
         # token k of the batch is token (k - tokens before its piece) of that piece
         shift = np.repeat(self.starts[pieces].ravel() - (np.cumsum(flat) - flat), flat)
-        input_ids, attribute_ids = np.zeros(mask.shape, np.int64), np.zeros(mask.shape, np.int64)
-        input_ids[mask] = self.tokens[shift + np.arange(len(shift))]
-        attribute_ids[mask] = np.repeat(attributes.ravel(), flat)
-        return {"input_ids": input_ids, "attribute_ids": attribute_ids, "attention_mask": mask}
+        tokens = {
+            "input_ids": self.tokens[shift + np.arange(len(shift))],
+            "attribute_ids": np.repeat(attributes.ravel(), flat),
+        }
+        if with_names:
+            tokens["name_ids"] = np.repeat(np.tile(_NAME_PIECES, len(names)), flat)
+        padded = {key: np.zeros(mask.shape, np.int64) for key in tokens}
+        for key, ids in tokens.items():
+            padded[key][mask] = ids
+        return padded | {"attention_mask": mask}
 
 
 def _piece_encoder(tokenizer: PreTrainedTokenizerFast):
@@ -173,12 +184,15 @@ class BiographyStream:
         return uniforms(self.seed, "biographies", (batch_size, 1 + 2 * N_ATTRIBUTES), step)
 
     def probe(self, group: str, size: int, members: range | None = None) -> dict[str, torch.Tensor]:
-        """A fixed sample of a group's individuals, in wording held out for them; keys as in `batch`.
+        """A fixed sample of a group's individuals, in wording held out for them.
 
         Args:
             group: its name.
             size: of the sample; all of them if there are fewer.
             members: who is in it, if not all whom the population has in the group of that name.
+
+        Returns:
+            Keys as in `batch`, and `name_ids` (b, length): 1-6 where the name stands in the first to sixth sentence.
         """
         members = self.population.groups[group] if members is None else members
         size = min(size, len(members))
@@ -189,7 +203,7 @@ class BiographyStream:
 
     def _tensors(self, individuals, draws, heldout: bool, names, values) -> dict[str, torch.Tensor]:
         wording = self.population.draw_wording(individuals, draws, heldout)
-        arrays = self.tables.assemble(names, values, wording)
+        arrays = self.tables.assemble(names, values, wording, with_names=heldout)  # nothing learns from them
         arrays["labels"] = np.where(arrays["attention_mask"], arrays["input_ids"], -100)
         arrays["attention_mask"] = arrays["attention_mask"].astype(np.int64)
         arrays["individual_ids"] = individuals

@@ -44,14 +44,15 @@ def _result(run: SweepRun) -> dict:
         "seed": run.seed,
         "settings": run.settings,
         "config": _public_config(recorded.config),
-        "records": _columns([_short(record) for record in recorded.records if any(map(_is_evaluation, record))]),
+        "records": columns([_short(record) for record in recorded.records if any(map(_is_evaluation, record))]),
         "individuals": recorded.individuals and {key: recorded.individuals[key] for key in _OF_INDIVIDUALS},
         "hallucination": recorded.hallucination,
         "interpolation": recorded.interpolation and [_short(row) for row in recorded.interpolation],
+        "ablation": recorded.ablation,
     }
 
 
-def _columns(records: list[dict]) -> dict[str, list]:
+def columns(records: list[dict]) -> dict[str, list]:
     """Each key once, with a value for each record: a quarter of the size."""
     keys = dict.fromkeys(key for record in records for key in record)
     return {key: [record.get(key) for record in records] for key in keys}

@@ -11,6 +11,7 @@ from analysis.runs import Run, baseline
 from command_line import ENVIRONMENT_KEY
 from evaluation.citation import CITATION
 from hub_cards.revisions import checkpoint_branch, public_settings, sound_checkpoints
+from modeling.presets import HAWK
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "not recorded"
@@ -42,6 +43,8 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
             taught=_taught(run),
+            recurrent=str(run.config.get("preset")).startswith(HAWK),
+            patching=run.config if "reference_patching" in run.config else None,
             measured_groups=_measured_groups(run, last),
             detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
             last={"no_knowledge_baseline": last.get("no_knowledge_baseline")}

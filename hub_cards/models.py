@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError
 
 from command_line import UserError
+from hub_cards.access import hub_errors
+from hub_cards.revisions import STEP_BRANCH
 from manifests import CHECKPOINT, checkpoints, sha256
 
 _WEIGHTS = "model.safetensors"
@@ -68,6 +70,50 @@ def find_model(model: str, revision: str | None = None) -> FoundModel:
         raise UserError(f"{model} holds no final model; {advice}")
     path = path.resolve()
     return _found(path, path.parent if path.name.startswith(CHECKPOINT) else path)
+
+
+def find_record(model: str) -> FoundModel:
+    """A run, finished or not, for its config and people.
+
+    Args:
+        model: a run directory or a repository id.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(model)
+    found = _found(path, path) if path.exists() else _from_hub(model, None)
+    if not found.config:
+        raise UserError(f"{model} has no config.yaml; name the directory or repository of a whole run")
+    return found
+
+
+def find_step(model: str, step: int) -> FoundModel:
+    """The model of a run as it was at a step: a checkpoint, on the Hub a revision, or the final model.
+
+    Args:
+        model: a run directory or a repository id.
+        step: after how many updates.
+
+    Raises:
+        UserError: it was not saved then; names the steps at which it was.
+    """
+    record = find_record(model)
+    final = [record.config["max_steps"]] if (record.path / _WEIGHTS).exists() else []
+    there = checkpoints(record.path) if Path(model).exists() else _revisions(model)
+    if step in there:
+        return _found(there[step], record.path) if Path(model).exists() else find_model(model, there[step])
+    if step in final:
+        return record
+    saved = ", ".join(map(str, sorted({*there, *final}))) or "none"
+    raise UserError(f"{model} was not saved at step {step}; the steps at which it was: {saved}")
+
+
+def _revisions(model: str) -> dict[int, str]:
+    """The revisions of a repository that are checkpoints, by step."""
+    with hub_errors(model):
+        names = [branch.name for branch in HfApi().list_repo_refs(model).branches]
+    return {int(name.removeprefix(STEP_BRANCH)): name for name in names if name.startswith(STEP_BRANCH)}
 
 
 def _from_hub(model: str, revision: str | None) -> FoundModel:

@@ -14,11 +14,12 @@ from manifests import MANIFEST, checkpoints, is_sound, sha256
 _NOT_SHARED = {"optimizers.safetensors", "adapter.safetensors", "progress.json", MANIFEST}
 # Where a run was written and what was pushed is nobody's business but its owner's.
 _PRIVATE = {
-    ENVIRONMENT_KEY, "output_dir", "model", "revision", "dataset", "values_dir", "templates_dir", "new_individuals",
-    "resume_from_checkpoint", "overwrite_output_dir", "report_to", "push_to_hub", "hub_model_id", "hub_dataset_id",
-    "hub_private_repo",
+    ENVIRONMENT_KEY, "output_dir", "model", "revision", "reference", "dataset", "values_dir", "templates_dir",
+    "new_individuals", "resume_from_checkpoint", "overwrite_output_dir", "report_to", "push_to_hub", "hub_model_id",
+    "hub_dataset_id", "hub_private_repo",
 }  # fmt: skip
 _RUN_FOLDERS = ("figures", "dataset")
+STEP_BRANCH = "step-"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Revision:
 
 def checkpoint_branch(step: int) -> str:
     """`step-000500` for step 500, as Pythia's checkpoints are shared."""
-    return f"step-{step:06d}"
+    return f"{STEP_BRANCH}{step:06d}"
 
 
 def sound_checkpoints(run: Path) -> dict[int, Path]:

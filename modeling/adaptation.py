@@ -25,13 +25,15 @@ def adapt(model, settings: AdaptationSettings, seed: int) -> None:
     """Freeze what is not to be trained; add LoRA's matrices. The model stays of its stock class.
 
     Args:
-        model: a `GPT2LMHeadModel`, changed in place.
+        model: a stock causal language model, changed in place; a GPT-2, unless all of it is trained.
         settings: what is trained.
         seed: of LoRA's initial matrices (their product is 0).
 
     Raises:
-        UserError: a rank below one.
+        UserError: a rank below one, parts of a model that has not these parts.
     """
+    if settings.trainable != "all" and model.config.model_type != "gpt2":
+        raise UserError(f"trainable {settings.trainable} is for GPT-2; this model is a {model.config.model_type}")
     if settings.trainable == "lora":
         _add_lora(model, settings, seed)
     elif settings.trainable != "all":

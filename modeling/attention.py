@@ -10,11 +10,14 @@ SHORT_ATTENTION = "short"
 _LONGEST = 512
 
 
-def short_attention(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
+def short_attention(module, query, key, value, attention_mask, dropout=0.0, scaling=None, tape=None, **kwargs):
     """Causal attention as two batched products, on a CPU faster than torch's kernel; that of torch for all else.
 
-    Arguments and results are those of an attention function of transformers.
+    Arguments and results are those of an attention function of transformers. If there is a `tape` (of
+    modeling/patching.py), it attends.
     """
+    if tape is not None:
+        return tape.attend(module, query, key, value, attention_mask, dropout, scaling)
     length, width = query.shape[-2:]
     masked = attention_mask is not None or query.shape != key.shape or not module.is_causal
     if query.device.type != "cpu" or masked or dropout or length > _LONGEST:

@@ -1,4 +1,4 @@
-"""Model presets by name: stock GPT-2 configurations."""
+"""Model presets by name: stock GPT-2 configurations, and Hawk ones of the same sizes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +14,8 @@ PRESETS = {
     "163m": {"n_layer": 12, "n_embd": 896, "n_head": 16, "n_positions": 512},
     "400m": {"n_layer": 12, "n_embd": 1536, "n_head": 12, "n_positions": 512},
 }
+# Before a preset's name: attention is replaced by recurrent blocks (paper, App. C).
+HAWK = "hawk-"
 # The vocabulary of the model is rounded up to a multiple of this: matrix products like even sizes.
 VOCABULARY_MULTIPLE = 64
 
@@ -22,14 +24,16 @@ VOCABULARY_MULTIPLE = 64
 class ModelSettings:
     """Which model. Sizes that are given override the preset's."""
 
-    preset: Literal["nano", "tiny", "44m", "163m", "400m"] = setting("44m", "model size by name")
+    preset: Literal["nano", "tiny", "44m", "163m", "400m", "hawk-nano", "hawk-tiny", "hawk-44m"] = setting(
+        "44m", "model size by name; hawk: without attention"
+    )
     n_layer: int | None = setting(None, "number of blocks")
     n_head: int | None = setting(None, "attention heads in a block")
     n_embd: int | None = setting(None, "width of the residual stream")
 
 
 def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
-    """A freshly initialised `GPT2LMHeadModel`; its weights depend on sizes and seed alone.
+    """A freshly initialised stock model, GPT-2 or Hawk; its weights depend on sizes and seed alone.
 
     Args:
         settings: preset and overrides.
@@ -41,18 +45,18 @@ def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
         UserError: sizes that don't fit together.
     """
     import torch
-    from transformers import GPT2LMHeadModel
+    from transformers import AutoModelForCausalLM
 
     config = build_config(settings, tokenizer)
     check_length(max_length, config)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return GPT2LMHeadModel(config)
+        return AutoModelForCausalLM.from_config(config)
 
 
 def check_length(max_length: int, config) -> None:
-    """Raise UserError if a biography may be longer than a model reads."""
-    if max_length > config.n_positions:
+    """Raise UserError if a biography may be longer than a model reads; a recurrent one reads any length."""
+    if hasattr(config, "n_positions") and max_length > config.n_positions:
         raise UserError(
             f"the longest biography has {max_length} tokens, the model reads {config.n_positions}; "
             "shorten the templates or names, or take a model with more positions"
@@ -60,25 +64,55 @@ def check_length(max_length: int, config) -> None:
 
 
 def build_config(settings: ModelSettings, tokenizer):
-    """The stock `GPT2Config` of a preset: no dropout (the paper names none), tied embeddings."""
-    from transformers import GPT2Config
+    """The stock configuration of a preset: no dropout (the paper names none), tied embeddings."""
+    sizes = _sizes(settings)
+    shared = {
+        "vocab_size": -(-len(tokenizer) // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    return _hawk_config(sizes, shared) if settings.preset.startswith(HAWK) else _gpt2_config(sizes, shared)
 
+
+def _sizes(settings: ModelSettings) -> dict[str, int]:
     names = ("n_layer", "n_head", "n_embd")
     given = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
-    sizes = PRESETS[settings.preset] | given
+    sizes = PRESETS[settings.preset.removeprefix(HAWK)] | given
     for name in names:
         if sizes[name] < 1:
             raise UserError(f"{name} is {sizes[name]}; it must be at least 1")
     if sizes["n_embd"] % sizes["n_head"]:
         raise UserError(f"n_embd {sizes['n_embd']} cannot be divided among n_head {sizes['n_head']} heads")
+    return sizes
+
+
+def _gpt2_config(sizes: dict[str, int], shared: dict[str, int]):
+    from transformers import GPT2Config
+
     return GPT2Config(
-        vocab_size=-(-len(tokenizer) // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
+        **shared,
         **sizes,
         activation_function="gelu_pytorch_tanh",  # GPT-2's own ("gelu_new") as one kernel instead of eight
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def _hawk_config(sizes: dict[str, int], shared: dict[str, int]):
+    """Griffin's classes with recurrent blocks alone (De et al. 2024)."""
+    from transformers import RecurrentGemmaConfig
+
+    width = sizes["n_embd"]
+    return RecurrentGemmaConfig(
+        **shared,
+        block_types=["recurrent"],
+        num_hidden_layers=sizes["n_layer"],
+        num_attention_heads=sizes["n_head"],  # blocks of the recurrence's gates
+        hidden_size=width,
+        lru_width=width,
+        intermediate_size=2 * (8 * width // 3),  # three matrices, together as large as the two of GPT-2
+        logits_soft_cap=1e6,  # none: the loss here is that of plain logits
+        use_cache=False,
     )

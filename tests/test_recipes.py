@@ -8,6 +8,7 @@ import yaml
 from transformers import GPT2LMHeadModel
 
 import run_finetune
+import run_patching
 import run_pretrain
 from command_line import parse_settings
 from data_builder.new_individuals import read_individuals
@@ -18,13 +19,13 @@ ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
-PAGES = ("README.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/SHARING.md")
-SCRIPTS = {"run_pretrain.py": run_pretrain, "run_finetune.py": run_finetune}
+PAGES = ("README.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "docs/SHARING.md")
+SCRIPTS = {"run_pretrain.py": run_pretrain, "run_finetune.py": run_finetune, "run_patching.py": run_patching}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_is_read(recipe):
-    script = run_finetune if recipe.stem.startswith("finetune") else run_pretrain
+    script = {"finetune": run_finetune, "patching": run_patching}.get(recipe.stem.split("_")[0], run_pretrain)
     settings = parse_settings(script.SETTINGS, [str(recipe)], "")
     assert len(settings) == len(script.SETTINGS)
 

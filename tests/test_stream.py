@@ -88,6 +88,32 @@ def test_attribute_ids_mark_exactly_the_tokens_of_values(world, seed):
         assert made["attribute_ids"][row].tolist() == [0, *marks] + [0] * (width - 1 - len(marks))
 
 
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_name_ids_mark_exactly_the_tokens_of_names(world, seed):
+    source, tokenizer, stream = world
+    names, values, wording = drawn(source, seed, 6)
+    made = stream.tables.assemble(names, values, wording, with_names=True)
+    assert same_arrays(
+        stream.tables.assemble(names, values, wording), {k: v for k, v in made.items() if k != "name_ids"}
+    )
+    for row, text in enumerate(texts_of(source, names, values, wording)):
+        expected, start = np.zeros(len(text), dtype=int), 0  # of each character
+        for number, attribute in enumerate(wording.order[row].tolist(), 1):
+            told = sentence(source, attribute, wording.templates[row, attribute], names[row], values[row, attribute])
+            name = full_name(source, names[row])
+            begin = start + told.index(name)
+            expected[begin : begin + len(name)] = number
+            start += len(told) + 1
+        offsets = tokenizer(text, return_offsets_mapping=True).offset_mapping[1:]
+        marks = [max(expected[begin:end]) for begin, end in offsets]
+        assert made["name_ids"][row].tolist() == [0, *marks] + [0] * (made["name_ids"].shape[1] - 1 - len(marks))
+
+
+def same_arrays(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
+
+
 def _place_of_value(told, name, value, attribute, wording, row):
     """A value may stand in its sentence more than once (in the name): count from the template's end."""
     tail = lines_of("templates", ATTRIBUTES[attribute])[wording.templates[row, attribute]].split("{value}")[1]
@@ -189,7 +215,7 @@ def test_every_seen_person_is_drawn_equally_often(stream):
 def test_a_probe_is_fixed_without_repeats_and_in_heldout_wording(world, group):
     source, tokenizer, stream = world
     probe = stream.probe(group, 15)
-    assert probe.keys() == KEYS
+    assert probe.keys() == KEYS | {"name_ids"}
     people = probe["individual_ids"].tolist()
     assert len(set(people)) == len(people) == 15
     assert set(people) <= set(source.population.groups[group])

@@ -13,12 +13,16 @@ SKIPPED, TIMED = 20, 10
 class Forecast:
     """Counts the first updates' time, and predicts once it has enough of them.
 
+    Args:
+        settings: of the run.
+        first: the step at which it begins.
+
     Attributes:
         seconds: predicted wall-clock time of the whole run; None before.
     """
 
-    def __init__(self, settings: TrainingSettings):
-        self.settings = settings
+    def __init__(self, settings: TrainingSettings, first: int = 0):
+        self.settings, self.first = settings, first
         self.updates: list[float] = []
         self.seconds: float | None = None
 
@@ -31,13 +35,14 @@ class Forecast:
 
     def _predict(self, progress: Progress) -> str:
         update = statistics.median(self.updates[SKIPPED:])
-        steps, evaluations = self.settings.max_steps, self.settings.evaluations()
+        steps = self.settings.max_steps
+        evaluations = {self.first, *(step for step in self.settings.evaluations() if step > self.first)}
         n_evaluations = sum(step >= progress.step for step in evaluations)  # that of this step is still to come
         evaluation = progress.evaluation_seconds / (len(evaluations) - n_evaluations)
         n_updates = steps - progress.step
         self.seconds = progress.seconds + n_updates * update + n_evaluations * evaluation
         return (
-            f"about {duration(self.seconds)} in all: {steps:,} steps of {update:.3g} s, "
+            f"about {duration(self.seconds)} in all: {steps - self.first:,} steps of {update:.3g} s, "
             f"{len(evaluations):,} evaluations of {evaluation:.2g} s"
         )
 

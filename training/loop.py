@@ -35,6 +35,7 @@ class Training:
         run: the run's directory.
         saved: is told of each checkpoint that was written (on the main process).
         objective: makes of the model the module whose `forward` is the loss; `TokenLoss` or a kind of it.
+        progress: where the run begins; at step 0, unless the model was trained before.
     """
 
     accelerator: object
@@ -59,8 +60,8 @@ class Training:
         self.losses: list[torch.Tensor] = []
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
-        self.evaluations = set(self.settings.evaluations())
-        self.forecast = Forecast(self.settings)
+        self.evaluations = {*self.settings.evaluations(), self.progress.step}
+        self.forecast = Forecast(self.settings, self.progress.step)
 
     def __call__(self) -> None:
         """Train from where the run stands to `max_steps`, and save the final model."""

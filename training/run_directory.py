@@ -17,11 +17,11 @@ CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
 # Settings that may differ when a run is resumed: they do not change what is computed.
-_FREE = {
+FREE = {
     "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "report_to", "dataset",
     "values_dir", "templates_dir", "new_individuals", "logging_steps", "eval_steps", "evals_per_decade", "save_steps",
-    "save_at", "model", "num_threads", "dataset_name", "dataset_revision", "push_to_hub", "hub_model_id",
-    "hub_dataset_id", "hub_private_repo",
+    "save_at", "model", "reference", "num_threads", "dataset_name", "dataset_revision", "push_to_hub", "hub_model_id",
+    "hub_dataset_id", "hub_private_repo", "attention_individuals",
 }  # fmt: skip
 # How processes share a batch; only its whole size changes what is computed.
 _SHARES = ("per_device_train_batch_size", "gradient_accumulation_steps")
@@ -57,13 +57,12 @@ def check_same(run: Path, settings: dict, n_processes: int, facts: dict) -> None
         UserError: a setting that decides what is computed is another now.
     """
     saved = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
-    for key, value in settings.items():
-        if key not in _FREE.union(_SHARES) and saved.get(key) != value:
-            raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved.get(key)}")
+    for key in changed(settings, saved):
+        raise UserError(f"cannot resume {run}: {key} is {settings[key]} now, but the run has {saved.get(key)}")
     for key, value in facts.items():
         if saved[ENVIRONMENT_KEY].get(key) != value:
             raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved[ENVIRONMENT_KEY][key]}")
-    now, then = _batch_size(settings, n_processes), _batch_size(saved, saved[ENVIRONMENT_KEY]["n_processes"])
+    now, then = batch_size(settings, n_processes), batch_size(saved, saved[ENVIRONMENT_KEY]["n_processes"])
     if now != then:
         raise UserError(
             f"cannot resume {run}: {n_processes} process(es) make batches of {now} now, but the run has {then}; "
@@ -71,7 +70,13 @@ def check_same(run: Path, settings: dict, n_processes: int, facts: dict) -> None
         )
 
 
-def _batch_size(settings: dict, n_processes: int) -> int:
+def changed(settings: dict, saved: dict) -> list[str]:
+    """Settings that decide what is computed and that another run has differently; how processes share a batch apart."""
+    return [key for key, value in settings.items() if key not in FREE.union(_SHARES) and saved.get(key) != value]
+
+
+def batch_size(settings: dict, n_processes: int) -> int:
+    """Biographies in an update, over all processes."""
     return n_processes * math.prod(settings[key] for key in _SHARES)
 
 

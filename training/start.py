@@ -19,7 +19,7 @@ from training.tracking import JsonlTracker
 
 _AT_LEAST_ONE = (
     "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "logging_steps", "eval_steps",
-    "eval_individuals",
+    "eval_individuals", "attention_individuals",
 )  # fmt: skip
 
 

@@ -1,0 +1,63 @@
+"""The circuit of recall, cut: what is left when names are hidden where values are predicted."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from data_builder.word_lists import ATTRIBUTES
+from evaluation.knowledge import attribute_accuracies, attribute_losses
+from modeling.patching import record
+
+ABLATION = "ablation.json"
+_ROWS = 64  # go through the model at the same time
+
+
+def ablate_names(model, probe: dict[str, torch.Tensor]) -> dict[str, dict[str, float]]:
+    """Knowledge without attention from where a token of a value is predicted to any token of a name.
+
+    Args:
+        model: a stock causal language model, or a patched one.
+        probe: of the stream.
+
+    Returns:
+        `attribute_loss` (nats) and `attribute_accuracy` (0-1) of `none` (nothing is hidden), `layer_1` (hidden in that
+        layer alone), `layer_2`, ..., and `all` layers.
+    """
+    layers = range(model.config.num_hidden_layers)
+    cuts = {"none": []} | {f"layer_{layer + 1}": [layer] for layer in layers} | {"all": [*layers]}
+    return {name: _knowledge(model, probe, cut) for name, cut in cuts.items()}
+
+
+def _knowledge(model, probe: dict[str, torch.Tensor], layers: list[int]) -> dict[str, float]:
+    rows, columns = (probe["attribute_ids"] > 0).nonzero(as_tuple=True)
+    where = (rows.numpy(), probe["attribute_ids"][rows, columns].numpy(), len(ATTRIBUTES))
+    starts = range(0, len(probe["input_ids"]), _ROWS)
+    chunks = [{key: tensor[start : start + _ROWS] for key, tensor in probe.items()} for start in starts]
+    losses, correct = (np.concatenate(p) for p in zip(*(_predictions(model, c, layers) for c in chunks), strict=True))
+    return {
+        "attribute_loss": float(attribute_losses(losses, *where).mean()),
+        "attribute_accuracy": float(attribute_accuracies(correct, *where).mean()),
+    }
+
+
+@torch.no_grad()
+def _predictions(model, batch: dict[str, torch.Tensor], layers: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Loss of each token of a value, and whether it is the most likely one."""
+    device = next(model.parameters()).device
+    ids, attributes, names = (batch[key].to(device) for key in ("input_ids", "attribute_ids", "name_ids"))
+    predicts = functional.pad(attributes[:, 1:] > 0, (0, 1))
+    hidden = predicts[:, :, None] & (names > 0)[:, None, :]
+    states, _ = record(model, ids, dict.fromkeys(layers, hidden))
+    logits, labels = model.get_output_embeddings()(states[predicts]).float(), ids[attributes > 0]
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    return losses.cpu().numpy().astype(float), (logits.argmax(1) == labels).cpu().numpy()
+
+
+def write_ablation(run: Path, model, probe: dict[str, torch.Tensor]) -> None:
+    """Write `ablation.json`: `ablate_names`, rounded."""
+    found = ablate_names(model, probe)
+    rounded = {cut: {name: round(value, 5) for name, value in numbers.items()} for cut, numbers in found.items()}
+    (run / ABLATION).write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")

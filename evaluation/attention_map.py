@@ -1,0 +1,75 @@
+"""Draw to what a trained model attends in a biography, layer by layer and head by head.
+
+python -m evaluation.attention_map runs/mine/checkpoint-500 --individual 3
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from command_line import UserError, run
+from data_builder.source import Source
+from data_builder.stream import BiographyStream
+from hub_cards.models import find_model
+
+
+def main(argv: list[str]) -> None:
+    """One figure, `attention.png`, of the beginning of a biography in wording held out for that individual."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.attention_map", description=__doc__.split("\n")[0])
+    parser.add_argument("run", help="run directory, a checkpoint in one, or a Hub repository")
+    parser.add_argument("--revision", help="revision of the Hub repository, e.g. step-000500")
+    parser.add_argument("--individual", type=int, default=0, help="whose biography, by number in the population")
+    parser.add_argument("--sentences", type=int, default=2, help="how many of its six sentences")
+    parser.add_argument("--output_dir", type=Path, default=Path("figures"), help="where the figure is written")
+    arguments = parser.parse_args(argv)
+    found = find_model(arguments.run, arguments.revision)
+    if found.dataset is None:
+        raise UserError(f"{arguments.run} comes without the people it was trained on (no dataset/)")
+    source, (model, tokenizer) = Source.load(found.dataset), found.load()
+    _check(arguments, len(source.population))
+    from analysis.drawing import save
+
+    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    save(attention_map(source, model, tokenizer, arguments.individual, arguments.sentences), _file(arguments))
+    print(f"figure: {_file(arguments)}")
+
+
+def _file(arguments) -> Path:
+    return arguments.output_dir / "attention.png"
+
+
+def _check(arguments, n_individuals: int) -> None:
+    for name, value, least, most in (
+        ("individual", arguments.individual, 0, n_individuals - 1),
+        ("sentences", arguments.sentences, 1, 6),
+    ):
+        if not least <= value <= most:
+            raise UserError(f"{name} is {value}; it must be from {least} to {most}")
+
+
+def attention_map(source: Source, model, tokenizer, individual: int, n_sentences: int):
+    """The figure, up to the value of the last of so many sentences.
+
+    Raises:
+        UserError: a model without attention.
+    """
+    from analysis.attention import heat_map
+    from modeling.patching import check_patchable, record
+
+    check_patchable(model)
+    stream = BiographyStream(source, tokenizer, None, seed=0)
+    biography = stream.probe("map", 1, range(individual, individual + 1))
+    names, attributes = biography["name_ids"][0], biography["attribute_ids"][0]
+    # Values end where an attribute is followed by another one or none.
+    ends = ((attributes > 0) & (attributes != attributes.roll(-1))).nonzero().flatten()
+    length = int(ends[n_sentences - 1]) + 1
+    with torch.no_grad():
+        _, attention = record(model, biography["input_ids"][:, :length])
+    kinds = ["name" if name else "value" if value else "text" for name, value in zip(names, attributes, strict=True)]
+    tokens = [tokenizer.decode([token]) for token in biography["input_ids"][0, :length]]
+    return heat_map(attention[:, 0].numpy(), tokens, kinds[:length])
+
+
+if __name__ == "__main__":
+    run(main)

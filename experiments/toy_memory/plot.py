@@ -1,0 +1,125 @@
+"""Figure, table and claims of this experiment, from results/ alone."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import PercentFormatter
+
+from analysis.drawing import Groups, band, save, steps_on_a_log_scale, style
+from analysis.runs import last
+from analysis.statistics import interval_text, mean_interval
+from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
+
+LABELS = {
+    "new-128": "128 new pairs",
+    "new-1024": "1,024 new pairs",
+    "replay-1/64": "128 new pairs, replay at weight 1/64 (half of a batch)",
+    "replay-1/512": "128 new pairs, replay at weight 1/512 (a ninth)",
+}
+PLAIN, REPLAY = "new-128", "replay-1/64"
+EARLY = 300  # steps; "a few hundred"
+
+
+def main(folder: Path) -> None:
+    """Write results/forgetting.png, table.md and claims.json."""
+    results = load_results(folder)
+    groups = {label: [r.run for r in results if r.variant == variant] for variant, label in LABELS.items()}
+    save(forgetting(groups), folder / "results" / "forgetting.png")
+    (folder / "results" / "table.md").write_text(table(results) + "\n", encoding="utf-8")
+    write_claims(folder, claims(results))
+    print(table(results))
+
+
+def forgetting(groups: Groups):
+    """Loss and accuracy on old pairs (left) and on new ones (right), over fine-tuning steps."""
+    figure, panels = plt.subplots(2, 2, figsize=(11, 7.4), sharex=True, layout="constrained")
+    n_values = next(iter(groups.values()))[0].config["n_values"]
+    for number, (name, runs) in enumerate(groups.items()):
+        for column, part in enumerate(("old", "new")):
+            for row, metric in enumerate(("loss", "accuracy")):
+                band(panels[row, column], runs, f"{part}_{metric}", label=name, **style(number))
+    for (loss, accuracy), part in zip(panels.T, ("old", "new"), strict=True):
+        loss.axhline(math.log(n_values), color="grey", linestyle=":", linewidth=1.2)
+        loss.set(title=f"{part} pairs", ylabel="loss (nats); dotted: nothing known", ylim=(0, None))
+        accuracy.set(xlabel="fine-tuning step", ylabel="accuracy", ylim=(0, 1.02))
+        accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+    steps_on_a_log_scale(panels[1, 0])
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    return figure
+
+
+def table(results: list[Result]) -> str:
+    """Accuracy of each variant, mean and 95% interval over seeds."""
+    columns = {
+        "old, before": lambda r: 100 * _at(r, "old", 0), "old, lowest": lowest, "old, end": old, "new, end": new,
+    }  # fmt: skip
+    rows = ["| fine-tuned on | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for variant, label in LABELS.items():
+        group = [result for result in results if result.variant == variant]
+        cells = (interval_text([measure(result) for result in group], "{:.1f}%") for measure in columns.values())
+        rows.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def claims(results: list[Result]) -> list[dict]:
+    """The paper's App. Q and R, paired by seed."""
+
+    def of(variant: str, measure: Callable[[Result], float]) -> dict[int, float]:
+        return by_seed((result for result in results if result.variant == variant), measure)
+
+    return [
+        _claim("q-collapse", f"fine-tuning on 128 new pairs costs accuracy on old ones within {EARLY} steps",
+               of(PLAIN, lambda r: 100 * (_at(r, "old", 0) - _at(r, "old", EARLY)))),
+        _claim("q-early", f"more than half of what is lost at the end is lost within {EARLY} of 4,000 steps",
+               {seed: 100 * share - 50 for seed, share in of(PLAIN, _share_early).items()}, "points beyond half"),
+        _claim("q-number", "1,024 new pairs cost more of the old than 128",
+               differences(of(PLAIN, old), of("new-1024", old))),
+        _claim("r-end", "replay at weight 1/64 leaves more of the old at the end",
+               differences(of(REPLAY, old), of(PLAIN, old))),
+        _claim("r-drop", f"replay at weight 1/64 softens the first drop (lowest in {EARLY} steps)",
+               differences(of(REPLAY, _lowest_early), of(PLAIN, _lowest_early))),
+        _claim("r-recovers", "with replay, accuracy on old pairs comes back after the drop",
+               of(REPLAY, lambda r: old(r) - lowest(r))),
+        _claim("r-new", "replay at weight 1/64 costs knowledge of the new pairs at step 100; at the end all are known",
+               differences(of(PLAIN, _new_early), of(REPLAY, _new_early))),
+    ]  # fmt: skip
+
+
+def _claim(id: str, text: str, values: dict[int, float], unit: str = "points") -> dict:
+    return claim(id, text, values, unit, verdict(*mean_interval(list(values.values()))[1:]))
+
+
+def old(result: Result) -> float:
+    """Accuracy on old pairs at the end, in percent."""
+    return 100 * last(result.run, "old_accuracy")
+
+
+def new(result: Result) -> float:
+    """Accuracy on new pairs at the end, in percent."""
+    return 100 * last(result.run, "new_accuracy")
+
+
+def lowest(result: Result) -> float:
+    """The lowest accuracy on old pairs, in percent."""
+    return 100 * float(result.run.curve("old_accuracy")[1].min())
+
+
+def _lowest_early(result: Result) -> float:
+    steps, accuracies = result.run.curve("old_accuracy")
+    return 100 * float(accuracies[steps <= EARLY].min())
+
+
+def _new_early(result: Result) -> float:
+    return 100 * _at(result, "new", 100)
+
+
+def _at(result: Result, part: str, step: int) -> float:
+    return float(np.interp(step, *result.run.curve(f"{part}_accuracy")))
+
+
+def _share_early(result: Result) -> float:
+    before = _at(result, "old", 0)
+    return (before - _at(result, "old", EARLY)) / (before - last(result.run, "old_accuracy"))

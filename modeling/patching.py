@@ -1,0 +1,133 @@
+"""Attention patching: a model trained with the attention of another one (paper, Sec. 3 and App. D).
+
+Through the attention interface of transformers: any argument of `forward` reaches the attention function, so a `Tape`
+carries probabilities out of one model and into another, and both stay of their stock classes.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from command_line import UserError
+from modeling.attention import SHORT_ATTENTION
+
+
+@dataclass
+class Tape:
+    """Attention probabilities of one forward pass, `base_model(..., tape=tape)`, by layer (0, 1, ...).
+
+    Attributes:
+        replayed: (b, heads, q, k) of each layer, used instead of the model's own; None to use these.
+        hidden: by layer, (b, q, k) bool, True where token q must not attend to k; its attention goes to the others.
+        recorded: (b, heads, q, k) float32, those that were used.
+    """
+
+    replayed: dict[int, torch.Tensor] | None = None
+    hidden: dict[int, torch.Tensor] = field(default_factory=dict)
+    recorded: dict[int, torch.Tensor] = field(default_factory=dict)
+
+    def attend(self, module, query, key, value, attention_mask, dropout, scaling):
+        """Attention that records or replays; arguments and results are those of an attention function.
+
+        Where probabilities are replayed, queries and keys are not used, so that no gradient flows into them.
+        """
+        if self.replayed is None:
+            probabilities = _own_attention(module, query, key, attention_mask, scaling)
+        else:
+            probabilities = self.replayed[module.layer_idx]
+        if module.layer_idx in self.hidden:
+            probabilities = probabilities.masked_fill(self.hidden[module.layer_idx][:, None], 0)
+            probabilities = probabilities / probabilities.sum(-1, keepdim=True)
+        self.recorded[module.layer_idx] = probabilities
+        dropped = nn.functional.dropout(probabilities.to(value.dtype), dropout)
+        return torch.matmul(dropped, value).transpose(1, 2).contiguous(), probabilities
+
+
+def _own_attention(module, query, key, attention_mask, scaling) -> torch.Tensor:
+    n_queries, n_keys = query.shape[2], key.shape[2]
+    if attention_mask is None:  # transformers leaves plain causality to the attention function
+        attention_mask = torch.ones(n_queries, n_keys, dtype=torch.bool, device=query.device).tril(n_keys - n_queries)
+    scores = torch.matmul(query * scaling, key.mT)
+    # Not infinite: a token of padding may have nothing to attend to.
+    return scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min).softmax(-1, dtype=torch.float32)
+
+
+class Patched(nn.Module):
+    """A model whose attention probabilities are, in every layer, those of a frozen reference on the same rows.
+
+    It offers what the loss and the probes use of a model. Only `model` is trained and saved.
+
+    Args:
+        model: a stock causal language model.
+        reference: another one of the same architecture; is frozen.
+
+    Raises:
+        UserError: attention of one of them cannot be patched.
+    """
+
+    def __init__(self, model, reference):
+        super().__init__()
+        check_patchable(model)
+        check_patchable(reference)
+        self.model, self.reference = model, reference.requires_grad_(False).eval()
+        self.set_attn_implementation(SHORT_ATTENTION)
+
+    @property
+    def config(self):
+        """That of the model."""
+        return self.model.config
+
+    def set_attn_implementation(self, name: str) -> None:
+        """As of a stock model."""
+        self.model.set_attn_implementation(name)
+        self.reference.set_attn_implementation(name)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The head of the model."""
+        return self.model.get_output_embeddings()
+
+    def base_model(self, tape: Tape | None = None, **inputs):
+        """The model's last hidden states, with the reference's attention; a tape records it."""
+        of_reference = Tape()
+        with torch.no_grad():
+            self.reference.base_model(**inputs, tape=of_reference)
+        tape = tape or Tape()
+        tape.replayed = of_reference.recorded
+        return self.model.base_model(**inputs, tape=tape)
+
+
+def has_attention(model) -> bool:
+    """Whether a model, patched or not, is of a kind whose attention goes through a tape."""
+    return model.config.model_type == "gpt2"
+
+
+def check_patchable(model) -> None:
+    """Raise UserError if a model has no attention that goes through a tape."""
+    if not has_attention(model):
+        raise UserError(f"attention of {type(model).__name__} cannot be patched; only that of GPT-2 can")
+
+
+def record(model, input_ids: torch.Tensor, hidden: dict[int, torch.Tensor] | None = None) -> tuple:
+    """A forward pass that records attention.
+
+    Args:
+        model: a stock causal language model, or a patched one.
+        input_ids: (b, length).
+        hidden: of `Tape`.
+
+    Returns:
+        Last hidden states (b, length, width); attention probabilities of all layers, (layers, b, heads, length,
+        length), or None of a model without attention.
+    """
+    model.set_attn_implementation(SHORT_ATTENTION)  # is set already in a model that is being trained
+    tape = Tape(hidden=hidden or {})
+    states = model.base_model(input_ids=input_ids, use_cache=False, tape=tape).last_hidden_state
+    recorded = [tape.recorded[layer] for layer in sorted(tape.recorded)]
+    return states, torch.stack(recorded) if recorded else None
+
+
+def blocks(model) -> nn.ModuleList:
+    """The blocks of a model, patched or not; the residual stream goes from one to the next."""
+    body = (model.model if isinstance(model, Patched) else model).base_model
+    return body.h if has_attention(model) else body.layers

@@ -1,0 +1,169 @@
+"""Train a model once more, with the attention of a frozen checkpoint of the same run, to see why there is a plateau.
+
+accelerate launch run_patching.py recipes/patching_tiny.yaml --reference runs/mine --reference_patching 500
+"""
+
+from dataclasses import asdict, dataclass
+
+import command_line
+import run_pretrain
+from command_line import ENVIRONMENT_KEY, UserError, parse_settings, setting
+from data_builder.source import Source
+from hub_cards.models import FoundModel, find_record, find_step
+from hub_cards.settings import DatasetSettings
+from modeling.presets import ModelSettings, build_config, build_model
+from pipeline import Job, begin, check_place, execute
+from training.settings import TrainingSettings
+
+
+@dataclass
+class PatchingSettings:
+    """Whose attention, and from when on (paper, Sec. 3 and App. D)."""
+
+    reference: str | None = setting(
+        None,
+        "the run to do again, a directory or a Hub repository; its config.yaml has all other settings (required)",
+    )
+    reference_patching: int | None = setting(
+        None, "step at which the reference was saved whose attention is used; 0 is the untrained model (required)"
+    )
+    start_patching: int = setting(
+        0, "step from which on it is used; above 0, the model and the reference share their training until then"
+    )
+
+
+SETTINGS = (PatchingSettings, *run_pretrain.SETTINGS)
+# What may differ from the reference although it is recorded: how much is measured.
+_MEASURED = {"eval_individuals"}
+_CADENCE = {"logging_steps", "eval_steps", "evals_per_decade", "attention_individuals"}
+_SIZES = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")
+
+
+def main(argv: list[str]) -> None:
+    """The reference's people, stream and model, and its attention; then all that every run does."""
+    patching = parse_settings(SETTINGS, argv, __doc__)[0]
+    found = _reference(patching)
+    _, _, *others = parse_settings(SETTINGS, argv, __doc__, base=_inherited(found.config))
+    stream_settings, schedule, model_settings, hub, training = others
+    run = begin(training)
+    check_place(run, found.path)
+
+    # After the arguments, so that --help and mistakes answer at once.
+    from data_builder.tokenizer import train_tokenizer
+    from modeling.patching import Patched
+
+    source = _people(found, patching.reference, stream_settings)
+    settings = [patching, source.settings, *others]
+    _check_same(settings, found.config, patching.reference, training)
+    tokenizer = train_tokenizer(source.pieces())
+    stream = run_pretrain.build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
+    if stream.schedule.watching:
+        raise UserError(f"{schedule.schedule} reacts to training, so that a patched model would see other batches")
+    model, reference = (
+        _model(patching.reference, step, model_settings, tokenizer, stream.tables.max_length, training.seed)
+        for step in (patching.start_patching, patching.reference_patching)
+    )
+    patched = Patched(model, reference)
+    groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
+    options = {"objective": lambda _: _objective(patched), "progress": _progress(found, patching.start_patching)}
+    parts = (run, settings, source, stream, tokenizer, model, groups, training, hub)
+    execute(Job(*parts, _facts(patching), options, measured=lambda _: patched))
+
+
+def _reference(settings: PatchingSettings) -> FoundModel:
+    """The run that is done again, after the checks that need nothing else."""
+    if settings.reference is None:
+        raise UserError("no reference: say whose attention is used, e.g. --reference runs/mine")
+    if settings.reference_patching is None:
+        raise UserError("no reference_patching: say of which step, e.g. --reference_patching 500, or 0 for untrained")
+    found = find_record(settings.reference)
+    for key, what in {"n_individuals_finetune": "a fine-tuning", "start_patching": "patched itself"}.items():
+        if key in found.config:
+            raise UserError(f"{settings.reference} is {what}; a reference is a run of run_pretrain.py")
+    if not 0 <= settings.start_patching < found.config["max_steps"]:
+        raise UserError(
+            f"start_patching is {settings.start_patching}; it must be from 0 to below max_steps "
+            f"{found.config['max_steps']} of {settings.reference}"
+        )
+    return found
+
+
+def _inherited(config: dict) -> dict:
+    """The reference's settings, without where it was written and shared and when it was saved."""
+    from training.run_directory import FREE
+
+    return {key: value for key, value in config.items() if key not in FREE - _CADENCE}
+
+
+def _people(found: FoundModel, reference: str, settings: DatasetSettings) -> Source:
+    from hub_cards.datasets import find_dataset
+
+    if found.dataset and settings.dataset:
+        raise UserError(f"{reference} brings the people it was trained on; leave out --dataset")
+    if not found.dataset and not settings.dataset:
+        raise UserError(f"{reference} comes without the people it was trained on; name them: --dataset data/mine")
+    place = (settings.dataset, settings.dataset_name, settings.dataset_revision)
+    return Source.load(found.dataset or find_dataset(*place))
+
+
+def _check_same(settings: list, config: dict, reference: str, training: TrainingSettings) -> None:
+    """Whether all that decides about batches and updates is as in the reference."""
+    from training.run_directory import batch_size, changed
+    from training.start import n_processes
+
+    given = {key: value for item in settings for key, value in asdict(item).items() if key in config.keys() - _MEASURED}
+    for key in changed(given, config):
+        raise UserError(
+            f"{key} is {given[key]}, but {reference} has {config[key]}; a patched run differs from its reference in "
+            "attention alone"
+        )
+    now, then = training.batch_size(n_processes()), batch_size(config, config[ENVIRONMENT_KEY]["n_processes"])
+    if now != then:
+        raise UserError(
+            f"{n_processes()} process(es) make batches of {now}, but {reference} has {then}; "
+            "change per_device_train_batch_size or gradient_accumulation_steps"
+        )
+
+
+def _model(reference: str, step: int, settings: ModelSettings, tokenizer, max_length: int, seed: int):
+    """The reference as it was at a step; at step 0, as every run with its seed begins."""
+    if step == 0:
+        return build_model(settings, tokenizer, max_length, seed)
+    found = find_step(reference, step)
+    model, its_tokenizer = found.load()
+    expected = build_config(settings, tokenizer)
+    for name in _SIZES:
+        has, wanted = (getattr(config, name, None) for config in (model.config, expected))
+        if has != wanted:
+            raise UserError(f"{found.path} is of another architecture: {name} is {has}, its config.yaml makes {wanted}")
+    if its_tokenizer.get_vocab() != tokenizer.get_vocab():
+        raise UserError(f"{found.path} has another tokenizer than the one made from its people")
+    return model
+
+
+def _facts(settings: PatchingSettings) -> dict[str, str | None]:
+    """Whose attention it is, wherever the reference lies when the run is resumed."""
+    step = settings.reference_patching
+    facts = find_step(settings.reference, step).facts() if step else {"base_model_sha256": None}
+    return {"reference_sha256": facts["base_model_sha256"]}
+
+
+def _progress(found: FoundModel, step: int):
+    """How far the reference had come at a step."""
+    from analysis.runs import load_run
+    from training.checkpoints import Progress
+
+    if step == 0:
+        return Progress()
+    record = next(record for record in load_run(found.path).records if record["step"] == step)
+    return Progress(step, record["tokens"], record["biographies"])
+
+
+def _objective(patched):
+    from modeling.loss import TokenLoss
+
+    return TokenLoss(patched)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

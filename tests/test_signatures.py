@@ -1,0 +1,190 @@
+"""Attention signatures on hand-made attention, and against a slow implementation that follows the definitions."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from evaluation.signatures import (
+    attention_and_gradients,
+    attention_measure,
+    gradients_to_names,
+    signatures,
+    value_positions,
+)
+from modeling.loss import TokenLoss
+from modeling.patching import Patched
+from modeling.presets import ModelSettings, build_model
+
+# <bos> n n n is v v . n n n in v . <padding>
+NAMES = [0, 1, 1, 1, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0]
+ATTRIBUTES = [0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 1, 0, 0]
+FIRST, SECOND = 4, 11  # where a value is predicted
+BATCH = {"name_ids": torch.tensor([NAMES]), "attribute_ids": torch.tensor([ATTRIBUTES])}
+LENGTH = len(NAMES)
+
+
+def uniform():
+    return torch.ones(LENGTH, LENGTH).tril() / torch.arange(1, LENGTH + 1)[:, None]
+
+
+def to(**targets):
+    """Uniform attention, but that of some tokens goes to one other: to(t4=3)."""
+    attention = uniform()
+    for query, key in targets.items():
+        attention[int(query[1:])] = functional.one_hot(torch.tensor(key), LENGTH)
+    return attention
+
+
+def measured(*heads):
+    return {name: values[0] for name, values in signatures(torch.stack(heads)[None, None], BATCH).items()}
+
+
+def test_values_are_predicted_one_token_before_they_begin():
+    assert value_positions(BATCH)[0].nonzero().flatten().tolist() == [FIRST, SECOND]
+
+
+def test_uniform_attention():
+    found = measured(uniform())
+    assert found["sharpness"] == pytest.approx(1)
+    assert found["value_to_name"] == pytest.approx((3 / 5 + 6 / 12) / 2)
+    assert found["value_to_text"] == pytest.approx((2 / 5 + 4 / 12) / 2)
+    assert found["name_grouping"] == pytest.approx((2 / 4 + 2 / 11) / 2)
+
+
+def test_attention_to_the_last_name_token_is_extraction():
+    found = measured(to(t4=3, t11=10))
+    assert (found["value_to_name"], found["value_to_text"], found["sharpness"]) == (1, 0, 0)
+
+
+def test_attention_to_text_is_not():
+    found = measured(to(t4=0, t11=11))
+    assert (found["value_to_name"], found["value_to_text"], found["sharpness"]) == (0, 1, 0)
+
+
+def test_attention_to_an_earlier_value_is_neither():
+    found = measured(to(t4=3, t11=6))
+    assert (found["value_to_name"], found["value_to_text"]) == (0.5, 0)
+
+
+def test_grouping_is_from_the_last_token_of_a_name_to_its_others():
+    assert measured(to(t3=1, t10=9))["name_grouping"] == 1
+    assert measured(to(t3=3, t10=9))["name_grouping"] == 0.5  # the first one looks at itself
+    assert measured(to(t3=2, t10=1))["name_grouping"] == 0.5  # the second one at an earlier mention
+    assert measured(to(t2=1, t3=0, t10=0))["name_grouping"] == 0  # a middle name is not the last token
+
+
+def test_heads_are_averaged():
+    found = measured(to(t4=3, t11=10), to(t4=0, t11=11))
+    assert (found["value_to_name"], found["value_to_text"], found["sharpness"]) == (0.5, 0.5, 0)
+
+
+def test_a_name_of_one_token_has_nothing_to_group():
+    batch = BATCH | {"name_ids": torch.tensor([[0, 1, 0, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0]])}
+    assert signatures(to(t10=9)[None, None, None], batch)["name_grouping"] == [1]
+
+
+def slow_signatures(attention, names, attributes):
+    """One head, one occurrence after another."""
+    found = {"name_grouping": [], "value_to_name": [], "value_to_text": [], "sharpness": []}
+    n_rows, n_heads, length, _ = attention.shape
+    for row in range(n_rows):
+        name, attribute = ([*ids[row].tolist(), 0] for ids in (names, attributes))
+        for head in range(n_heads):
+            paid = attention[row, head].tolist()
+            for t in range(length):
+                if attribute[t + 1] and attribute[t + 1] != attribute[t]:
+                    found["value_to_name"].append(sum(paid[t][k] for k in range(t + 1) if name[k]))
+                    found["value_to_text"].append(sum(paid[t][k] for k in range(t + 1) if not name[k] + attribute[k]))
+                    entropy = -sum(p * math.log(p) for p in paid[t][: t + 1] if p)
+                    found["sharpness"].append(entropy / math.log(t + 1))
+                others = [k for k in range(t) if name[k] == name[t]]
+                if name[t] and name[t + 1] != name[t] and others:
+                    found["name_grouping"].append(sum(paid[t][k] for k in others))
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), n_rows=st.integers(1, 5), n_heads=st.integers(1, 3))
+def test_fast_signatures_equal_the_slow_ones(stream, seed, n_rows, n_heads):
+    probe = stream.probe("seen", n_rows)
+    length = probe["name_ids"].shape[1]
+    scores = 4 * torch.randn(2, n_rows, n_heads, length, length, generator=torch.Generator().manual_seed(seed))
+    future = torch.ones(length, length).triu(1).bool()
+    attention = scores.masked_fill(future, -torch.inf).softmax(-1)
+    found = signatures(attention, probe)
+    for layer in range(2):
+        expected = slow_signatures(attention[layer], probe["name_ids"], probe["attribute_ids"])
+        assert {key: values[layer] for key, values in found.items()} == pytest.approx(expected, rel=1e-4)
+
+
+def nano(tokenizer, seed=0):
+    return build_model(ModelSettings(preset="nano"), tokenizer, max_length=256, seed=seed)
+
+
+def slow_ratios(model, probe):
+    """From the hidden states that stock transformers gives, one token after another."""
+    states = model(input_ids=probe["input_ids"], output_hidden_states=True)
+    streams = states.hidden_states[:-1]  # the last is what leaves the last block
+    for stream in streams:
+        stream.retain_grad()
+    loss, places, names = 0, [], probe["name_ids"].nonzero().tolist()
+    for row, attributes in enumerate(probe["attribute_ids"].tolist()):
+        for t in range(len(attributes) - 1):
+            if attributes[t + 1] and attributes[t + 1] != attributes[t]:
+                loss = loss - states.logits[row, t].log_softmax(0)[probe["input_ids"][row, t + 1]]
+                places.append((row, t))
+    loss.backward()
+    norms = [[sum(s.grad[row, t].square().sum() for row, t in p).sqrt() for p in (names, places)] for s in streams]
+    return [(names / places).item() for names, places in norms]
+
+
+def test_gradients_that_reach_names_equal_those_of_stock_hidden_states(tokenizer, stream):
+    model, probe = nano(tokenizer), stream.probe("seen", 5)
+    expected = slow_ratios(nano(tokenizer), probe)
+    _, gradients = attention_and_gradients(model, probe)
+    assert gradients_to_names(gradients, probe) == pytest.approx(expected, rel=1e-4)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(block._forward_pre_hooks for block in model.transformer.h)
+
+
+def test_gradients_are_measured_of_frozen_weights_too(tokenizer, stream):
+    """As in fine-tuning of some weights."""
+    probe = stream.probe("seen", 5)
+    frozen = nano(tokenizer).requires_grad_(False)
+    ratios = [gradients_to_names(attention_and_gradients(m, probe)[1], probe) for m in (nano(tokenizer), frozen)]
+    assert ratios[0] == ratios[1]
+
+
+def test_without_attention_between_tokens_nothing_reaches_names(tokenizer, stream):
+    model, probe = nano(tokenizer), stream.probe("seen", 5)
+    for block in model.transformer.h:
+        block.attn.c_proj.weight.data.zero_()
+    _, gradients = attention_and_gradients(model, probe)
+    assert gradients_to_names(gradients, probe) == [0, 0]
+
+
+def test_what_an_evaluation_records(tokenizer, stream):
+    model = nano(tokenizer)
+    TokenLoss(model)  # as in training
+    metrics = attention_measure(stream.probe("seen", 8))(model)
+    names = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
+    assert metrics.keys() == {"name_grouping"} | {f"layer_{layer}_{name}" for layer in (1, 2) for name in names}
+    assert metrics["name_grouping"] == metrics["layer_1_name_grouping"]
+    assert all(type(value) is float and 0 <= value < 2 for value in metrics.values())
+    assert metrics["layer_1_sharpness"] == pytest.approx(1, abs=0.02)  # untrained attention is nearly uniform
+
+
+def test_a_patched_model_shows_the_attention_of_its_reference(tokenizer, stream):
+    measure, model, reference = attention_measure(stream.probe("seen", 8)), nano(tokenizer), nano(tokenizer, seed=1)
+    for block in reference.transformer.h:
+        block.attn.c_attn.weight.data *= 20
+    patched, own, of_reference = (measure(m) for m in (Patched(nano(tokenizer), reference), model, reference))
+    for key, value in patched.items():
+        if not key.endswith("gradient_to_names"):
+            assert value == of_reference[key]
+    assert patched["layer_2_sharpness"] != pytest.approx(own["layer_2_sharpness"], rel=1e-3)
+    assert 0 < patched["layer_1_gradient_to_names"] < 2
