@@ -72,30 +72,31 @@ def end_points(groups: Groups) -> Points:
     }
 
 
-def frontier(methods: Points, reference: Points | None = None):
+def frontier(methods: Points, curves: Mapping[str, Points] | None = None):
     """Old knowledge kept against new knowledge won, at the end; mean and 95% interval over seeds.
 
     Args:
         methods: name: (new accuracy, old accuracy) of each seed.
-        reference: the same for points of a curve, in its order, if there is one: the paper's replay by weight.
+        curves: by name, the same for points of a curve, in their order, e.g. replay by weight; means alone.
     """
     figure, axes = plt.subplots(figsize=(9, 6.4), layout="constrained")
-    if reference:
-        means = {name: np.mean(points, axis=0) for name, points in reference.items()}
-        axes.plot(
-            *zip(*means.values(), strict=True), color="grey", marker=".", linewidth=1.8, label="replay, by weight"
-        )
-        for name, place in means.items():
-            axes.annotate(name, place, xytext=(-6, -2), textcoords="offset points", ha="right", va="top",
-                          fontsize="small", color="grey")  # fmt: skip
+    for line, (label, points_of) in zip(("-", "--", ":"), (curves or {}).items(), strict=False):
+        _curve(axes, label, {name: np.mean(points, axis=0) for name, points in points_of.items()}, line)
     for number, (name, points) in enumerate(methods.items()):
         (new, *new_ends), (old, *old_ends) = (mean_interval(values) for values in zip(*points, strict=True))
         spread = [[[new - new_ends[0]], [new_ends[1] - new]], [[old - old_ends[0]], [old_ends[1] - old]]]
         color = COLORS[number % len(COLORS)]
         axes.errorbar(new, old, xerr=spread[0], yerr=spread[1], color=color, marker=_MARKERS[number % len(_MARKERS)],
                       markersize=7, linewidth=1, linestyle="none", label=name)  # fmt: skip
-    axes.set(xlabel="accuracy on new people", ylabel="accuracy on old people", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set(xlabel="accuracy on new people", ylabel="accuracy on old people", xlim=(-0.07, 1.02), ylim=(-0.02, 1.02))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize="small")
     return figure
+
+
+def _curve(axes, label: str, means: Mapping[str, np.ndarray], line: str) -> None:
+    axes.plot(*zip(*means.values(), strict=True), color="grey", marker=".", linewidth=1.8, linestyle=line, label=label)
+    for name, place in means.items():
+        axes.annotate(name, place, xytext=(-6, -2), textcoords="offset points", ha="right", va="top",
+                      fontsize="small", color="grey")  # fmt: skip

@@ -57,8 +57,8 @@ def test_trade_off_goes_from_the_start_to_the_end(tmp_path):
 
 def test_the_frontier_has_a_point_for_each_method_and_a_curve_for_replay():
     points = {"lora": [(0.9, 0.3), (0.8, 0.4), (1.0, 0.2)], "other": [(0.5, 0.5), (0.5, 0.6), (0.5, 0.7)]}
-    (axes,) = frontier(points, {"none": [(0.9, 0.1)], "1/2": [(0.7, 0.6), (0.5, 0.4)]}).axes
-    assert lines(axes)["replay, by weight"] == (pytest.approx([0.9, 0.6]), pytest.approx([0.1, 0.5]))
+    (axes,) = frontier(points, {"replay": {"none": [(0.9, 0.1)], "1/2": [(0.7, 0.6), (0.5, 0.4)]}}).axes
+    assert lines(axes)["replay"] == (pytest.approx([0.9, 0.6]), pytest.approx([0.1, 0.5]))
     lora = next(box for box in axes.containers if box.get_label() == "lora")
     assert [line.get_xydata().tolist() for line in lora.lines[:1]] == [[[pytest.approx(0.9), pytest.approx(0.3)]]]
     across = lora.lines[2][0].get_segments()[0]

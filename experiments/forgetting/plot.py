@@ -25,6 +25,7 @@ METHODS = {
     "few": "64 old people, all along",
     "muon": "Muon",
 }
+BETWEEN = "weights, 70% of the way"  # chosen before the runs
 Point = tuple[float, float]  # accuracy on new people, accuracy on old people
 
 
@@ -33,16 +34,27 @@ def main(folder: Path) -> None:
     results, reference = load_results(folder), load_results(ROOT / "experiments" / "finetuning")
     replay = {text: by_seed(_of(reference, _variant(weight)), point) for weight, text in WEIGHTS.items()}
     methods = {text: by_seed(_of(results, variant), point) for variant, text in METHODS.items()}
-    methods |= between(_of(reference, PLAIN))
-    shown = {name: list(points.values()) for name, points in methods.items()}
-    save(frontier(shown, {name: list(points.values()) for name, points in replay.items()}),
+    weights = between(_of(reference, PLAIN))
+    lines = {"replay, by weight": replay, "between old and new weights, by share": weights}
+    save(frontier(_values(methods), {label: _values(points) for label, points in lines.items()}),
          folder / "results" / "frontier.png")  # fmt: skip
-    curves = {r.seed: [_before(r.run), *(points[r.seed] for points in replay.values())] for r in _of(reference, PLAIN)}
-    gains = {name: beyond_replay(points, curves) for name, points in methods.items()}
-    (folder / "results" / "table.md").write_text(table(methods | {f"replay, weight {k}": v for k, v in replay.items()},
-                                                       gains) + "\n", encoding="utf-8")  # fmt: skip
-    write_claims(folder, [_claim(name, values) for name, values in gains.items()])
+    methods |= {f"weights, {share} of the way": points for share, points in weights.items()}
+    before = {r.seed: _trajectory(r.run)[0] for r in _of(reference, PLAIN)}
+    curves = {seed: [start, *(points[seed] for points in replay.values())] for seed, start in before.items()}
+    gains = {name: beyond(points, curves) for name, points in methods.items()}
+    stopped = {r.seed: _trajectory(r.run) for r in _of(reference, PLAIN)}
+    without_replay = {name: beyond(points, stopped) for name, points in methods.items()}
+    every = methods | {f"replay, weight {weight}": points for weight, points in replay.items()}
+    (folder / "results" / "table.md").write_text(table(every, gains, without_replay) + "\n", encoding="utf-8")
+    claimed = [_claim(name, gains[name]) for name in (*METHODS.values(), BETWEEN)]
+    write_claims(folder, [*claimed, claim_above(
+        "without-old-data", "self-distillation, without old data: more of the old is kept than by plain fine-tuning "
+        "that is stopped at the same new accuracy", without_replay["self-distillation"])])  # fmt: skip
     print((folder / "results" / "table.md").read_text(encoding="utf-8"))
+
+
+def _values(points: dict[str, dict[int, Point]]) -> dict[str, list[Point]]:
+    return {name: list(of_seeds.values()) for name, of_seeds in points.items()}
 
 
 def _variant(weight: float) -> str:
@@ -58,9 +70,10 @@ def point(result: Result) -> Point:
     return _accuracies(result.run)
 
 
-def _before(run: Run) -> Point:
-    new, old = (run.curve(f"{group}_attribute_accuracy")[1][0] for group in ("new", "seen"))
-    return float(new), float(old)
+def _trajectory(run: Run) -> list[Point]:
+    """Over fine-tuning, from the model before it."""
+    new, old = (run.curve(f"{group}_attribute_accuracy")[1].tolist() for group in ("new", "seen"))
+    return list(zip(new, old, strict=True))
 
 
 def _accuracies(run: Run) -> Point:
@@ -68,23 +81,22 @@ def _accuracies(run: Run) -> Point:
 
 
 def between(plain: list[Result]) -> dict[str, dict[int, Point]]:
-    """Models between the old weights and those of plain fine-tuning."""
+    """Models between the old weights and those of plain fine-tuning, by their share of the way."""
     found: dict[str, dict[int, Point]] = {}
     for result in plain:
         for row in result.run.interpolation:
-            name = f"weights, {row['share']:.0%} of the way"
             accuracies = (row["new_attribute_accuracy"], row["seen_attribute_accuracy"])
-            found.setdefault(name, {})[result.seed] = accuracies
+            found.setdefault(f"{row['share']:.0%}", {})[result.seed] = accuracies
     return found
 
 
-def beyond_replay(points: dict[int, Point], curves: dict[int, list[Point]]) -> dict[int, float]:
-    """Old accuracy above that of replay at the same new accuracy and seed, in points.
+def beyond(points: dict[int, Point], curves: dict[int, list[Point]]) -> dict[int, float]:
+    """Old accuracy above that of a reference at the same new accuracy and seed, in points.
 
     Args:
         points: of a method, by seed.
-        curves: replay's points by seed, and the model before fine-tuning; between them, linearly, but never below what
-            a point with more new accuracy keeps.
+        curves: the reference's points by seed, with the model before fine-tuning; between them, linearly, but never
+            below what a point with more new accuracy keeps.
     """
     gains = {}
     for seed, (new, old) in points.items():
@@ -94,13 +106,15 @@ def beyond_replay(points: dict[int, Point], curves: dict[int, list[Point]]) -> d
     return gains
 
 
-def table(methods: dict[str, dict[int, Point]], gains: dict[str, dict[int, float]]) -> str:
-    """Mean and 95% interval over seeds."""
-    rows = ["| method | new people | old people | old, beyond replay at the same new (points) |", "|---|---|---|---|"]
+def table(methods: dict[str, dict[int, Point]], *gains: dict[str, dict[int, float]]) -> str:
+    """Mean and 95% interval over seeds; gains over replay and over plain fine-tuning."""
+    columns = ("method", "new people", "old people", "old, beyond replay at the same new (points)",
+               "beyond plain fine-tuning stopped at the same new")  # fmt: skip
+    rows = [f"| {' | '.join(columns)} |", "|---|---|---|---|---|"]
     for name, points in methods.items():
         new, old = (interval_text(column, "{:.1%}") for column in zip(*points.values(), strict=True))
-        gain = interval_text(list(gains[name].values()), "{:.1f}") if name in gains else "–"
-        rows.append(f"| {name} | {new} | {old} | {gain} |")
+        gained = [interval_text(list(gain[name].values()), "{:.1f}") if name in gain else "–" for gain in gains]
+        rows.append(f"| {' | '.join((name, new, old, *gained))} |")
     return "\n".join(rows)
 
 
