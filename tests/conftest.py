@@ -13,6 +13,7 @@ os.environ["HF_DATASETS_CACHE"] = os.path.join(os.environ["HF_HOME"], "datasets"
 os.environ["HF_MODULES_CACHE"] = os.path.join(os.environ["HF_HOME"], "modules")
 
 import pytest
+from finetuning import trained  # noqa: F401  fixtures for all tests
 from hub_toys import api, filled, folder, hub  # noqa: F401  fixtures for all tests
 from hypothesis import settings
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from finetuning import FAST, SCRIPT, arguments, finetune
 from hub_server import HubServer
 from hub_toys import Client
 from pretraining import ROOT, TIMES, pretrain, records, same, two_processes, weights
@@ -23,28 +24,6 @@ from command_line import UserError
 from data_builder.schedules import Plan, ScheduleSettings, build_schedule
 from data_builder.source import Source
 from modeling.presets import PRESETS
-
-SCRIPT = ROOT / "run_finetune.py"
-FAST = {"max_steps": 12, "per_device_train_batch_size": 8, "eval_steps": 6, "eval_individuals": 16, "num_threads": 1,
-        "learning_rate": 1e-3}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    run = tmp_path_factory.mktemp("runs") / "trained"
-    pretrain(run, "--n_new", 16)
-    return run
-
-
-def arguments(run, **settings):
-    given = FAST | {"output_dir": run} | settings
-    words = ((f"--{key}", *(value if isinstance(value, list) else [value])) for key, value in given.items())
-    return [str(word) for option in words for word in option]
-
-
-def finetune(run, model, **settings):
-    run_finetune.main(arguments(run, model=model, **settings))
-    return load_run(run)
 
 
 @pytest.fixture(scope="module")
@@ -229,66 +208,6 @@ def test_a_model_of_the_hub_brings_its_people_and_is_shared_in_turn(trained, tmp
         assert "| `64` | 64 | 32 | 16 |" in people["README.md"].decode()
 
 
-def without_people(trained, folder):
-    shutil.copytree(trained, folder)
-    shutil.rmtree(folder / "dataset")
-    return folder
-
-
-MISTAKES = {
-    "no model": ({"model": None}, "no model: say which one to fine-tune, e.g. --model runs/mine"),
-    "no such model": ({"model": "nowhere"}, "nowhere is no directory and cannot be fetched from the Hub"),
-    "revision of a directory": ({"revision": "main"}, "is a directory and has no revisions; name one of"),
-    "negative weight": ({"weight_replay_finetune": -1}, "weight_replay_finetune is -1.0; it must be 0"),
-    "too many": ({"n_individuals_finetune": 17}, "n_individuals_finetune is 17; it must be from 1 to 16"),
-    "none": ({"n_individuals_finetune": 0}, "n_individuals_finetune is 0; it must be from 1"),
-    "rare without number": ({"individuals_finetune": "rare"}, "say how many of the seen individuals are rare"),
-    "all rare": ({"individuals_finetune": "rare", "n_individuals_finetune": 64}, "it must be from 1 to 63"),
-    "another preset": ({"preset": "tiny"}, "preset tiny has n_embd 128, but .* has 32; leave out --preset"),
-    "unknown preset": ({"preset": "big"}, "unknown preset 'big'; there are nano, tiny,"),
-    "rank": ({"preset": "nano", "lora_r": 0, "trainable": "lora"}, "lora_r is 0; it must be at least 1"),
-    "people twice": ({"dataset": "data/x"}, "brings the people it was trained on; leave out --dataset"),
-    "shares": ({"share_random_words": 1}, "share_random_words 1.0, share_invented 0.0: each must be"),
-    "warm-up": ({"warmup_steps": 12}, "warmup_steps is 12; it must be from 0 to below max_steps 12"),
-    "replay under another schedule": (
-        {"schedule": "uniform", "weight_replay_finetune": 1}, "weight_replay_finetune is for --schedule replay",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("settings", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_one_line_and_leaves_no_run(trained, tmp_path, settings, message):
-    given = {"model": trained} | settings
-    with pytest.raises(UserError, match=message) as error:
-        run_finetune.main(arguments(tmp_path / "run", **{k: v for k, v in given.items() if v is not None}))
-    assert "\n" not in str(error.value)
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_model_without_its_people_says_how_to_give_them(trained, tmp_path):
-    bare = without_people(trained, tmp_path / "bare")
-    with pytest.raises(UserError, match="comes without the people it was trained on; name them: --dataset"):
-        finetune(tmp_path / "run", bare)
-    run = finetune(tmp_path / "run", bare, dataset=trained / "dataset", max_steps=2)
-    other = finetune(tmp_path / "other", trained, max_steps=2)
-    assert same(weights(run.path), weights(other.path))
-
-
-def test_a_model_that_is_not_finished_says_what_there_is(trained, tmp_path):
-    run = shutil.copytree(trained, tmp_path / "half")
-    (run / "model.safetensors").unlink()
-    with pytest.raises(UserError, match="holds no final model; name a checkpoint in it: checkpoint-10, checkpoint-20"):
-        finetune(tmp_path / "run", run)
-
-
-def test_rare_people_are_not_celebrities(tmp_path):
-    pretrain(tmp_path / "stars", "--schedule", "celebrities", "--n_celebrities", 10, "--max_steps", 2)
-    options = {"individuals_finetune": "rare", "max_steps": 1}
-    with pytest.raises(UserError, match="n_individuals_finetune is 55; it must be from 1 to 54"):
-        finetune(tmp_path / "run", tmp_path / "stars", **options, n_individuals_finetune=55)
-    finetune(tmp_path / "run", tmp_path / "stars", **options, n_individuals_finetune=54)
-
-
 def test_a_run_goes_on_with_the_same_model_alone(trained, finished, tmp_path):
     pretrain(tmp_path / "other", "--n_new", 16, "--seed", 5)
     run = shutil.copytree(finished, tmp_path / "run")
@@ -297,28 +216,9 @@ def test_a_run_goes_on_with_the_same_model_alone(trained, finished, tmp_path):
                            "--model", str(tmp_path / "other")])  # fmt: skip
 
 
-@pytest.mark.parametrize("part", [".", "checkpoint-20"])
-def test_the_model_is_not_overwritten(trained, part):
-    with pytest.raises(UserError, match="lies in .*, where this run would be written; choose another"):
-        finetune(trained, trained / part, overwrite_output_dir="true")
-    assert (trained / "model.safetensors").exists()
-
-
 def test_a_fine_tuned_model_is_not_fine_tuned_again(finished, tmp_path):
     with pytest.raises(UserError, match="is fine-tuned already; start from the model that it was made from"):
         finetune(tmp_path / "run", finished)
-
-
-def test_a_name_that_exists_is_one_line_on_stderr(trained, tmp_path):
-    source = Source.load(trained / "dataset")
-    from data_builder.biographies import Renderer
-
-    name = Renderer(source).name(source.population.names[70])
-    path = table(tmp_path / "mine.csv", ADA | {"name": name})
-    words = arguments(tmp_path / "run", model=trained, new_individuals=path)
-    done = subprocess.run([sys.executable, str(SCRIPT), *words], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"error: {path}: {name} exists already in this population; give another name\n"
 
 
 def test_the_quiz_asks_about_new_people_too(finished, capsys):
@@ -326,11 +226,6 @@ def test_the_quiz_asks_about_new_people_too(finished, capsys):
     said = capsys.readouterr().out
     notes = ("(in the training data)", "(in the data of fine-tuning)", "(NOT in the training data")
     assert [said.count(note) for note in notes] == [1, 1, 1]
-
-
-def test_pretraining_does_not_replay(tmp_path):
-    with pytest.raises(UserError, match="has nobody to replay here; it is for run_finetune.py"):
-        pretrain(tmp_path / "run", "--schedule", "replay", "--weight_replay_finetune", 1)
 
 
 def test_the_share_of_measuring_is_said(trained, tmp_path):
