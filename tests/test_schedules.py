@@ -29,6 +29,7 @@ IN_PROPORTION = {
     "sequential": lambda i, step: (0, 12, 25, 37, 50)[step // 5 % 4] < i <= (12, 25, 37, 50)[step // 5 % 4],
     "gradual": lambda i, step: step >= 10 or i <= round(10 * 5 ** (step / 10)),
     "adaptive": lambda i, step: step >= 17 or i <= 10,
+    "replay": lambda i, step: 1,  # with nobody to replay; test_replay.py has the rest
 }
 names = pytest.mark.parametrize("name", SCHEDULES)
 
@@ -230,7 +231,7 @@ def test_the_step_does_not_matter_where_nothing_changes():
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("powerlaw", {}, "unknown schedule 'powerlaw'; the nearest is 'power_law', all are uniform, power_law, .*ve$"),
+        ("powerlaw", {}, "unknown schedule 'powerlaw'; the nearest is 'power_law', all are uniform, power_law, .*ay$"),
         ("power_law", {"alpha": -0.1}, "alpha is -0.1; it must be 0 or more"),
         ("power_law", {"alpha": float("nan")}, "alpha is nan"),
         ("celebrities", {"n_celebrities": 51}, "n_celebrities is 51; it must be from 1 to 50, the population"),
