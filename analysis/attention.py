@@ -23,7 +23,7 @@ def signature_figure(runs: list[Run]):
     Args:
         runs: of one setting; means over them, and their range shaded.
     """
-    figure, panels = plt.subplots(2, 3, figsize=(12, 6.6), layout="constrained")
+    figure, panels = plt.subplots(2, 3, figsize=(12, 7.4), layout="constrained")
     loss, *others = panels.ravel()
     band(loss, runs, "seen_attribute_loss", color=_KINDS["text"])
     mark_baseline(loss, baseline(runs[0]))

@@ -7,6 +7,9 @@ is within TOLERANCE of the no-knowledge baseline:
 - it **ends** where the loss goes below (1 - TOLERANCE) x baseline for the last time, that is, for good.
 
 Between two evaluations the loss is interpolated linearly.
+
+How flat it is, its `slowdown`, is told by how much longer the loss stays there than it takes for an equal descent
+right after it.
 """
 
 from dataclasses import dataclass
@@ -42,6 +45,18 @@ def find_phases(steps: np.ndarray, losses: np.ndarray, baseline: float, toleranc
     start = _crossings(steps, losses, upper)[:1]
     end = _crossings(steps, losses, lower)[-1:] if losses[-1] < lower else []
     return Phases(start[0] if start else None, end[0] if end else None)
+
+
+def slowdown(steps: np.ndarray, losses: np.ndarray, baseline: float, tolerance: float = TOLERANCE) -> float | None:
+    """Length of the plateau / steps in which the loss then comes down by as much once more; 1 is no plateau at all.
+
+    Arguments are those of `find_phases`; None if the run did not come that far.
+    """
+    phases = find_phases(steps, losses, baseline, tolerance)
+    after = _crossings(steps, losses, (1 - 3 * tolerance) * baseline)[-1:]
+    if phases.plateau_length is None or not after or losses[-1] >= (1 - 3 * tolerance) * baseline:
+        return None
+    return phases.plateau_length / (after[0] - phases.plateau_end)
 
 
 def _crossings(steps: np.ndarray, losses: np.ndarray, level: float) -> list[float]:

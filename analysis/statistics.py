@@ -15,7 +15,12 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
-def interval_text(values: Sequence[float], form: str) -> str:
-    """Mean and interval in words: `64.3% (60.1% to 68.5%)`; the mean alone for a single value."""
+def interval_text(values: Sequence[float | None], form: str) -> str:
+    """Mean and interval in words: `64.3% (60.1% to 68.5%)`; the mean alone for a single value.
+
+    None is what a run did not come to, such as the end of its plateau: `1 of 3 not reached`.
+    """
+    if None in values:
+        return f"{values.count(None)} of {len(values)} not reached"
     mean, low, high = mean_interval(values)
     return form.format(mean) if np.isnan(low) else f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"

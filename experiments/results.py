@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.runs import REPORTS, Run
-from analysis.statistics import mean_interval
+from analysis.statistics import interval_text, mean_interval
 from command_line import UserError
 from training.run_directory import replace_text
 
@@ -79,6 +79,25 @@ def by_seed(results: Iterable[Result], measure: Callable[[Result], float]) -> di
 def differences(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
     """a - b for each seed that both have."""
     return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
+
+
+def interval_table(
+    corner: str,
+    groups: Mapping[str, list[Result]],
+    columns: Mapping[str, tuple[Callable[[Result], float | None], str]],
+) -> str:
+    """A row for each group of results, as Markdown: means and 95% intervals over seeds.
+
+    Args:
+        corner: what the groups are.
+        groups: by label.
+        columns: by label, a number of each result and how it is written, e.g. `{:.1f}%`.
+    """
+    rows = [f"| {corner} | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for label, group in groups.items():
+        cells = (interval_text([measure(result) for result in group], form) for measure, form in columns.values())
+        rows.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
 
 
 def verdict(low: float, high: float, expected: str = "positive") -> bool | None:

@@ -9,8 +9,7 @@ from analysis.drawing import save
 from analysis.finetuning import finetuning_curves, trade_off
 from analysis.hallucination import hallucination_figure
 from analysis.runs import last
-from analysis.statistics import interval_text
-from experiments.results import Result, by_seed, claim_above, differences, load_results, write_claims
+from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
 
 PLAIN = "new-n_individuals_finetune=256"
 NEW = {f"new-n_individuals_finetune={n}": f"{n} new people" for n in (64, 128, 256, 512)}
@@ -42,12 +41,9 @@ def table(results: list[Result]) -> str:
         "old, lowest in the first 32 steps": _lowest, "old, step 100": lambda r: 100 * _at(r, "seen", 100),
         "old, end": old, "trained on, end": taught,
     }  # fmt: skip
-    rows = ["| variant | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    for variant, label in (NEW | REPLAY | {"rare": "rare seen people"}).items():
-        group = [result for result in results if result.variant == variant]
-        cells = (interval_text([measure(result) for result in group], "{:.1f}%") for measure in columns.values())
-        rows.append(f"| {label} | " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+    labels = NEW | REPLAY | {"rare": "rare seen people"}
+    groups = {label: [r for r in results if r.variant == variant] for variant, label in labels.items()}
+    return interval_table("variant", groups, {name: (measure, "{:.1f}%") for name, measure in columns.items()})
 
 
 def claims(results: list[Result]) -> list[dict]:

@@ -10,8 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import Groups, band, save, steps_on_a_log_scale, style
 from analysis.runs import last
-from analysis.statistics import interval_text, mean_interval
-from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
+from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
 
 LABELS = {
     "new-128": "128 new pairs",
@@ -56,12 +55,8 @@ def table(results: list[Result]) -> str:
     columns = {
         "old, before": lambda r: 100 * _at(r, "old", 0), "old, lowest": lowest, "old, end": old, "new, end": new,
     }  # fmt: skip
-    rows = ["| fine-tuned on | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    for variant, label in LABELS.items():
-        group = [result for result in results if result.variant == variant]
-        cells = (interval_text([measure(result) for result in group], "{:.1f}%") for measure in columns.values())
-        rows.append(f"| {label} | " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+    groups = {label: [r for r in results if r.variant == variant] for variant, label in LABELS.items()}
+    return interval_table("fine-tuned on", groups, {name: (measure, "{:.1f}%") for name, measure in columns.items()})
 
 
 def claims(results: list[Result]) -> list[dict]:
@@ -71,25 +66,22 @@ def claims(results: list[Result]) -> list[dict]:
         return by_seed((result for result in results if result.variant == variant), measure)
 
     return [
-        _claim("q-collapse", f"fine-tuning on 128 new pairs costs accuracy on old ones within {EARLY} steps",
-               of(PLAIN, lambda r: 100 * (_at(r, "old", 0) - _at(r, "old", EARLY)))),
-        _claim("q-early", f"more than half of what is lost at the end is lost within {EARLY} of 4,000 steps",
-               {seed: 100 * share - 50 for seed, share in of(PLAIN, _share_early).items()}, "points beyond half"),
-        _claim("q-number", "1,024 new pairs cost more of the old than 128",
-               differences(of(PLAIN, old), of("new-1024", old))),
-        _claim("r-end", "replay at weight 1/64 leaves more of the old at the end",
-               differences(of(REPLAY, old), of(PLAIN, old))),
-        _claim("r-drop", f"replay at weight 1/64 softens the first drop (lowest in {EARLY} steps)",
-               differences(of(REPLAY, _lowest_early), of(PLAIN, _lowest_early))),
-        _claim("r-recovers", "with replay, accuracy on old pairs comes back after the drop",
-               of(REPLAY, lambda r: old(r) - lowest(r))),
-        _claim("r-new", "replay at weight 1/64 costs knowledge of the new pairs at step 100; at the end all are known",
-               differences(of(PLAIN, _new_early), of(REPLAY, _new_early))),
+        claim_above("q-collapse", f"fine-tuning on 128 new pairs costs accuracy on old ones within {EARLY} steps",
+                    of(PLAIN, lambda r: 100 * (_at(r, "old", 0) - _at(r, "old", EARLY)))),
+        claim_above("q-early", f"more than half of what is lost at the end is lost within {EARLY} of 4,000 steps",
+                    {seed: 100 * share - 50 for seed, share in of(PLAIN, _share_early).items()}, "points beyond half"),
+        claim_above("q-number", "1,024 new pairs cost more of the old than 128",
+                    differences(of(PLAIN, old), of("new-1024", old))),
+        claim_above("r-end", "replay at weight 1/64 leaves more of the old at the end",
+                    differences(of(REPLAY, old), of(PLAIN, old))),
+        claim_above("r-drop", f"replay at weight 1/64 softens the first drop (lowest in {EARLY} steps)",
+                    differences(of(REPLAY, _lowest_early), of(PLAIN, _lowest_early))),
+        claim_above("r-recovers", "with replay, accuracy on old pairs comes back after the drop",
+                    of(REPLAY, lambda r: old(r) - lowest(r))),
+        claim_above("r-new",
+                    "replay at weight 1/64 costs knowledge of the new pairs at step 100; at the end all are known",
+                    differences(of(PLAIN, _new_early), of(REPLAY, _new_early))),
     ]  # fmt: skip
-
-
-def _claim(id: str, text: str, values: dict[int, float], unit: str = "points") -> dict:
-    return claim(id, text, values, unit, verdict(*mean_interval(list(values.values()))[1:]))
 
 
 def old(result: Result) -> float:

@@ -1,0 +1,137 @@
+"""Figures, table and claims of this experiment, from its results and those of experiments/finetuning."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from analysis.attention import signature_figure
+from analysis.drawing import COLORS, Groups, band, save
+from analysis.phases import Phases, find_phases
+from analysis.runs import baseline, last
+from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from experiments.sweep import ROOT
+
+LABELS = {"facts": "facts", "no_facts": "no facts: values drawn anew for each biography"}
+LAST = "layer_2"
+GROUPING, SHARPNESS = "layer_1_name_grouping", f"{LAST}_sharpness"
+EXTRACTION = f"{LAST}_value_to_name"
+GRADIENTS = ("layer_1_gradient_to_names", f"{LAST}_gradient_to_names")
+CONTROLLED = {
+    EXTRACTION: "extraction in layer 2",
+    SHARPNESS: "sharpness of layer 2 (lower is sharper)",
+    GRADIENTS[0]: "gradient to names in layer 1",
+}
+STABLE = 10  # points of attention
+
+
+def main(folder: Path) -> None:
+    """Write results/*.png, table.md and claims.json."""
+    results, tuned = load_results(folder), load_results(ROOT / "experiments" / "finetuning")
+    groups = {variant: [r for r in results if r.variant == variant] for variant in LABELS}
+    runs = {label: [result.run for result in groups[variant]] for variant, label in LABELS.items()}
+    save(signature_figure(runs["facts"]), folder / "results" / "signatures.png", dpi=100)
+    save(control(runs), folder / "results" / "control.png", dpi=100)
+    (folder / "results" / "table.md").write_text(table(groups["facts"]) + "\n", encoding="utf-8")
+    write_claims(folder, claims(groups, [result for result in tuned if result.variant == "default_grid"]))
+    print(table(groups["facts"]))
+
+
+def control(runs: Groups):
+    """Signatures where there is something to know of individuals, and where there is not; range over seeds."""
+    figure, panels = plt.subplots(1, len(CONTROLLED), figsize=(12, 4.2), layout="constrained")
+    for axes, (key, label) in zip(panels, CONTROLLED.items(), strict=True):
+        for (name, group), color, line in zip(runs.items(), (COLORS[5], COLORS[4]), ("-", "--"), strict=True):
+            band(axes, group, key, color=color, linestyle=line, label=name)
+        axes.set(xlabel="training step", ylabel=label, ylim=(0, None))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def table(results: list[Result]) -> str:
+    """Signatures at the edges of the phases, and what names hidden from values' places leave."""
+    keys = [f"layer_{layer}_{name}" for name in ("value_to_name", "name_grouping", "sharpness", "gradient_to_names")
+            for layer in (1, 2)]  # fmt: skip
+    columns = {
+        "step 0": lambda key: lambda r: at(r, key, 0), "plateau begins": lambda key: lambda r: begins(r, key),
+        "plateau ends": lambda key: lambda r: ends(r, key), "end": lambda key: lambda r: last(r.run, key),
+    }  # fmt: skip
+    rows = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for key in keys:
+        measures = {name: (measure(key), "{:.2f}") for name, measure in columns.items()}
+        rows.append(interval_table("", {key.replace("_", " "): results}, measures).split("\n")[-1])
+    return "\n".join(rows)
+
+
+def claims(groups: dict[str, list[Result]], tuned: list[Result]) -> list[dict]:
+    """The paper's Fig. 3 right, App. F and O, and what it argues but does not measure."""
+    facts, no_facts = groups["facts"], groups["no_facts"]
+
+    def of(measure: Callable[[Result], float]) -> dict[int, float]:
+        return by_seed(facts, measure)
+
+    def beyond_control(key: str) -> dict[int, float]:
+        return differences(*(by_seed(group, lambda r: last(r.run, key)) for group in (facts, no_facts)))
+
+    return [
+        claim_above("f3-low", "where the plateau begins, the last layer attends to names less than uniformly (step 0)",
+                    of(lambda r: 100 * (at(r, EXTRACTION, 0) - begins(r, EXTRACTION))), "points of attention"),
+        claim_above("f3-rises", "extraction in the last layer rises through the plateau",
+                    of(lambda r: 100 * (ends(r, EXTRACTION) - begins(r, EXTRACTION))), "points of attention"),
+        claim_above("f3-most", "more than half of its whole rise falls within the plateau",
+                    of(lambda r: 100 * _share_on_plateau(r) - 50), "points beyond half"),
+        claim_above("f3-grouping", "names are grouped in layer 1 where the plateau ends, more than at step 0",
+                    of(lambda r: 100 * (ends(r, GROUPING) - at(r, GROUPING, 0))), "points of attention",
+                    "within a few hundred steps"),
+        claim_above("f-sharpness", "attention of the last layer sharpens from the plateau's end on",
+                    of(lambda r: ends(r, SHARPNESS) - last(r.run, SHARPNESS)), "of uniform entropy"),
+        claim_above("control-extraction", "with nothing to know of individuals there is less extraction at the end",
+                    {seed: 100 * value for seed, value in beyond_control(EXTRACTION).items()}, "points of attention"),
+        *(claim_above(f"gradient-{layer}", f"the gradient to names in layer {layer} grows through the plateau (factor)",
+                      of(lambda r, key=key: ends(r, key) / begins(r, key)), "", above=1)
+          for layer, key in enumerate(GRADIENTS, 1)),
+        claim_above("gradient-after", "in layer 2 it grows after the plateau (factor)",
+                    of(lambda r: last(r.run, GRADIENTS[1]) / ends(r, GRADIENTS[1])), "", above=1),
+        claim_above("control-gradient", "with nothing to know of individuals it is smaller at the end (layer 1)",
+                    beyond_control(GRADIENTS[0]), ""),
+        claim_above("ablation", "names hidden from values' places in all layers leave less than half of the accuracy",
+                    of(lambda r: 50 - 100 * _left(r, "all")), "points beyond half"),
+        claim_above("o-stable", f"fine-tuning on new people changes extraction by less than {STABLE} points",
+                    by_seed(tuned, lambda r: STABLE - 100 * abs(_moved(r.run, EXTRACTION))), "points below 10"),
+    ]  # fmt: skip
+
+
+def phases(result: Result) -> Phases:
+    """When the plateau begins and ends."""
+    return find_phases(*result.run.curve("seen_attribute_loss"), baseline(result.run))
+
+
+def at(result: Result, key: str, step: float) -> float:
+    """A metric at a step, between two evaluations by a straight line."""
+    return float(np.interp(step, *result.run.curve(key)))
+
+
+def begins(result: Result, key: str) -> float:
+    """A metric where the plateau begins."""
+    return at(result, key, phases(result).plateau_start)
+
+
+def ends(result: Result, key: str) -> float:
+    """A metric where the plateau ends."""
+    return at(result, key, phases(result).plateau_end)
+
+
+def _share_on_plateau(result: Result) -> float:
+    begin = begins(result, EXTRACTION)
+    return (ends(result, EXTRACTION) - begin) / (last(result.run, EXTRACTION) - begin)
+
+
+def _left(result: Result, cut: str) -> float:
+    accuracy = {name: values["attribute_accuracy"] for name, values in result.run.ablation.items()}
+    return accuracy[cut] / accuracy["none"]
+
+
+def _moved(run, key: str) -> float:
+    values = run.curve(key)[1]
+    return values[-1] - values[0]
