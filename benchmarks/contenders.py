@@ -3,6 +3,7 @@
 A contender is a function of a world, a number of steps, and what is to be called after each of them.
 """
 
+import copy
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from data_builder.schedules import Plan, Uniform
 from data_builder.source import DataSettings, Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
-from modeling.loss import IGNORED_LABEL
+from evaluation.signatures import attention_measure
+from modeling.loss import IGNORED_LABEL, TokenLoss
+from modeling.patching import Patched
 from modeling.presets import ModelSettings, build_model
 from training.optimizers import build_optimizers
 from training.settings import TrainingSettings
@@ -53,8 +56,8 @@ class World:
         )
 
 
-def ours(world: World, n_steps: int, turn: Callable[[], None], optim: str = "adamw") -> None:
-    """Steps of a run, from the stream on."""
+def ours(world: World, n_steps: int, turn: Callable[[], None], optim: str = "adamw", **parts) -> None:
+    """Steps of a run, from the stream on; `parts` are of `Training`."""
     from training.loop import Training
     from training.start import begin_run
 
@@ -62,7 +65,8 @@ def ours(world: World, n_steps: int, turn: Callable[[], None], optim: str = "ada
     with tempfile.TemporaryDirectory() as directory:
         run = Path(directory) / "run"
         accelerator = begin_run(run, settings, {})
-        training = Training(accelerator, world.model, world.tokenizer, world.stream, lambda model: {}, settings, run)
+        of_run = (world.model, world.tokenizer, world.stream, lambda model: {}, settings, run)
+        training = Training(accelerator, *of_run, **parts)
         for step in range(n_steps):
             training._update(step)
             turn()
@@ -71,6 +75,24 @@ def ours(world: World, n_steps: int, turn: Callable[[], None], optim: str = "ada
 def muon(world: World, n_steps: int, turn: Callable[[], None]) -> None:
     """Ours, with the optimiser of recipes/tiny.yaml."""
     ours(world, n_steps, turn, optim="muon")
+
+
+def patched(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+    """Ours, with the attention of a frozen model (run_patching.py)."""
+    reference = copy.deepcopy(world.model)
+    ours(world, n_steps, turn, objective=lambda model: TokenLoss(Patched(model, reference)))
+
+
+def measured(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+    """Ours, and after each step the attention signatures that a run measures at its evaluations."""
+    n = TrainingSettings().attention_individuals
+    measure = attention_measure(world.stream.probe("seen", n))
+
+    def measured_turn() -> None:
+        measure(world.model)
+        turn()
+
+    ours(world, n_steps, measured_turn)
 
 
 def eager(world: World, n_steps: int, turn: Callable[[], None]) -> None:
@@ -132,4 +154,6 @@ def _dataset(world: World, n_steps: int):
     return datasets.Dataset.from_dict({"input_ids": rows})
 
 
-CONTENDERS = {"ours": ours, "muon": muon, "trainer": trainer, "eager": eager}
+CONTENDERS = {
+    "ours": ours, "muon": muon, "patched": patched, "measured": measured, "trainer": trainer, "eager": eager,
+}  # fmt: skip

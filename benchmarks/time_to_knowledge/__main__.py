@@ -79,7 +79,8 @@ def main(argv: list[str]) -> None:
     for name in RATIOS:
         print(f"{name:20} {found[name]:.2f}")
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+        # A run that never comes so far; JSON has no infinity.
+        arguments.json.write_text(json.dumps(found, indent=1).replace("Infinity", "null") + "\n")
 
 
 if __name__ == "__main__":
