@@ -8,8 +8,8 @@ is within TOLERANCE of the no-knowledge baseline:
 
 Between two evaluations the loss is interpolated linearly.
 
-How flat it is, its `slowdown`, is told by how much longer the loss stays there than it takes for an equal descent
-right after it.
+How flat it is, its `slowdown`, is told by how much longer the loss stays there than it later takes for an equal
+descent.
 """
 
 from dataclasses import dataclass
@@ -48,15 +48,23 @@ def find_phases(steps: np.ndarray, losses: np.ndarray, baseline: float, toleranc
 
 
 def slowdown(steps: np.ndarray, losses: np.ndarray, baseline: float, tolerance: float = TOLERANCE) -> float | None:
-    """Length of the plateau / steps in which the loss then comes down by as much once more; 1 is no plateau at all.
+    """Length of the plateau / steps in which the loss comes down by as much where it falls fastest after it.
 
-    Arguments are those of `find_phases`; None if the run did not come that far.
+    Arguments are those of `find_phases`; None if the loss did not come down by as much once more.
     """
-    phases = find_phases(steps, losses, baseline, tolerance)
-    after = _crossings(steps, losses, (1 - 3 * tolerance) * baseline)[-1:]
-    if phases.plateau_length is None or not after or losses[-1] >= (1 - 3 * tolerance) * baseline:
+    phases, width = find_phases(steps, losses, baseline, tolerance), 2 * tolerance * baseline
+    if phases.plateau_length is None:
         return None
-    return phases.plateau_length / (after[0] - phases.plateau_end)
+    levels = np.append(losses[steps > phases.plateau_end], (1 - tolerance) * baseline)
+    times = [
+        _for_good(steps, losses, level - width) - _for_good(steps, losses, level)
+        for level in levels[levels - width > losses[-1]]
+    ]
+    return phases.plateau_length / min(times) if times else None
+
+
+def _for_good(steps: np.ndarray, losses: np.ndarray, level: float) -> float:
+    return _crossings(steps, losses, level)[-1]
 
 
 def _crossings(steps: np.ndarray, losses: np.ndarray, level: float) -> list[float]:

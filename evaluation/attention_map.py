@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     from analysis.drawing import save
 
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    save(attention_map(source, model, tokenizer, arguments.individual, arguments.sentences), _file(arguments))
+    save(attention_map(source, model, tokenizer, arguments.individual, arguments.sentences), _file(arguments), dpi=100)
     print(f"figure: {_file(arguments)}")
 
 

@@ -12,7 +12,16 @@ from scipy import stats
 import experiments.__main__ as command
 from command_line import UserError
 from experiments.claims import claims_table, is_up_to_date, update_readme
-from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
+from experiments.results import (
+    Result,
+    by_seed,
+    claim,
+    differences,
+    interval_table,
+    load_results,
+    verdict,
+    write_claims,
+)
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = sorted(path.parent for path in (ROOT / "experiments").glob("*/results"))
@@ -57,6 +66,15 @@ def test_a_claim_is_the_mean_and_students_interval():
 def test_a_claim_of_nothing_is_one_line():
     with pytest.raises(UserError, match="claim fig4: no seed has all the runs that it compares; finish the sweep"):
         claim("fig4", "text", differences({0: 1.0}, {1: 1.0}), "points", None)
+
+
+def test_a_table_has_intervals_and_says_what_was_not_reached():
+    groups = {"a": [Result("", "", seed, {}, None) for seed in (1, 3)], "b": [Result("", "", 0, {}, None)]}
+    columns = {"seed": (lambda r: r.seed, "{:.1f}%"), "inverse": (lambda r: 1 / r.seed if r.seed else None, "{:.0f}")}
+    corner, _, a, b = interval_table("what", groups, columns).split("\n")
+    assert corner == "| what | seed | inverse |"
+    assert a.startswith("| a | 2.0% (-10.7% to 14.7%) | 1 (")
+    assert b == "| b | 0.0% | 1 of 1 not reached |"
 
 
 def test_each_seed_counts_once():

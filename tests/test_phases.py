@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.figures import draw_run
-from analysis.phases import find_phases
+from analysis.phases import find_phases, slowdown
 from analysis.runs import load_run
 from command_line import UserError
 
@@ -39,6 +39,23 @@ def test_a_dip_that_does_not_last_is_not_the_end():
     steps = np.array([0, 100, 200, 300, 400, 500])
     losses = np.array([15.0, 5.0, 4.7, 5.0, 5.0, 1.0])
     assert 400 < find_phases(steps, losses, 5.0).plateau_end < 500
+
+
+def test_the_slowdown_is_exact_for_straight_lines():
+    # On the plateau 0.5 nats in 400 steps; then 100 steps of a nat, then 200 of 3: there 0.5 nats take 33 steps.
+    steps, losses = np.array([0, 100, 500, 600, 800]), np.array([15.0, 5.25, 4.75, 3.75, 0.75])
+    assert slowdown(steps, losses, 5.0) == pytest.approx(400 / (0.5 / 3 * 200))
+
+
+@given(st.floats(1.0, 10.0), st.sampled_from([5, 10, 20]))
+def test_a_loss_that_falls_evenly_has_no_slowdown(baseline, interval):
+    steps = np.arange(0, 1001, interval)
+    assert slowdown(steps, 3 * baseline * (1 - steps / 1000), baseline) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("end", [5.0, 4.6, 4.3])  # on the plateau, just after it, not yet half a nat below
+def test_there_is_no_slowdown_before_the_loss_has_fallen_as_far_again(end):
+    assert slowdown(np.array([0, 100, 500, 600]), np.array([15.0, 5.25, 5.0, end]), 5.0) is None
 
 
 def test_phases_not_reached_are_none():

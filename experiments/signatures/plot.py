@@ -88,11 +88,11 @@ def claims(groups: dict[str, list[Result]], tuned: list[Result]) -> list[dict]:
                     of(lambda r: ends(r, SHARPNESS) - last(r.run, SHARPNESS)), "of uniform entropy"),
         claim_above("control-extraction", "with nothing to know of individuals there is less extraction at the end",
                     {seed: 100 * value for seed, value in beyond_control(EXTRACTION).items()}, "points of attention"),
-        *(claim_above(f"gradient-{layer}", f"the gradient to names in layer {layer} grows through the plateau (factor)",
-                      of(lambda r, key=key: ends(r, key) / begins(r, key)), "", above=1)
+        *(claim_above(f"gradient-{layer}", f"the gradient to names in layer {layer} grows through the plateau",
+                      of(lambda r, key=key: np.log2(ends(r, key) / begins(r, key))), "doublings")
           for layer, key in enumerate(GRADIENTS, 1)),
-        claim_above("gradient-after", "in layer 2 it grows after the plateau (factor)",
-                    of(lambda r: last(r.run, GRADIENTS[1]) / ends(r, GRADIENTS[1])), "", above=1),
+        claim_above("gradient-after", "in layer 2 it grows after the plateau",
+                    of(lambda r: np.log2(last(r.run, GRADIENTS[1]) / ends(r, GRADIENTS[1]))), "doublings"),
         claim_above("control-gradient", "with nothing to know of individuals it is smaller at the end (layer 1)",
                     beyond_control(GRADIENTS[0]), ""),
         claim_above("ablation", "names hidden from values' places in all layers leave less than half of the accuracy",
