@@ -54,15 +54,24 @@ def load_run(path: str | Path) -> Run:
     """
     path = Path(path)
     try:
-        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        config, records = read_config(path), read_records(path)
     except OSError:
         raise UserError(f"{path} is no run: it needs config.yaml and metrics.jsonl") from None
-    records = [json.loads(line) for line in lines]
     if not any("seen_attribute_loss" in record for record in records):
         raise UserError(f"{path} has no evaluation in metrics.jsonl yet")
     reports = (path / f"{name}.json" for name in REPORTS)
     return Run(path, config, records, *(json.loads(file.read_text()) if file.exists() else None for file in reports))
+
+
+def read_config(path: Path) -> dict:
+    """config.yaml of a run directory."""
+    return yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+
+
+def read_records(path: Path) -> list[dict]:
+    """The lines of metrics.jsonl of a run directory, without one that is only half written."""
+    lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def baseline(run: Run) -> float:

@@ -1,11 +1,9 @@
 """What the run directories of a sweep tell: finished or not, how far, and with which settings."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from analysis.runs import read_config, read_records
 from command_line import UserError
 from experiments.sweep import Sweep
 from manifests import checkpoints
@@ -20,6 +18,7 @@ class Progress:
     seconds: float = 0.0
     attribute_loss: float | None = None
     attribute_accuracy: float | None = None
+    predicted_seconds: float | None = None
 
     @property
     def share(self) -> float:
@@ -32,31 +31,23 @@ class Progress:
         return self.seconds / self.share if self.share else None
 
 
-def read_config(run: Path) -> dict | None:
-    """config.yaml; None if there is no run."""
-    path = run / "config.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def read_records(run: Path) -> list[dict]:
-    """The lines of metrics.jsonl, without one that is only half written."""
-    path = run / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
 def read_progress(run: Path) -> Progress:
     """Where a run stands, from its directory."""
-    config, records = read_config(run), read_records(run)
-    if config is None or not records:
+    try:
+        config, records = read_config(run), read_records(run)
+    except FileNotFoundError:
+        return Progress()
+    if not records:
         return Progress()
     measured = next((record for record in reversed(records) if "seen_attribute_loss" in record), {})
+    said = [record["predicted_seconds"] for record in records if record.get("predicted_seconds")]
     return Progress(
         step=records[-1]["step"],
         max_steps=config.get("max_steps"),
         seconds=records[-1]["seconds"],
         attribute_loss=measured.get("seen_attribute_loss"),
         attribute_accuracy=measured.get("seen_attribute_accuracy"),
+        predicted_seconds=said[-1] if said else None,
     )
 
 
@@ -86,9 +77,11 @@ def check_directories(sweep: Sweep) -> None:
         UserError: one has another value for a setting that the sweep names.
     """
     for run in sweep.runs:
+        if not (run.path / "config.yaml").exists():
+            continue
         config = read_config(run.path)
         for key, value in (run.settings | {"seed": run.seed}).items():
-            if config is not None and not _same(value, config.get(key)):
+            if not _same(value, config.get(key)):
                 raise UserError(
                     f"{run.directory} has {key} {config.get(key)}, but the sweep says {value}; "
                     "delete that directory or change the sweep's output_dir"

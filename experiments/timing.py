@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from command_line import UserError
-from experiments.directories import Progress, read_progress, read_records, state
+from experiments.directories import Progress, read_progress, state
 from experiments.launch import run_command, threads_each
 from experiments.sweep import ROOT, Sweep, SweepRun
 from training.forecast import duration
@@ -86,6 +86,5 @@ def _trial(sweep: Sweep, run: SweepRun, jobs: int) -> Progress:
 
 def _predicted(run: Path) -> float | None:
     """What a run predicts for itself; what it took, if it was too short for a prediction."""
-    records, progress = read_records(run), read_progress(run)
-    said = [record["predicted_seconds"] for record in records if record.get("predicted_seconds")]
-    return said[-1] if said else progress.seconds if progress.share >= 1 else None
+    progress = read_progress(run)
+    return progress.predicted_seconds or (progress.seconds if progress.share >= 1 else None)

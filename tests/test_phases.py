@@ -114,6 +114,13 @@ def test_curve_skips_what_was_not_recorded(run):
     assert len(steps) == len(values) == 0
 
 
+def test_a_line_that_is_still_being_written_is_left_out(run):
+    whole = load_run(run).records
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 1010, "lo')
+    assert load_run(run).records == whole
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl"])
 def test_no_run_is_one_clear_line(run, name):
     (run / name).unlink()
