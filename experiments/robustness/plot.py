@@ -1,0 +1,108 @@
+"""Figure, table and claims of this experiment, from its results and those of experiments/signatures."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from analysis.drawing import COLORS, band, save
+from analysis.phases import Phases, find_phases, slowdown
+from analysis.runs import Run, baseline, last
+from experiments.results import Result, by_seed, claim_above, interval_table, load_results, write_claims
+from experiments.sweep import ROOT
+
+LOSS, EXTRACTION = "seen_attribute_loss", "layer_2_value_to_name"
+UNCHANGED = "unchanged"
+# A panel for each thing that was changed.
+CHANGED = {
+    "learning rate": {"rate-half": "half", "rate-double": "double"},
+    "people": {"people-512": "512", "people-1536": "1,536"},
+    "weight decay": {"decay-0.01": "0.01", "decay-1": "1"},
+    "batch": {"batch-16": "16", "batch-64": "64"},
+    "width": {"width-64": "64"},
+    "optimiser": {"adamw": "AdamW"},
+    "architecture": {"hawk": "Hawk, without attention"},
+}
+USUAL = {
+    "learning rate": "0.05 / 0.005", "people": "1,024", "weight decay": "0.1", "batch": "32", "width": "128",
+    "optimiser": "Muon", "architecture": "GPT-2",
+}  # fmt: skip
+
+Groups = dict[str, list[Result]]
+
+
+def main(folder: Path) -> None:
+    """Write results/phases.png, table.md and claims.json."""
+    results = load_results(folder)
+    groups = {UNCHANGED: [r for r in load_results(ROOT / "experiments" / "signatures") if r.variant == "facts"]}
+    groups |= {variant: [r for r in results if r.variant == variant] for panel in CHANGED.values() for variant in panel}
+    save(draw(groups), folder / "results" / "phases.png", dpi=100)
+    (folder / "results" / "table.md").write_text(table(groups) + "\n", encoding="utf-8")
+    write_claims(folder, claims(groups))
+    print(table(groups))
+
+
+def draw(groups: Groups):
+    """Attribute loss divided by its baseline over training; a panel for each setting, mean and range over seeds."""
+    figure, panels = plt.subplots(2, 4, figsize=(13, 6.4), sharey=True, layout="constrained")
+    for axes, (setting, variants) in zip(panels.ravel(), CHANGED.items(), strict=False):
+        shown = {USUAL[setting]: groups[UNCHANGED]} | {label: groups[variant] for variant, label in variants.items()}
+        styles = zip(("#000000", COLORS[5], COLORS[4]), ("-", "--", "-."), strict=True)
+        for (label, results), (color, line) in zip(shown.items(), styles, strict=False):
+            band(axes, [_relative(r.run) for r in results], LOSS, color=color, linestyle=line, label=label)
+        axes.axhspan(0.95, 1.05, color="#D9D9D9", zorder=0, linewidth=0)
+        axes.set(xlabel="training step", ylim=(0, 2))
+        axes.legend(title=setting, fontsize="small", title_fontsize="small")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("attribute loss / baseline")
+    panels[-1, -1].set_visible(False)
+    return figure
+
+
+def _relative(run: Run) -> Run:
+    """The same run with its loss in units of the baseline, which depends on the number of values."""
+    records = [record | {LOSS: record[LOSS] / baseline(run)} for record in run.records if record.get(LOSS) is not None]
+    return Run(run.path, run.config, records)
+
+
+def table(groups: Groups) -> str:
+    """When the plateau begins and ends, how flat it is, extraction at its edges; means and 95% intervals over seeds."""
+    columns = {
+        "plateau begins (step)": (lambda r: _phases(r).plateau_start, "{:.0f}"),
+        "ends": (lambda r: _phases(r).plateau_end, "{:.0f}"),
+        "slowdown": (_slowdown, "{:.1f}"),
+        "accuracy at the end": (lambda r: last(r.run, "seen_attribute_accuracy"), "{:.1%}"),
+        "extraction rises on it by (points)": (_rise, "{:.0f}"),
+    }
+    return interval_table("changed", groups, columns)
+
+
+def claims(groups: Groups) -> list[dict]:
+    """The paper's App. C, a claim for each setting of which all runs came far enough, and one for attention in all."""
+    reached = {name: results for name, results in groups.items() if None not in map(_slowdown, results)}
+    rises = [by_seed(groups[name], _rise) for name in reached if name != "hawk"]
+    seeds = sorted(set.intersection(*map(set, rises)))
+    least = {seed: min(values[seed] for values in rises) for seed in seeds}
+    return [
+        *(claim_above(f"c-{name}", f"{name}: loss falls more slowly on the plateau than later (slowdown above 1)",
+                      by_seed(results, _slowdown), "times", above=1) for name, results in reached.items()),
+        claim_above("c-extraction", "extraction in the last layer rises through the plateau in all of them but Hawk",
+                    least, "points of attention, the least of them"),
+    ]  # fmt: skip
+
+
+def _phases(result: Result) -> Phases:
+    return find_phases(*result.run.curve(LOSS), baseline(result.run))
+
+
+def _slowdown(result: Result) -> float | None:
+    return slowdown(*result.run.curve(LOSS), baseline(result.run))
+
+
+def _rise(result: Result) -> float | None:
+    """None without a plateau's end or without attention."""
+    phases, (steps, values) = _phases(result), result.run.curve(EXTRACTION)
+    if phases.plateau_end is None or not len(steps):
+        return None
+    begin, end = np.interp((phases.plateau_start, phases.plateau_end), steps, values)
+    return float(100 * (end - begin))
