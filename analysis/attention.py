@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from analysis.drawing import band, mark_baseline, steps_on_a_log_scale
-from analysis.phases import find_phases
+from analysis.phases import phases_of
 from analysis.runs import Run, baseline
 
 _PANELS = {
@@ -56,7 +56,7 @@ def layers_of(run: Run) -> list[int]:
 
 def _mark_plateau(axes, runs: list[Run]) -> None:
     """Where it begins and ends, means over runs; nothing if one of them did not come that far."""
-    phases = [find_phases(*run.curve("seen_attribute_loss"), baseline(run)) for run in runs]
+    phases = [phases_of(run) for run in runs]
     if all(phase.plateau_end is not None for phase in phases):
         begin, end = (np.mean([getattr(p, edge) for p in phases]) for edge in ("plateau_start", "plateau_end"))
         axes.axvspan(begin, end, color="#D9D9D9", zorder=0, linewidth=0)

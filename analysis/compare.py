@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from analysis.drawing import Groups, band, mark_baseline, save, style
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
-from analysis.phases import find_phases
+from analysis.phases import phases_of
 from analysis.runs import Run, baseline, last
 from analysis.statistics import interval_text
 from command_line import ENVIRONMENT_KEY, UserError
@@ -94,7 +94,7 @@ def compare_table(groups: Groups) -> str:
 
 def plateau_end(run: Run) -> float | None:
     """The step at which a run left the plateau (docs/DEFINITIONS.md)."""
-    return find_phases(*run.curve("seen_attribute_loss"), baseline(run)).plateau_end
+    return phases_of(run).plateau_end
 
 
 def write_comparison(runs: list[Run], folder: Path) -> None:

@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from analysis.attention import layers_of, signature_figure
 from analysis.drawing import GROUP_STYLES, save, steps_on_a_log_scale
 from analysis.hallucination import hallucination_figure
-from analysis.phases import TOLERANCE, Phases, find_phases
+from analysis.phases import TOLERANCE, Phases, phases_of
 from analysis.runs import Run, baseline, load_run
 
 PHASE_NAMES = ("1 statistics", "2 plateau", "3 knowledge")
@@ -28,7 +28,7 @@ def draw_run(path: str | Path) -> Phases | None:
         UserError: not a run, or nothing evaluated yet.
     """
     run = load_run(path)
-    phases = None if run.taught else find_phases(*run.curve("seen_attribute_loss"), baseline(run))
+    phases = None if run.taught else phases_of(run)
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     save(learning_curve(run, phases), folder / "learning_curve.png", dpi=150)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.runs import Run, baseline
+
 TOLERANCE = 0.05
 
 
@@ -45,6 +47,11 @@ def find_phases(steps: np.ndarray, losses: np.ndarray, baseline: float, toleranc
     start = _crossings(steps, losses, upper)[:1]
     end = _crossings(steps, losses, lower)[-1:] if losses[-1] < lower else []
     return Phases(start[0] if start else None, end[0] if end else None)
+
+
+def phases_of(run: Run) -> Phases:
+    """The phases of a run, as far as it came."""
+    return find_phases(*run.curve("seen_attribute_loss"), baseline(run))
 
 
 def slowdown(steps: np.ndarray, losses: np.ndarray, baseline: float, tolerance: float = TOLERANCE) -> float | None:

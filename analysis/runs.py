@@ -45,6 +45,10 @@ class Run:
         steps, values = zip(*points, strict=True) if points else ((), ())
         return np.array(steps), np.array(values, dtype=float)
 
+    def at(self, key: str, step: float) -> float:
+        """`key` at a step, between two records by a straight line."""
+        return float(np.interp(step, *self.curve(key)))
+
 
 def load_run(path: str | Path) -> Run:
     """Read a run directory.

@@ -1,8 +1,9 @@
 """Stores what finished runs recorded in `results/runs.jsonl`: small enough to commit, enough to draw every figure."""
 
 import json
+from fnmatch import fnmatch
 
-from analysis.runs import load_run
+from analysis.runs import REPORTS, load_run
 from command_line import ENVIRONMENT_KEY
 from data_builder.word_lists import ATTRIBUTES
 from experiments.directories import is_finished
@@ -13,6 +14,7 @@ from training.run_directory import replace_text
 
 _DIGITS = 5
 _OF_INDIVIDUALS = ("times_drawn", "attribute_accuracy")
+_ALWAYS = ("step", "no_knowledge_baseline")
 
 
 def collect_results(sweep: Sweep) -> None:
@@ -29,7 +31,17 @@ def collect_results(sweep: Sweep) -> None:
             lines.append(stored[run.name])
     file = results_file(sweep.folder)
     file.parent.mkdir(exist_ok=True)
-    replace_text(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    replace_text(file, "".join(json.dumps(_kept(line, sweep.keep), ensure_ascii=False) + "\n" for line in lines))
+
+
+def _kept(line: dict, patterns: list[str]) -> dict:
+    """A result without the metrics and reports that the sweep does not keep."""
+
+    def matches(name: str) -> bool:
+        return name in _ALWAYS or any(fnmatch(name, pattern) for pattern in patterns)
+
+    records = {key: values for key, values in line["records"].items() if matches(key)}
+    return line | {"records": records} | {name: line.get(name) if matches(name) else None for name in REPORTS}
 
 
 def _of_run(line: dict | None, run: SweepRun) -> bool:

@@ -11,7 +11,7 @@ import yaml
 from command_line import UserError
 
 ROOT = Path(__file__).parents[1]
-_KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir")
+_KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir", "keep")
 _REQUIRED = ("recipe", "seeds", "output_dir")
 _PATHS = ("script", "recipe", "output_dir")
 # The runner itself gives these to the script.
@@ -44,13 +44,18 @@ class SweepRun:
 
 @dataclass(frozen=True)
 class Sweep:
-    """An experiment's sweep; script and recipe are relative to the project's root."""
+    """An experiment's sweep; script and recipe are relative to the project's root.
+
+    Attributes:
+        keep: patterns of the metrics and reports that go into its results.
+    """
 
     folder: Path
     script: str
     recipe: str
     output_dir: Path
     runs: list[SweepRun]
+    keep: list[str]
 
 
 def load_sweep(folder: str | Path) -> Sweep:
@@ -73,7 +78,7 @@ def load_sweep(folder: str | Path) -> Sweep:
     name, count = Counter(run.name for run in runs).most_common(1)[0]
     if count > 1:
         raise UserError(f"{file}: {count} runs are called {name}; a seed or a value stands there twice")
-    return Sweep(Path(folder), script, recipe, output_dir, runs)
+    return Sweep(Path(folder), script, recipe, output_dir, runs, _keep(content, file))
 
 
 def _read(file: Path) -> dict:
@@ -100,6 +105,13 @@ def _seeds(content: dict, file: Path) -> list[int]:
     if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
         raise UserError(f"{file}: seeds is not a list of numbers, like [0, 1, 2]")
     return seeds
+
+
+def _keep(content: dict, file: Path) -> list[str]:
+    keep = content.get("keep", ["*"])
+    if not isinstance(keep, list) or not all(isinstance(pattern, str) for pattern in keep):
+        raise UserError(f"{file}: keep is not a list of patterns, like [seen_*, individuals]")
+    return keep
 
 
 def _settings(content: dict, file: Path) -> list[tuple[str, dict, dict]]:

@@ -6,8 +6,8 @@ import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 from safetensors import safe_open
 
-from analysis.phases import TOLERANCE, find_phases
-from analysis.runs import Run, baseline
+from analysis.phases import TOLERANCE, phases_of
+from analysis.runs import Run
 from command_line import ENVIRONMENT_KEY
 from evaluation.citation import CITATION
 from hub_cards.revisions import checkpoint_branch, public_settings, sound_checkpoints
@@ -50,7 +50,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             last={"no_knowledge_baseline": last.get("no_knowledge_baseline")}
             | {k: number(last.get(k)) for k in _COUNTED},
             measured=f"up to {run.config.get('eval_individuals', MISSING)}",
-            phases=None if run.taught else find_phases(*run.curve("seen_attribute_loss"), baseline(run)),
+            phases=None if run.taught else phases_of(run),
             tolerance=TOLERANCE,
             duration=f"{last['seconds'] / 60:.1f} minutes" if "seconds" in last else MISSING,
             environment=lambda key: recorded.get(key) if recorded.get(key) is not None else MISSING,

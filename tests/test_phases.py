@@ -109,6 +109,12 @@ def test_a_figure_is_drawn_before_any_phase_is_over(run):
     assert (run / "figures" / "learning_curve.png").exists()
 
 
+def test_a_metric_is_read_between_two_records(run):
+    steps, losses = load_run(run).curve("seen_attribute_loss")
+    middle = (steps[1] + steps[2]) / 2
+    assert load_run(run).at("seen_attribute_loss", middle) == pytest.approx((losses[1] + losses[2]) / 2)
+
+
 def test_curve_skips_what_was_not_recorded(run):
     steps, values = load_run(run).curve("loss")
     assert len(steps) == len(values) == 0

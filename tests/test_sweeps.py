@@ -61,6 +61,7 @@ def test_later_settings_win_and_the_seed_is_filled_in(tmp_path):
     ("content", "message"),
     [
         ({"varians": {}}, "unknown key 'varians' in .*; the nearest known one is 'variants'"),
+        ({"keep": "seen_*"}, "keep is not a list of patterns"),
         ({"recipe": None}, "has no recipe"),
         ({"seeds": []}, "has no seeds"),
         ({"recipe": "recipes/nothing.yaml"}, "there is no recipes/nothing.yaml"),
@@ -237,6 +238,11 @@ def test_results_keep_what_figures_need(tmp_path, monkeypatch):
     assert result.run.hallucination == {"detectors": {"entropy": 0.5}}
     assert line["config"] == {"seed": 0, "environment": {"torch": "2"}}
     monkeypatch.setattr(collect, "is_finished", lambda path: False)
+    collect.collect_results(sweep(tmp_path, output_dir=str(tmp_path / "runs"), seeds=[0], keep=["opened_*", "indiv*"]))
+    (less,) = collect.read_lines(tmp_path)
+    assert less["records"] == {"step": [1, 3], "opened_at": [None, 2]}
+    assert (less["individuals"], less["hallucination"]) == (line["individuals"], None)
+    (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line) + "\n")
     collect.collect_results(mine)
     assert collect.read_lines(tmp_path) == [line]  # its directory may be on another machine
     for other in ({"settings": {"alpha": 1}}, {"seeds": [1]}, {"variants": {"b": {}}}):

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from analysis.drawing import save
 from analysis.finetuning import finetuning_curves, trade_off
 from analysis.hallucination import hallucination_figure
@@ -97,7 +95,7 @@ def taught(result: Result) -> float:
 
 
 def _at(result: Result, group: str, step: int) -> float:
-    return float(np.interp(step, *result.run.curve(f"{group}_attribute_accuracy")))
+    return result.run.at(f"{group}_attribute_accuracy", step)
 
 
 def _lowest(result: Result) -> float:

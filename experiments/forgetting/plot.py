@@ -8,7 +8,7 @@ from analysis.drawing import save
 from analysis.finetuning import frontier
 from analysis.runs import Run, last
 from analysis.statistics import interval_text
-from experiments.results import Result, by_seed, claim_above, load_results, write_claims
+from experiments.results import Result, by_seed, claim_above, load_results, markdown, write_claims
 from experiments.sweep import ROOT
 
 PLAIN = "new-n_individuals_finetune=256"
@@ -110,12 +110,12 @@ def table(methods: dict[str, dict[int, Point]], *gains: dict[str, dict[int, floa
     """Mean and 95% interval over seeds; gains over replay and over plain fine-tuning."""
     columns = ("method", "new people", "old people", "old, beyond replay at the same new (points)",
                "beyond plain fine-tuning stopped at the same new")  # fmt: skip
-    rows = [f"| {' | '.join(columns)} |", "|---|---|---|---|---|"]
+    rows = {}
     for name, points in methods.items():
         new, old = (interval_text(column, "{:.1%}") for column in zip(*points.values(), strict=True))
         gained = [interval_text(list(gain[name].values()), "{:.1f}") if name in gain else "–" for gain in gains]
-        rows.append(f"| {' | '.join((name, new, old, *gained))} |")
-    return "\n".join(rows)
+        rows[name] = [new, old, *gained]
+    return markdown(columns, rows)
 
 
 def _claim(name: str, gains: dict[int, float]) -> dict:

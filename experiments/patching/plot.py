@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from analysis.compare import plateau_end
 from analysis.drawing import band, mark_baseline, save
-from analysis.phases import find_phases
+from analysis.phases import phases_of
 from analysis.runs import baseline, last
 from analysis.statistics import mean_interval
 from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
@@ -74,7 +74,7 @@ def references(patched: Patched, own: list[Result]):
 
 def plateau(own: list[Result]) -> tuple[float, float]:
     """Where it begins and ends with the model's own attention, means over seeds."""
-    phases = [find_phases(*result.run.curve(LOSS), baseline(result.run)) for result in own]
+    phases = [phases_of(result.run) for result in own]
     return tuple(float(np.mean([getattr(p, edge) for p in phases])) for edge in ("plateau_start", "plateau_end"))
 
 
@@ -103,7 +103,7 @@ def grid(patched: Patched, own: list[Result]):
 def table(patched: Patched, own: list[Result]) -> str:
     """Plateau end, loss and accuracy at the end; means and 95% intervals over seeds."""
     columns = {
-        "plateau begins (step)": (lambda r: _phases(r).plateau_start, "{:.0f}"),
+        "plateau begins (step)": (lambda r: phases_of(r.run).plateau_start, "{:.0f}"),
         "ends": (lambda r: plateau_end(r.run), "{:.0f}"),
         "attribute loss (nats)": (lambda r: last(r.run, LOSS), "{:.2f}"),
         "attribute accuracy": (lambda r: last(r.run, ACCURACY), "{:.1%}"),
@@ -151,11 +151,7 @@ def _share(loss: dict[int, float]) -> float:
     return (loss[first] - loss[end]) / (loss[first] - loss[AFTER[-1]])
 
 
-def _phases(result: Result):
-    return find_phases(*result.run.curve(LOSS), baseline(result.run))
-
-
 def _removed(patched: list[Result], own: list[Result]) -> dict[int, float]:
     """By how much the plateau is shorter than with the model's own attention, in percent of that."""
-    lengths, whole = (by_seed(group, lambda r: _phases(r).plateau_length) for group in (patched, own))
+    lengths, whole = (by_seed(group, lambda r: phases_of(r.run).plateau_length) for group in (patched, own))
     return {seed: 100 * (1 - length / whole[seed]) for seed, length in lengths.items()}

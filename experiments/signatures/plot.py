@@ -8,9 +8,10 @@ import numpy as np
 
 from analysis.attention import signature_figure
 from analysis.drawing import COLORS, Groups, band, save
-from analysis.phases import Phases, find_phases
-from analysis.runs import baseline, last
-from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from analysis.phases import phases_of
+from analysis.runs import last
+from analysis.statistics import interval_text
+from experiments.results import Result, by_seed, claim_above, differences, load_results, markdown, write_claims
 from experiments.sweep import ROOT
 
 LABELS = {"facts": "facts", "no_facts": "no facts: values drawn anew for each biography"}
@@ -50,18 +51,20 @@ def control(runs: Groups):
 
 
 def table(results: list[Result]) -> str:
-    """Signatures at the edges of the phases, and what names hidden from values' places leave."""
+    """Signatures at the edges of the phases; means and 95% intervals over seeds."""
     keys = [f"layer_{layer}_{name}" for name in ("value_to_name", "name_grouping", "sharpness", "gradient_to_names")
             for layer in (1, 2)]  # fmt: skip
-    columns = {
-        "step 0": lambda key: lambda r: at(r, key, 0), "plateau begins": lambda key: lambda r: begins(r, key),
-        "plateau ends": lambda key: lambda r: ends(r, key), "end": lambda key: lambda r: last(r.run, key),
+    moments = {
+        "step 0": lambda r, key: r.run.at(key, 0), "plateau begins": begins, "plateau ends": ends,
+        "end": lambda r, key: last(r.run, key),
     }  # fmt: skip
-    rows = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    for key in keys:
-        measures = {name: (measure(key), "{:.2f}") for name, measure in columns.items()}
-        rows.append(interval_table("", {key.replace("_", " "): results}, measures).split("\n")[-1])
-    return "\n".join(rows)
+    rows = {
+        key.replace("_", " "): [
+            interval_text([measure(r, key) for r in results], "{:.2f}") for measure in moments.values()
+        ]
+        for key in keys
+    }
+    return markdown(["", *moments], rows)
 
 
 def claims(groups: dict[str, list[Result]], tuned: list[Result]) -> list[dict]:
@@ -76,13 +79,13 @@ def claims(groups: dict[str, list[Result]], tuned: list[Result]) -> list[dict]:
 
     return [
         claim_above("f3-low", "where the plateau begins, the last layer attends to names less than uniformly (step 0)",
-                    of(lambda r: 100 * (at(r, EXTRACTION, 0) - begins(r, EXTRACTION))), "points of attention"),
+                    of(lambda r: 100 * (r.run.at(EXTRACTION, 0) - begins(r, EXTRACTION))), "points of attention"),
         claim_above("f3-rises", "extraction in the last layer rises through the plateau",
                     of(lambda r: 100 * (ends(r, EXTRACTION) - begins(r, EXTRACTION))), "points of attention"),
         claim_above("f3-most", "more than half of its whole rise falls within the plateau",
                     of(lambda r: 100 * _share_on_plateau(r) - 50), "points beyond half"),
         claim_above("f3-grouping", "names are grouped in layer 1 where the plateau ends, more than at step 0",
-                    of(lambda r: 100 * (ends(r, GROUPING) - at(r, GROUPING, 0))), "points of attention",
+                    of(lambda r: 100 * (ends(r, GROUPING) - r.run.at(GROUPING, 0))), "points of attention",
                     "within a few hundred steps"),
         claim_above("f-sharpness", "attention of the last layer sharpens from the plateau's end on",
                     of(lambda r: ends(r, SHARPNESS) - last(r.run, SHARPNESS)), "of uniform entropy"),
@@ -102,24 +105,14 @@ def claims(groups: dict[str, list[Result]], tuned: list[Result]) -> list[dict]:
     ]  # fmt: skip
 
 
-def phases(result: Result) -> Phases:
-    """When the plateau begins and ends."""
-    return find_phases(*result.run.curve("seen_attribute_loss"), baseline(result.run))
-
-
-def at(result: Result, key: str, step: float) -> float:
-    """A metric at a step, between two evaluations by a straight line."""
-    return float(np.interp(step, *result.run.curve(key)))
-
-
 def begins(result: Result, key: str) -> float:
     """A metric where the plateau begins."""
-    return at(result, key, phases(result).plateau_start)
+    return result.run.at(key, phases_of(result.run).plateau_start)
 
 
 def ends(result: Result, key: str) -> float:
     """A metric where the plateau ends."""
-    return at(result, key, phases(result).plateau_end)
+    return result.run.at(key, phases_of(result.run).plateau_end)
 
 
 def _share_on_plateau(result: Result) -> float:

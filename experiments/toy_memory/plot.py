@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import Groups, band, save, steps_on_a_log_scale, style
@@ -109,7 +108,7 @@ def _new_early(result: Result) -> float:
 
 
 def _at(result: Result, part: str, step: int) -> float:
-    return float(np.interp(step, *result.run.curve(f"{part}_accuracy")))
+    return result.run.at(f"{part}_accuracy", step)
 
 
 def _share_early(result: Result) -> float:
