@@ -8,6 +8,8 @@ import zlib
 
 import numpy as np
 
+_GOLDEN = (5**0.5 - 1) / 2  # of all numbers, its multiples fill [0, 1) most evenly, however many there are
+
 
 def uniforms(seed: int, purpose: str, shape: tuple[int, ...], step: int = 0) -> np.ndarray:
     """Uniform numbers in [0, 1), float64, of the given shape.
@@ -17,6 +19,15 @@ def uniforms(seed: int, purpose: str, shape: tuple[int, ...], step: int = 0) -> 
     """
     words = _philox(seed, purpose, step).random_raw(int(np.prod(shape)))
     return ((words >> np.uint64(11)) * 2.0**-53).reshape(shape)
+
+
+def evenly(seed: int, purpose: str, n: int, step: int) -> np.ndarray:
+    """Numbers `n` * `step` to `n` * (`step` + 1) of a sequence that fills [0, 1) evenly, float64, shape (n,).
+
+    Each is the one before plus the golden section, from a random beginning on (a Kronecker sequence): any part of
+    [0, 1) is visited again and again after nearly the same number of draws, where `uniforms` leaves it to luck.
+    """
+    return (uniforms(seed, f"even {purpose}", (1,)) + np.arange(n * step, n * (step + 1)) * _GOLDEN) % 1.0
 
 
 def _philox(seed: int, purpose: str, step: int = 0) -> np.random.Philox:

@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from data_builder.population import Wording
-from data_builder.random import permute, uniforms
+from data_builder.random import evenly, permute, uniforms
 from data_builder.source import Source
 from data_builder.word_lists import ATTRIBUTES, NAME_LISTS
 
@@ -181,7 +181,10 @@ class BiographyStream:
 
     def _draws(self, step: int, batch_size: int) -> np.ndarray:
         """Who (column 0) and in which wording (the others), as uniform numbers."""
-        return uniforms(self.seed, "biographies", (batch_size, 1 + 2 * N_ATTRIBUTES), step)
+        draws = uniforms(self.seed, "biographies", (batch_size, 1 + 2 * N_ATTRIBUTES), step)
+        if self.schedule.plan.settings.even_draws:
+            draws[:, 0] = evenly(self.seed, "biographies", batch_size, step)
+        return draws
 
     def probe(self, group: str, size: int, members: range | None = None) -> dict[str, torch.Tensor]:
         """A fixed sample of a group's individuals, in wording held out for them.

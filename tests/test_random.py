@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from independent import is_uniform
 
-from data_builder.random import permute, uniforms
+from data_builder.random import evenly, permute, uniforms
 
 MASK = 2**64 - 1
 GOLDEN_UNIFORMS = [0.655656661073702, 0.343972602923322, 0.4249018511197177]
+GOLDEN_EVEN = [0.598380280341976, 0.216414269091871, 0.834448257841766]
 GOLDEN_PERMUTED = [60, 238, 360, 232, 822, 623, 735, 223]
 
 
@@ -33,6 +34,28 @@ def test_uniforms_are_53_bits_of_philox(seed, purpose, step):
 
 def test_first_uniforms_stay_the_same_for_ever():
     assert uniforms(7, "golden", (3,), step=5).tolist() == GOLDEN_UNIFORMS
+
+
+def test_first_even_numbers_stay_the_same_for_ever():
+    assert evenly(7, "golden", 3, step=5) == pytest.approx(GOLDEN_EVEN, abs=1e-12)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 300), st.integers(1, 40))
+def test_even_numbers_come_back_to_a_place_after_one_of_three_waits(seed, n_places, batch):
+    """The three-gap theorem (Steinhaus): a rotation comes back to an interval after one of at most three times."""
+    numbers = np.concatenate([evenly(seed, "places", batch, step) for step in range(-(-20 * n_places // batch))])
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    visits = np.flatnonzero((numbers * n_places).astype(int) == n_places // 2)
+    waits = np.diff(visits)
+    assert len(set(waits)) <= 3
+    assert waits.max(initial=0) < 4 * n_places
+
+
+def test_even_numbers_are_those_of_a_random_beginning_and_the_golden_section():
+    numbers = [*evenly(3, "places", 4, 0), *evenly(3, "places", 4, 1)]
+    assert np.diff(numbers) % 1 == pytest.approx([0.6180339887498949] * 7, abs=1e-12)
+    assert not np.isclose(numbers[0], evenly(4, "places", 4, 0)[0])
 
 
 def test_first_permuted_indices_stay_the_same_for_ever():

@@ -79,6 +79,17 @@ def test_batches_of_a_stream_hold_whom_the_schedule_draws(name, source, tokenize
     assert stream.times_drawn(STEPS, 2 * BATCH).tolist() == counts.tolist()
 
 
+@names
+def test_even_draws_leave_nothing_to_luck(name, source, tokenizer):
+    schedule = opened(schedule_of(name, range(50), even_draws=True))
+    stream = BiographyStream(source, tokenizer, schedule, seed=0)
+    expected = 2 * BATCH * sum(probabilities(name, step) for step in range(STEPS))
+    # At random, 40 draws come 6 times more or less; a change of who may be drawn costs up to a draw each time.
+    assert np.abs(stream.times_drawn(STEPS, 2 * BATCH)[:50] - expected).max() < 4
+    by_rows = np.concatenate([stream.batch(step, 2 * BATCH)["individual_ids"] for step in range(STEPS)])
+    assert np.bincount(by_rows, minlength=50).tolist() == stream.times_drawn(STEPS, 2 * BATCH)[:50].tolist()
+
+
 def test_each_individual_is_drawn_equally_often():
     drawn = Uniform(Plan(range(30, 80))).draw(0, uniforms(0, "schedule", (50_000,)))
     assert is_uniform(np.bincount(drawn - 30, minlength=50))
