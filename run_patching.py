@@ -4,6 +4,7 @@ accelerate launch run_patching.py recipes/patching_tiny.yaml --reference runs/mi
 """
 
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import command_line
 import run_pretrain
@@ -65,7 +66,7 @@ def main(argv: list[str]) -> None:
     )
     patched = Patched(model, reference)
     groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
-    options = {"objective": lambda _: _objective(patched), "progress": _progress(found, patching.start_patching)}
+    options = {"objective": partial(_objective, patched), "progress": _progress(found, patching.start_patching)}
     parts = (run, settings, source, stream, tokenizer, model, groups, training, hub)
     execute(Job(*parts, _facts(patching), options, measured=lambda _: patched))
 
@@ -159,10 +160,11 @@ def _progress(found: FoundModel, step: int):
     return Progress(step, record["tokens"], record["biographies"])
 
 
-def _objective(patched):
+def _objective(patched, _, text_weight: float):
+    """The loss of the patched model, whose trained part it gives to the loop."""
     from modeling.loss import TokenLoss
 
-    return TokenLoss(patched)
+    return TokenLoss(patched, text_weight)
 
 
 if __name__ == "__main__":

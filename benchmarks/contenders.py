@@ -80,7 +80,7 @@ def muon(world: World, n_steps: int, turn: Callable[[], None]) -> None:
 def patched(world: World, n_steps: int, turn: Callable[[], None]) -> None:
     """Ours, with the attention of a frozen model (run_patching.py)."""
     reference = copy.deepcopy(world.model)
-    ours(world, n_steps, turn, objective=lambda model: TokenLoss(Patched(model, reference)))
+    ours(world, n_steps, turn, objective=lambda model, text_weight: TokenLoss(Patched(model, reference), text_weight))
 
 
 def measured(world: World, n_steps: int, turn: Callable[[], None]) -> None:

@@ -62,15 +62,19 @@ class TokenLoss(nn.Module):
 
     A module of its own, since gradients are synchronised between processes around a module's
     forward; the model inside stays a stock one.
+
+    Args:
+        model: is trained.
+        text_weight: of tokens that are not values; a value counts 1.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, text_weight: float = 1.0):
         super().__init__()
-        self.model = model
+        self.model, self.text_weight = model, text_weight
         model.set_attn_implementation(SHORT_ATTENTION)  # is not saved with the model
 
     def forward(self, input_ids, labels, attribute_ids) -> tuple[torch.Tensor, torch.Tensor]:
-        """Two sums, over all labelled tokens and, to be watched only, over those of values.
+        """Two sums, over all labelled tokens, weighted, and, to be watched only, over those of values.
 
         Args:
             input_ids: (b, length).
@@ -84,7 +88,7 @@ class TokenLoss(nn.Module):
         for rows, hidden in _groups(self.model, input_ids, targets != IGNORED_LABEL):
             where = (rows, slice(hidden.shape[1]))
             flat = hidden.flatten(0, 1), weight, targets[where].flatten(), attributes[where].flatten() > 0
-            sums.append(torch.stack(loss(*flat)))
+            sums.append(torch.stack(loss(*flat, self.text_weight)))
         total, of_values = torch.stack(sums).sum(0)
         return total, of_values.detach()
 
@@ -96,10 +100,11 @@ class DistillingLoss(TokenLoss):
         model: is trained.
         teacher: the other model; stays as it is.
         weight: of the penalty, the Kullback-Leibler divergence KL(teacher || model) summed over tokens, in nats.
+        text_weight: of `TokenLoss`.
     """
 
-    def __init__(self, model, teacher, weight: float):
-        super().__init__(model)
+    def __init__(self, model, teacher, weight: float, text_weight: float = 1.0):
+        super().__init__(model, text_weight)
         self.teacher, self.weight = teacher.requires_grad_(False), weight
 
     def forward(self, input_ids, labels, attribute_ids):
@@ -120,12 +125,13 @@ class DistillingLoss(TokenLoss):
         return functional.kl_div(predicted, expected, reduction="sum", log_target=True)
 
 
-def _plain_loss(hidden, weight, targets, is_value) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy of the next tokens, summed over all that have a label, and over values."""
+def _plain_loss(hidden, weight, targets, is_value, text_weight) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy of the next tokens, weighted and summed over all that have a label, and summed over values."""
     kept = targets != IGNORED_LABEL
     logits = functional.linear(hidden[kept], weight).float()
     losses = functional.cross_entropy(logits, targets[kept], reduction="none")
-    return losses.sum(), losses[is_value[kept]].sum()
+    of_values = losses[is_value[kept]].sum()
+    return torch.where(is_value[kept], losses, text_weight * losses).sum(), of_values
 
 
 class _ChunkedLoss(torch.autograd.Function):
@@ -136,24 +142,25 @@ class _ChunkedLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, hidden, weight, targets, is_value):
+    def forward(ctx, hidden, weight, targets, is_value, text_weight):
         for_hidden, for_weight, losses = torch.empty_like(hidden), torch.zeros_like(weight), []
-        chunks = (tensor.split(CPU_LOGITS) for tensor in (hidden, targets, for_hidden))
-        for states, labels, for_states in zip(*chunks, strict=True):
-            learned, which = (labels != IGNORED_LABEL)[:, None], labels.clamp(min=0)[:, None]
+        counts = torch.where(is_value, 1.0, text_weight) * (targets != IGNORED_LABEL)
+        chunks = (tensor.split(CPU_LOGITS) for tensor in (hidden, targets, counts, for_hidden))
+        for states, labels, count, for_states in zip(*chunks, strict=True):
+            count, which = count[:, None], labels.clamp(min=0)[:, None]
             p = functional.linear(states, weight).float().softmax(1)
-            losses.append(-(p.gather(1, which).clamp(min=_TINY).log() * learned)[:, 0])
+            losses.append(-p.gather(1, which).clamp(min=_TINY).log()[:, 0])
             p.scatter_add_(1, which, p.new_full(which.shape, -1.0))
-            for_states.copy_((p @ weight) * learned)
-            for_weight += p.T @ (states * learned)
+            for_states.copy_((p @ weight) * count)
+            for_weight += p.T @ (states * count)
         ctx.save_for_backward(for_hidden, for_weight)
-        losses = torch.cat(losses)
+        losses = torch.cat(losses) * counts
         return losses.sum(), losses[is_value].sum()
 
     @staticmethod
     def backward(ctx, scale, _):
         for_hidden, for_weight = ctx.saved_tensors
-        return for_hidden * scale, for_weight * scale, None, None
+        return for_hidden * scale, for_weight * scale, None, None, None
 
 
 _TINY = torch.finfo(torch.float32).tiny  # a loss above 87 nats counts as 87, rather than as infinite

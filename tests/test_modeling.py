@@ -74,6 +74,26 @@ def stock_loss(model, batch):
     return model(**{key: batch[key] for key in keys}).loss
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize("text_weight", [0.0, 0.1, 1.0, 3.0])
+def test_text_counts_with_its_weight(tokenizer, stream, monkeypatch, text_weight, chunked):
+    monkeypatch.setattr(loss_module, "CPU_LOGITS", 64)
+    if not chunked:
+        monkeypatch.setattr(loss_module._ChunkedLoss, "apply", loss_module._plain_loss)
+    batch, model = stream.batch(0, 5), nano(tokenizer)
+    inputs = batch["input_ids"], batch["labels"], batch["attribute_ids"]
+    total, of_values = TokenLoss(model, text_weight)(*inputs)
+    gradients = torch.autograd.grad(total, list(model.parameters()))
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+    labels, is_value = batch["labels"][:, 1:], batch["attribute_ids"][:, 1:] > 0
+    losses = torch.nn.functional.cross_entropy(logits.mT, labels, reduction="none")  # 0 where nothing is to be learned
+    expected = losses[is_value].sum() + text_weight * losses[~is_value].sum()
+    assert total.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert of_values.item() == pytest.approx(losses[is_value].sum().item(), rel=1e-5)
+    for gradient, slow in zip(gradients, torch.autograd.grad(expected, list(model.parameters())), strict=True):
+        torch.testing.assert_close(gradient, slow, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("rows", [1, 3, 16])
 def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monkeypatch, rows):
     monkeypatch.setattr(loss_module, "CPU_ROWS", rows)

@@ -34,7 +34,8 @@ class Training:
         settings: how to train.
         run: the run's directory.
         saved: is told of each checkpoint that was written (on the main process).
-        objective: makes of the model the module whose `forward` is the loss; `TokenLoss` or a kind of it.
+        objective: makes of the model and a `text_weight` the module whose `forward` is the loss; `TokenLoss` or a kind
+            of it.
         progress: where the run begins; at step 0, unless the model was trained before.
     """
 
@@ -46,13 +47,14 @@ class Training:
     settings: TrainingSettings
     run: Path
     saved: Callable[[Path], None] = lambda checkpoint: None
-    objective: Callable[[object], torch.nn.Module] = TokenLoss
+    objective: Callable[..., torch.nn.Module] = TokenLoss
     progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self):
         optimizers = build_optimizers(self.model, self.settings)
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-        self.objective, *self.optimizers = self.accelerator.prepare(self.objective(self.model), *optimizers)
+        objective = self.objective(self.model, text_weight=self.settings.text_weight)
+        self.objective, *self.optimizers = self.accelerator.prepare(objective, *optimizers)
         n_processes = self.accelerator.num_processes
         self.micro_batch = self.settings.per_device_train_batch_size * n_processes
         self.batch_size = self.settings.batch_size(n_processes)

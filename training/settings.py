@@ -25,6 +25,7 @@ class TrainingSettings:
     adam_beta1: float = setting(0.9, "decay of AdamW's first moment")
     adam_beta2: float = setting(0.95, "decay of AdamW's second moment")
     adam_epsilon: float = setting(1e-8, "the paper leaves it open")
+    text_weight: float = setting(1.0, "weight in the loss of tokens that are not values, which count 1")
     max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; the paper leaves it open")
     mixed_precision: Literal["no", "bf16"] = setting("no", "bf16 for a GPU")
     num_threads: int | None = setting(None, "CPU threads of each process; all cores, shared out, if not given")

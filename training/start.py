@@ -38,6 +38,8 @@ def check_settings(settings: TrainingSettings) -> None:
         raise UserError(
             f"warmup_steps is {settings.warmup_steps}; it must be from 0 to below max_steps {settings.max_steps}"
         )
+    if not 0 <= settings.text_weight < float("inf"):
+        raise UserError(f"text_weight is {settings.text_weight}; it must be 0 (values alone) or more")
     if settings.evals_per_decade is not None and settings.evals_per_decade < 1:
         raise UserError(f"evals_per_decade is {settings.evals_per_decade}; it must be at least 1, or left out")
 
