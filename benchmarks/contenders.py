@@ -56,12 +56,12 @@ class World:
         )
 
 
-def ours(world: World, n_steps: int, turn: Callable[[], None], optim: str = "adamw", **parts) -> None:
-    """Steps of a run, from the stream on; `parts` are of `Training`."""
+def ours(world: World, n_steps: int, turn: Callable[[], None], more: dict | None = None, **parts) -> None:
+    """Steps of a run, from the stream on, with more settings; `parts` are of `Training`."""
     from training.loop import Training
     from training.start import begin_run
 
-    settings = world.settings(n_steps, optim=optim)
+    settings = world.settings(n_steps, **more or {})
     with tempfile.TemporaryDirectory() as directory:
         run = Path(directory) / "run"
         accelerator = begin_run(run, settings, {})
@@ -74,7 +74,12 @@ def ours(world: World, n_steps: int, turn: Callable[[], None], optim: str = "ada
 
 def muon(world: World, n_steps: int, turn: Callable[[], None]) -> None:
     """Ours, with the optimiser of recipes/tiny.yaml."""
-    ours(world, n_steps, turn, optim="muon")
+    ours(world, n_steps, turn, {"optim": "muon"})
+
+
+def bf16(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+    """Ours, in bfloat16."""
+    ours(world, n_steps, turn, {"mixed_precision": "bf16"})
 
 
 def patched(world: World, n_steps: int, turn: Callable[[], None]) -> None:
@@ -109,7 +114,12 @@ def eager(world: World, n_steps: int, turn: Callable[[], None]) -> None:
         turn()
 
 
-def trainer(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+def trainer_bf16(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+    """`transformers.Trainer`, in bfloat16."""
+    trainer(world, n_steps, turn, bf16=True)
+
+
+def trainer(world: World, n_steps: int, turn: Callable[[], None], **more) -> None:
     """`transformers.Trainer` as its users set it up on a CPU, on a dataset of token ids."""
     import transformers
 
@@ -122,7 +132,7 @@ def trainer(world: World, n_steps: int, turn: Callable[[], None]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         transformers.Trainer(
             model=world.model,
-            args=transformers.TrainingArguments(directory, **options, **_TRAINER_ON_A_CPU),
+            args=transformers.TrainingArguments(directory, **options, **_TRAINER_ON_A_CPU, **more),
             train_dataset=_dataset(world, n_steps),
             data_collator=transformers.DataCollatorForLanguageModeling(world.tokenizer, mlm=False),
             callbacks=[_Turns()],
@@ -155,5 +165,6 @@ def _dataset(world: World, n_steps: int):
 
 
 CONTENDERS = {
-    "ours": ours, "muon": muon, "patched": patched, "measured": measured, "trainer": trainer, "eager": eager,
+    "ours": ours, "muon": muon, "bf16": bf16, "patched": patched, "measured": measured, "trainer": trainer,
+    "trainer_bf16": trainer_bf16, "eager": eager,
 }  # fmt: skip

@@ -2,9 +2,9 @@
 
 python -m benchmarks.throughput [--json FILE]
 
-Beside them, what Muon, attention patching and attention signatures after each step make of it.
-Each contender has its own process, and they take turns. All train the same model with the same AdamW in float32 on the
-same batches; a token counts if it is predicted, so padding does not.
+Beside them, what Muon, bfloat16 (also of Trainer), attention patching and attention signatures after each step make of
+it. Each contender has its own process, and they take turns. All train the same model with the same AdamW in float32 on
+the same batches, if not said otherwise; a token counts if it is predicted, so padding does not.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def compare(preset: str) -> dict:
     batches = [world.stream.batch(step, world.batch_size) for step in range(steps, (ROUNDS + 1) * steps)]
     tokens = sum(int((batch["labels"][:, 1:] != IGNORED_LABEL).sum()) for batch in batches) / ROUNDS
     figures["tokens_per_second"] = tokens / statistics.median(seconds["ours"])
-    for name in ("trainer", "eager", "muon", "patched", "measured"):
+    for name in list(CONTENDERS)[1:]:
         ratios = [theirs / ours for theirs, ours in zip(seconds[name], seconds["ours"], strict=True)]
         figures[f"ratio_{name}"] = statistics.median(ratios)
         figures[f"ratio_{name}_lowest"], figures[f"ratio_{name}_highest"] = min(ratios), max(ratios)

@@ -46,9 +46,9 @@ def draw(groups: Groups):
     for number, (variant, label) in enumerate(LABELS.items()):
         band(curves, [result.run for result in groups[variant]], ACCURACY, label=label, **style(number))
         values, row = [known(result) / 100 for result in groups[variant]], len(LABELS) - number
-        mean, low, high = mean_interval(values)
-        ends.errorbar(mean, row, xerr=[[mean - low], [high - mean]], marker="o", capsize=4, color=style(number)["color"])
-        ends.plot(values, np.full(len(values), row + 0.18), "x", markersize=5, color=style(number)["color"])
+        (mean, low, high), color = mean_interval(values), style(number)["color"]
+        ends.errorbar(mean, row, xerr=[[mean - low], [high - mean]], marker="o", capsize=4, color=color)
+        ends.plot(values, np.full(len(values), row + 0.18), "x", markersize=5, color=color)
     curves.set(xlabel="training step", ylabel="attribute accuracy", ylim=(0, 1.02), xlim=(0, None))
     ends.set(xlabel="attribute accuracy at the end (mean, 95% interval; × a seed)", xlim=(0, 1.02))
     ends.set_yticks(range(len(LABELS), 0, -1), LABELS.values())
