@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.runs import Run
+from experiments.results import Result
+
 PLOT = Path(__file__).parents[1] / "experiments" / "optimizers" / "plot.py"
 
 
@@ -38,17 +41,33 @@ def test_claims_compare_what_both_have(plot):
     assert found["exponent-muon"]["value"] == pytest.approx(2)
     assert found["exponent-muon"]["holds"] is False
     assert found["exponent-adamw"]["holds"] is True
-    assert found["exponents"]["holds"] is True
-    assert found["end-512"]["value"] == 200
+    assert found["exponents-muon"]["holds"] is True
+    assert found["end-512-muon"]["value"] == 200
     assert found["muon-2048"]["value"] == pytest.approx(1)  # at least: these runs are still on their plateau
-    assert "end-2048" not in found
+    assert "end-2048-muon" not in found
 
 
 def test_a_run_on_its_plateau_bounds_what_muon_gains(plot):
     ends = {"AdamW": {n: {0: n, 1: n + 10, 2: n - 10} for n in (512, 1024)}, "Muon": {512: {0: 100, 1: 110, 2: 90}}}
     ends["Muon"][256] = {0: 50, 1: 55, 2: 45}
     found = plot.claims(ends, {"AdamW": {}, "Muon": {1024: {0: 1100, 1: 1100, 2: 1100}}})
-    (bound,) = (claim for claim in found if claim["id"] == "end-1024")
+    (bound,) = (claim for claim in found if claim["id"] == "end-1024-muon")
     assert bound["value"] == pytest.approx(1024 - 1100)
     assert bound["holds"] is False
     assert bound["claim"].endswith("(at most)")
+
+
+def test_the_rarest_quarter_is_that_of_the_least_drawn(plot):
+    people = {"times_drawn": [9, 1, 5, 3, 7, 2, 8, 4], "attribute_accuracy": [1, 0.5, 0, 0, 0, 0.25, 0.5, 0]}
+    run = Run(Path("run"), {}, [], individuals=people)
+    assert plot.known(run, 0) == pytest.approx(37.5)
+    assert plot.known(run, 3) == pytest.approx(75)
+
+
+def test_what_muon_gains_on_a_long_tail_is_compared_by_seed(plot):
+    def results(rarest, commonest):
+        people = {"times_drawn": [1, 2, 3, 4], "attribute_accuracy": [rarest, 0, 0, commonest]}
+        return [Result("run", "v", seed, {}, Run(Path("run"), {}, [], individuals=people)) for seed in (0, 1, 2)]
+
+    found = {c["id"]: c["value"] for c in plot.rare_claims({"AdamW": results(0.2, 0.5), "Muon": results(0.1, 0.9)})}
+    assert found == pytest.approx({"rare": -10, "often": 40, "rare-gain": -50})

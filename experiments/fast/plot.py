@@ -6,9 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import band, save, style
-from analysis.runs import last
+from analysis.drawing import COLORS, band, save, style
+from analysis.runs import Run, last
 from analysis.statistics import mean_interval
+from benchmarks.time_to_knowledge.__main__ import KNOWN, step_seconds
 from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
 from experiments.sweep import ROOT
 
@@ -22,13 +23,16 @@ LABELS = {
     "everybody": "everybody from the start",
     "adamw": "AdamW instead of Muon",
 }
+RACE = {"paper": "the paper's recipe", "fast": "ours"}
 Groups = dict[str, list[Result]]
 
 
 def main(folder: Path) -> None:
-    """Write results/ingredients.png, table.md and claims.json."""
+    """Write results/race.png, ingredients.png, table.md and claims.json."""
     results = load_results(folder) + load_results(ROOT / "benchmarks" / "time_to_knowledge")
     groups = {variant: [r for r in results if r.variant == variant] for variant in LABELS}
+    save(race({label: [r.run for r in results if r.variant == name] for name, label in RACE.items()}),
+         folder / "results" / "race.png")  # fmt: skip
     save(draw(groups), folder / "results" / "ingredients.png", dpi=100)
     (folder / "results" / "table.md").write_text(table(groups) + "\n", encoding="utf-8")
     write_claims(folder, claims(groups))
@@ -38,6 +42,21 @@ def main(folder: Path) -> None:
 def known(result: Result) -> float:
     """Facts that are known at the end, in percent."""
     return 100 * last(result.run, ACCURACY)
+
+
+def race(runs: dict[str, list[Run]]):
+    """What is known over training time without evaluations; a line for each seed."""
+    figure, axes = plt.subplots(figsize=(7.5, 4.4), layout="constrained")
+    for (label, group), color in zip(runs.items(), (COLORS[5], COLORS[4]), strict=True):
+        for number, run in enumerate(group):
+            steps, accuracies = run.curve(ACCURACY)
+            axes.plot(steps * step_seconds(run), accuracies, color=color, label=None if number else label)
+    axes.axhline(KNOWN, color="grey", linestyle=":", linewidth=1.2)
+    axes.set(xlabel="training time on one CPU core (s)", ylabel="attribute accuracy", xlim=(0, None), ylim=(0, 1.02))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.annotate(f"{KNOWN:.0%}", (1, KNOWN), xycoords=("axes fraction", "data"), ha="right", va="top", color="grey")
+    axes.legend(loc="lower right")
+    return figure
 
 
 def draw(groups: Groups):

@@ -1,4 +1,4 @@
-"""Figure, table and claims of this experiment, from its results and those of two other experiments."""
+"""Figures, table and claims of this experiment, from its results and those of two other experiments."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,17 +6,23 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from analysis.compare import plateau_end
+from analysis.compare import compare_individuals, plateau_end
 from analysis.drawing import COLORS, plt, save
 from analysis.runs import Run
 from analysis.statistics import interval_text, mean_interval
-from experiments.results import Result, by_seed, claim, differences, load_results, verdict, write_claims
+from experiments.results import Result, by_seed, claim, claim_above, differences, load_results, verdict, write_claims
 from experiments.sweep import ROOT
 
 # Where everybody is drawn alike: experiment and variant, by optimiser and population.
 RUNS = {
     "AdamW": {512: ("schedules", "fewer_people"), 1024: ("schedules", "uniform")},
-    "Muon": {512: ("optimizers", "muon-512"), 1024: ("hallucination", "tiny"), 2048: ("optimizers", "muon-2048")},
+    "Muon, .05": {512: ("optimizers", "muon-512"), 1024: ("hallucination", "tiny"), 2048: ("optimizers", "muon-2048")},
+    "Muon, .02": {n: ("optimizers", f"muon-{n}-lower") for n in (512, 1024, 2048)},
+}
+# On a long tail (power law with alpha 1), until about as much is known.
+LONG_TAIL = {
+    "AdamW, 1,400 steps": ("schedules", "power_law-alpha=1.0"),
+    "Muon, 600 steps": ("optimizers", "muon-zipf"),
 }
 # The paper's fit (Fig. 2 right), for 4k to 256k people.
 PAPER_EXPONENT = 0.81
@@ -26,8 +32,8 @@ Ends = dict[str, dict[int, dict[int, float]]]  # by optimiser, population and se
 
 
 def main(folder: Path) -> None:
-    """Write results/plateau_ends.png, table.md and claims.json."""
-    groups = load_groups(folder)
+    """Write results/plateau_ends.png, rare_facts.png, table.md and claims.json."""
+    groups, long_tail = load_groups(folder)
     ends, unended = measured(groups, plateau_end), measured(groups, last_step)
     for optimizer, sizes in groups.items():
         for n in sizes:
@@ -35,7 +41,9 @@ def main(folder: Path) -> None:
             (unended if left else ends)[optimizer].pop(n)
     save(draw(ends, unended), folder / "results" / "plateau_ends.png")
     (folder / "results" / "table.md").write_text(table(ends, unended) + "\n", encoding="utf-8")
-    write_claims(folder, claims(ends, unended))
+    runs = {label: [result.run for result in results] for label, results in long_tail.items()}
+    save(compare_individuals(runs), folder / "results" / "rare_facts.png")
+    write_claims(folder, claims(ends, unended) + rare_claims(long_tail))
     print(table(ends, unended))
 
 
@@ -51,14 +59,16 @@ def last_step(run: Run) -> float:
     return float(run.curve("seen_attribute_loss")[0][-1])
 
 
-def load_groups(folder: Path) -> Groups:
-    """The results of each optimiser and population."""
+def load_groups(folder: Path) -> tuple[Groups, dict[str, list[Result]]]:
+    """The results of each optimiser and population, and those on a long tail by label."""
     others = {name: load_results(ROOT / "experiments" / name) for name in ("schedules", "hallucination")}
     results = others | {"optimizers": load_results(folder)}
-    return {
-        optimizer: {n: [r for r in results[place] if r.variant == variant] for n, (place, variant) in sizes.items()}
-        for optimizer, sizes in RUNS.items()
-    }
+
+    def of(place: str, variant: str) -> list[Result]:
+        return [result for result in results[place] if result.variant == variant]
+
+    by_size = {optimizer: {n: of(*runs) for n, runs in sizes.items()} for optimizer, sizes in RUNS.items()}
+    return by_size, {label: of(*runs) for label, runs in LONG_TAIL.items()}
 
 
 def exponents(ends: dict[int, dict[int, float]]) -> dict[int, float]:
@@ -80,7 +90,7 @@ def table(ends: Ends, unended: Ends) -> str:
 def draw(ends: Ends, unended: Ends):
     """Plateau end against population, a point for each run, with the fitted power law; an arrow where it goes on."""
     figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
-    for (optimizer, sizes), color, marker in zip(ends.items(), (COLORS[5], COLORS[4]), "os", strict=True):
+    for (optimizer, sizes), color, marker in zip(ends.items(), (COLORS[5], COLORS[4], COLORS[3]), "os^", strict=True):
         power, low, high = mean_interval(list(exponents(sizes).values()))
         points = np.array([(n, end) for n, values in sizes.items() for end in values.values()])
         label = f"{optimizer}: N to the power {power:.2f} ({low:.2f} to {high:.2f})"
@@ -103,41 +113,66 @@ def draw(ends: Ends, unended: Ends):
 
 
 def claims(ends: Ends, unended: Ends) -> list[dict]:
-    """The exponents, their difference, who is out first where, and what runs that are not out at their end tell."""
+    """The exponents, and of each other optimiser than the first one: against the first one, and what runs that are not
+    out at their end tell.
+    """
     powers = {optimizer: exponents(sizes) for optimizer, sizes in ends.items()}
-    return [
-        *(_power(optimizer, values) for optimizer, values in powers.items()),
-        _difference("exponents", "the plateau grows with a higher power of the population under Muon than under AdamW",
-                    powers["Muon"], powers["AdamW"], "exponent"),
-        *(_first(n, ends["AdamW"][n], ends["Muon"][n]) for n in ends["AdamW"] if n in ends["Muon"]),
-        *(_first(n, ends["AdamW"][n], unended["Muon"][n], " (at most)") for n in ends["AdamW"] if n in unended["Muon"]),
-        *(_at_least(n, unended["Muon"][n], ends["Muon"]) for n in unended["Muon"]),
-    ]  # fmt: skip
+    (first, sizes), *others = ends.items()
+    found = [_power(optimizer, values) for optimizer, values in powers.items()]
+    for name, its in others:
+        text = f"the plateau grows with a higher power of the population under {name} than under {first}"
+        found.append(_difference(f"exponents-{_id(name)}", text, powers[name], powers[first], "exponent"))
+        both = {n: its[n] for n in sizes if n in its}
+        found += [_sooner(name, n, sizes[n], values) for n, values in both.items()]
+        left = unended[name]
+        found += [_sooner(name, n, sizes[n], values, " (at most)") for n, values in left.items() if n in sizes]
+        found += [_at_least(name, n, values, its) for n, values in left.items()]
+    return found
 
 
-def _first(n: int, adamw: dict[int, float], muon: dict[int, float], bound: str = "") -> dict:
-    return _difference(f"end-{n}", f"Muon leaves the plateau of {n:,} people before AdamW{bound}", adamw, muon, "steps")
+def _id(optimizer: str) -> str:
+    return optimizer.lower().replace(", .", "-0.")
+
+
+def _sooner(name: str, n: int, first: dict[int, float], its: dict[int, float], bound: str = "") -> dict:
+    text = f"{name} leaves the plateau of {n:,} people before AdamW{bound}"
+    return _difference(f"end-{n}-{_id(name)}", text, first, its, "steps")
 
 
 def _power(optimizer: str, values: dict[int, float]) -> dict:
     text = f"{optimizer}: the step at which the plateau ends grows more slowly than the population"
     _, low, high = mean_interval(list(values.values()))
     paper = PAPER_EXPONENT if optimizer == "AdamW" else None
-    return claim(f"exponent-{optimizer.lower()}", text, values, "exponent", verdict(1 - high, 1 - low), paper)
+    return claim(f"exponent-{_id(optimizer)}", text, values, "exponent", verdict(1 - high, 1 - low), paper)
 
 
-def _at_least(n: int, last_steps: dict[int, float], ends: dict[int, dict[int, float]]) -> dict:
+def _at_least(name: str, n: int, last_steps: dict[int, float], ends: dict[int, dict[int, float]]) -> dict:
     """The power is at least that which the last steps of runs still on their plateau give."""
     before = max(ends)
     values = exponents({before: ends[before], n: last_steps})
-    text = (
-        f"Muon: from {before:,} to {n:,} people the plateau grows faster than the population (lower bound of the power)"
-    )
-    return claim(
-        f"muon-{n}", text, values, "exponent", verdict(*(x - 1 for x in mean_interval(list(values.values()))[1:]))
-    )
+    text = f"{name}: from {before:,} to {n:,} people the plateau grows faster than the population (power at least)"
+    holds = verdict(*(bound - 1 for bound in mean_interval(list(values.values()))[1:]))
+    return claim(f"{_id(name)}-{n}", text, values, "exponent", holds)
 
 
 def _difference(id: str, text: str, more: dict[int, float], less: dict[int, float], unit: str) -> dict:
-    values = differences(more, less)
-    return claim(id, text, values, unit, verdict(*mean_interval(list(values.values()))[1:]))
+    return claim_above(id, text, differences(more, less), unit)
+
+
+def rare_claims(long_tail: dict[str, list[Result]]) -> list[dict]:
+    """Does Muon gain most on rare facts (Wang et al. 2025)? Quarters of people by how often they were drawn."""
+    adamw, muon = ({q: by_seed(rs, lambda r, q=q: known(r.run, q)) for q in (0, 3)} for rs in long_tail.values())
+    rare, often = (differences(muon[quarter], adamw[quarter]) for quarter in (0, 3))
+    return [
+        _difference("rare-gain", "on a long tail Muon gains more over AdamW on the rarest quarter than the commonest",
+                    rare, often, "points"),
+        _difference("rare", "on a long tail 600 steps of Muon teach more of the rarest quarter than 1,400 of AdamW",
+                    muon[0], adamw[0], "points"),
+        _difference("often", "and more of the commonest quarter", muon[3], adamw[3], "points"),
+    ]  # fmt: skip
+
+
+def known(run: Run, quarter: int) -> float:
+    """Accuracy on a quarter of the individuals in percent: 0 is the one that was drawn least often, 3 most often."""
+    order = np.argsort(run.individuals["times_drawn"], kind="stable")
+    return 100 * float(np.mean(np.array(run.individuals["attribute_accuracy"])[np.array_split(order, 4)[quarter]]))
