@@ -11,7 +11,7 @@ from analysis.drawing import Groups, band, mark_baseline, save, style
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
 from analysis.phases import phases_of
 from analysis.runs import Run, baseline, last
-from analysis.statistics import interval_text
+from analysis.statistics import interval_text, markdown
 from command_line import ENVIRONMENT_KEY, UserError
 
 # What differs between runs without making them another experiment.
@@ -80,16 +80,14 @@ def compare_individuals(groups: Groups, n_bins: int = 8):
 
 def compare_table(groups: Groups) -> str:
     """Plateau end, final attribute loss and accuracy of each group, as Markdown; 95% intervals over seeds."""
-    rows = [
-        "| runs | seeds | plateau ends (step) | attribute loss (nats) | attribute accuracy |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for name, runs in groups.items():
         ends = [plateau_end(run) for run in runs]
         loss, accuracy = ([last(run, f"seen_attribute_{metric}") for run in runs] for metric in ("loss", "accuracy"))
         cells = interval_text(ends, "{:.0f}"), interval_text(loss, "{:.3f}"), interval_text(accuracy, "{:.1%}")
-        rows.append(f"| {name} | {len(runs)} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+        rows.append((name, len(runs), *cells))
+    header = ("runs", "seeds", "plateau ends (step)", "attribute loss (nats)", "attribute accuracy")
+    return markdown(header, rows)
 
 
 def plateau_end(run: Run) -> float | None:

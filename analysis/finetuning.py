@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import COLORS, Groups, band, curves, mark_baseline, steps_on_a_log_scale, style
 from analysis.runs import baseline, last
-from analysis.statistics import interval_text, mean_interval
+from analysis.statistics import interval_text, markdown, mean_interval
 
 _MARKERS = "osD^vP*Xhpd<>8"
 
@@ -38,14 +38,13 @@ def finetuning_table(groups: Groups) -> str:
     """Accuracy on old people before, at its lowest and at the end, and on those trained on, as Markdown."""
     first = next(iter(groups.values()))[0]
     columns = ("old before", "old at the lowest", "old at the end", f"{first.taught} at the end")
-    rows = ["| runs | seeds | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
+    rows = []
     for name, runs in groups.items():
         old = [run.curve("seen_attribute_accuracy")[1] for run in runs]
         taught = [last(run, f"{first.taught}_attribute_accuracy") for run in runs]
         cells = [[curve[0] for curve in old], [curve.min() for curve in old], [curve[-1] for curve in old], taught]
-        texts = (interval_text(values, "{:.1%}") for values in cells)
-        rows.append(f"| {name} | {len(runs)} | " + " | ".join(texts) + " |")
-    return "\n".join(rows)
+        rows.append((name, len(runs), *(interval_text(values, "{:.1%}") for values in cells)))
+    return markdown(("runs", "seeds", *columns), rows)
 
 
 def trade_off(groups: Groups):

@@ -1,6 +1,6 @@
-"""Intervals."""
+"""Intervals, and tables of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -24,3 +24,10 @@ def interval_text(values: Sequence[float | None], form: str) -> str:
         return f"{values.count(None)} of {len(values)} not reached"
     mean, low, high = mean_interval(values)
     return form.format(mean) if np.isnan(low) else f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"
+
+
+def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table, without an end of line."""
+    header = list(header)
+    first, *others = (f"| {' | '.join(map(str, cells))} |" for cells in (header, *rows))
+    return "\n".join((first, "|" + "---|" * len(header), *others))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from analysis.statistics import markdown
 from command_line import UserError
 from experiments.results import CLAIMS
 from experiments.sweep import ROOT
@@ -12,10 +13,7 @@ README = ROOT / "README.md"
 EXPERIMENTS = ROOT / "experiments"
 BEGIN, END = "<!-- claims -->", "<!-- /claims -->"
 _HOLDS = {True: "yes", False: "**no**", None: "can't tell"}
-_HEAD = """\
-| experiment | claim | scale | measured (95% interval) | paper | seeds | holds |
-|---|---|---|---|---|---|---|
-"""
+_COLUMNS = ("experiment", "claim", "scale", "measured (95% interval)", "paper", "seeds", "holds")
 
 
 def update_readme(readme: Path = README, experiments: Path = EXPERIMENTS) -> None:
@@ -32,7 +30,7 @@ def claims_table(experiments: Path = EXPERIMENTS) -> str:
     """All claims, experiment by experiment, as Markdown."""
     files = sorted(experiments.glob(f"*/results/{CLAIMS}"))
     rows = [_row(file.parents[1].name, claim) for file in files for claim in json.loads(file.read_text("utf-8"))]
-    return _HEAD + "".join(rows)
+    return markdown(_COLUMNS, rows) + "\n"
 
 
 def _updated(readme: Path, experiments: Path) -> str:
@@ -48,11 +46,11 @@ def _updated(readme: Path, experiments: Path) -> str:
     return f"{before}{BEGIN}\n{claims_table(experiments)}{END}{after}"
 
 
-def _row(experiment: str, claim: dict) -> str:
+def _row(experiment: str, claim: dict) -> list[str]:
     link = f"[{experiment}](experiments/{experiment}/README.md)"
     paper = "–" if claim["paper"] is None else _number(claim["paper"])
     cells = (link, claim["claim"], claim["scale"], _measured(claim), paper, claim["seeds"], _HOLDS[claim["holds"]])
-    return f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in cells)} |\n"
+    return [str(cell).replace("|", "&#124;") for cell in cells]
 
 
 def _measured(claim: dict) -> str:

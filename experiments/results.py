@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.runs import REPORTS, Run
-from analysis.statistics import interval_text, mean_interval
+from analysis.statistics import interval_text, markdown, mean_interval
 from command_line import UserError
 from training.run_directory import replace_text
 
@@ -93,17 +93,11 @@ def interval_table(
         groups: by label.
         columns: by label, a number of each result and how it is written, e.g. `{:.1f}%`.
     """
-    rows = {
-        label: [interval_text([measure(result) for result in group], form) for measure, form in columns.values()]
+    rows = [
+        [label, *(interval_text([measure(result) for result in group], form) for measure, form in columns.values())]
         for label, group in groups.items()
-    }
+    ]
     return markdown([corner, *columns], rows)
-
-
-def markdown(header: list[str], rows: Mapping[str, list[str]]) -> str:
-    """A Markdown table; each row begins with its label."""
-    first, *others = (f"| {' | '.join(cells)} |" for cells in (header, *((label, *row) for label, row in rows.items())))
-    return "\n".join((first, "|" + "---|" * len(header), *others))
 
 
 def verdict(low: float, high: float, expected: str = "positive") -> bool | None:

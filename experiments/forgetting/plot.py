@@ -7,8 +7,8 @@ import numpy as np
 from analysis.drawing import save
 from analysis.finetuning import frontier
 from analysis.runs import Run, last
-from analysis.statistics import interval_text
-from experiments.results import Result, by_seed, claim_above, load_results, markdown, write_claims
+from analysis.statistics import interval_text, markdown
+from experiments.results import Result, by_seed, claim_above, load_results, write_claims
 from experiments.sweep import ROOT
 
 PLAIN = "new-n_individuals_finetune=256"
@@ -110,11 +110,11 @@ def table(methods: dict[str, dict[int, Point]], *gains: dict[str, dict[int, floa
     """Mean and 95% interval over seeds; gains over replay and over plain fine-tuning."""
     columns = ("method", "new people", "old people", "old, beyond replay at the same new (points)",
                "beyond plain fine-tuning stopped at the same new")  # fmt: skip
-    rows = {}
+    rows = []
     for name, points in methods.items():
         new, old = (interval_text(column, "{:.1%}") for column in zip(*points.values(), strict=True))
         gained = [interval_text(list(gain[name].values()), "{:.1f}") if name in gain else "–" for gain in gains]
-        rows[name] = [new, old, *gained]
+        rows.append([name, new, old, *gained])
     return markdown(columns, rows)
 
 

@@ -10,8 +10,8 @@ from analysis.compare import plateau_end
 from analysis.drawing import COLORS, save
 from analysis.hallucination import hallucination_figure
 from analysis.runs import Run, baseline, last
-from analysis.statistics import interval_text, mean_interval
-from experiments.results import Result, by_seed, claim_above, load_results, markdown, write_claims
+from analysis.statistics import interval_text, markdown, mean_interval
+from experiments.results import Result, by_seed, claim_above, load_results, write_claims
 
 SCORES = {
     "text_likelihood": "likelihood of the text (that is, of the name)",
@@ -42,10 +42,10 @@ def main(folder: Path) -> None:
 
 def table(groups: dict[str, list[Result]]) -> str:
     """How well each score tells seen from unseen people; mean and 95% interval over seeds."""
-    rows = {
-        text: [interval_text([auroc(result, score) for result in group], "{:.3f}") for group in groups.values()]
+    rows = [
+        [text, *(interval_text([auroc(result, score) for result in group], "{:.3f}") for group in groups.values())]
         for score, text in SCORES.items()
-    }
+    ]
     return markdown(["seen or unseen? AUROC by", *groups], rows)
 
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from analysis.compare import compare_individuals, plateau_end
 from analysis.drawing import COLORS, plt, save
 from analysis.runs import Run
-from analysis.statistics import interval_text, mean_interval
+from analysis.statistics import interval_text, markdown, mean_interval
 from experiments.results import Result, by_seed, claim, claim_above, differences, load_results, verdict, write_claims
 from experiments.sweep import ROOT
 
@@ -80,11 +80,11 @@ def exponents(ends: dict[int, dict[int, float]]) -> dict[int, float]:
 
 def table(ends: Ends, unended: Ends) -> str:
     """Mean plateau end, in steps, of each optimiser and population, as Markdown; 95% intervals over seeds."""
-    rows = ["| optimiser | people | plateau ends (step) |", "|---|---|---|"]
+    rows = []
     for optimizer, sizes in ends.items():
-        rows += [f"| {optimizer} | {n:,} | {interval_text(list(v.values()), '{:.0f}')} |" for n, v in sizes.items()]
-        rows += [f"| {optimizer} | {n:,} | after {min(v.values()):,.0f} |" for n, v in unended[optimizer].items()]
-    return "\n".join(rows)
+        rows += [(optimizer, f"{n:,}", interval_text(list(v.values()), "{:.0f}")) for n, v in sizes.items()]
+        rows += [(optimizer, f"{n:,}", f"after {min(v.values()):,.0f}") for n, v in unended[optimizer].items()]
+    return markdown(("optimiser", "people", "plateau ends (step)"), rows)
 
 
 def draw(ends: Ends, unended: Ends):

@@ -10,8 +10,8 @@ from analysis.attention import signature_figure
 from analysis.drawing import COLORS, Groups, band, save
 from analysis.phases import phases_of
 from analysis.runs import last
-from analysis.statistics import interval_text
-from experiments.results import Result, by_seed, claim_above, differences, load_results, markdown, write_claims
+from analysis.statistics import interval_text, markdown
+from experiments.results import Result, by_seed, claim_above, differences, load_results, write_claims
 from experiments.sweep import ROOT
 
 LABELS = {"facts": "facts", "no_facts": "no facts: values drawn anew for each biography"}
@@ -58,12 +58,13 @@ def table(results: list[Result]) -> str:
         "step 0": lambda r, key: r.run.at(key, 0), "plateau begins": begins, "plateau ends": ends,
         "end": lambda r, key: last(r.run, key),
     }  # fmt: skip
-    rows = {
-        key.replace("_", " "): [
-            interval_text([measure(r, key) for r in results], "{:.2f}") for measure in moments.values()
+    rows = [
+        [
+            key.replace("_", " "),
+            *(interval_text([measure(r, key) for r in results], "{:.2f}") for measure in moments.values()),
         ]
         for key in keys
-    }
+    ]
     return markdown(["", *moments], rows)
 
 
