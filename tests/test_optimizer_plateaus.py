@@ -57,17 +57,19 @@ def test_a_run_on_its_plateau_bounds_what_muon_gains(plot):
     assert bound["claim"].endswith("(at most)")
 
 
-def test_the_rarest_quarter_is_that_of_the_least_drawn(plot):
-    people = {"times_drawn": [9, 1, 5, 3, 7, 2, 8, 4], "attribute_accuracy": [1, 0.5, 0, 0, 0, 0.25, 0.5, 0]}
-    run = Run(Path("run"), {}, [], individuals=people)
-    assert plot.known(run, 0) == pytest.approx(37.5)
-    assert plot.known(run, 3) == pytest.approx(75)
+def people_of(times, accuracies):
+    return Run(Path("run"), {}, [], individuals={"times_drawn": times, "attribute_accuracy": accuracies})
+
+
+def test_individuals_are_taken_by_how_often_they_were_drawn(plot):
+    run = people_of([9, 10, 39, 40, 80, 500], [1.0, 0.5, 0.0, 1.0, 0.25, 0.5])
+    assert plot.known(run, 10, 40) == pytest.approx(25)
+    assert plot.known(run, 80, float("inf")) == pytest.approx(37.5)
 
 
 def test_what_muon_gains_on_a_long_tail_is_compared_by_seed(plot):
-    def results(rarest, commonest):
-        people = {"times_drawn": [1, 2, 3, 4], "attribute_accuracy": [rarest, 0, 0, commonest]}
-        return [Result("run", "v", seed, {}, Run(Path("run"), {}, [], individuals=people)) for seed in (0, 1, 2)]
+    def results(*accuracies):
+        return [Result("run", "v", seed, {}, people_of([3, 20, 100], accuracies)) for seed in (0, 1, 2)]
 
-    found = {c["id"]: c["value"] for c in plot.rare_claims({"AdamW": results(0.2, 0.5), "Muon": results(0.1, 0.9)})}
-    assert found == pytest.approx({"rare": -10, "often": 40, "rare-gain": -50})
+    found = {c["id"]: c["value"] for c in plot.rare_claims({"AdamW": results(0, 0.2, 1), "Muon": results(0.1, 0.7, 1)})}
+    assert found == pytest.approx({"rarest": 10, "rare": 50, "common": 0, "rare-common": 50})

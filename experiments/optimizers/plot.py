@@ -27,6 +27,9 @@ LONG_TAIL = {
 # The paper's fit (Fig. 2 right), for 4k to 256k people.
 PAPER_EXPONENT = 0.81
 
+# Times that a person was drawn: from, to below.
+DRAWN = {"rarest": (0, 10), "rare": (10, 40), "common": (80, np.inf)}
+
 Groups = dict[str, dict[int, list[Result]]]
 Ends = dict[str, dict[int, dict[int, float]]]  # by optimiser, population and seed
 
@@ -160,19 +163,25 @@ def _difference(id: str, text: str, more: dict[int, float], less: dict[int, floa
 
 
 def rare_claims(long_tail: dict[str, list[Result]]) -> list[dict]:
-    """Does Muon gain most on rare facts (Wang et al. 2025)? Quarters of people by how often they were drawn."""
-    adamw, muon = ({q: by_seed(rs, lambda r, q=q: known(r.run, q)) for q in (0, 3)} for rs in long_tail.values())
-    rare, often = (differences(muon[quarter], adamw[quarter]) for quarter in (0, 3))
+    """Does Muon gain most on rare facts (Wang et al. 2025)? People who were drawn equally often, compared."""
+    adamw, muon = (
+        {name: by_seed(results, lambda r, n=name: known(r.run, *DRAWN[n])) for name in DRAWN}
+        for results in long_tail.values()
+    )
+    gains = {name: differences(muon[name], adamw[name]) for name in DRAWN}
     return [
-        _difference("rare-gain", "on a long tail Muon gains more over AdamW on the rarest quarter than the commonest",
-                    rare, often, "points"),
-        _difference("rare", "on a long tail 600 steps of Muon teach more of the rarest quarter than 1,400 of AdamW",
-                    muon[0], adamw[0], "points"),
-        _difference("often", "and more of the commonest quarter", muon[3], adamw[3], "points"),
-    ]  # fmt: skip
+        claim_above("rarest", "of people drawn fewer than 10 times, Muon knows more than AdamW", gains["rarest"]),
+        claim_above("rare", "of people drawn 10 to 39 times, Muon knows more than AdamW", gains["rare"]),
+        claim_above("common", "of people drawn 80 times or more, Muon knows more than AdamW", gains["common"]),
+        claim_above(
+            "rare-common",
+            "Muon gains more on people drawn 10 to 39 times than on those drawn 80 times or more",
+            differences(gains["rare"], gains["common"]),
+        ),
+    ]
 
 
-def known(run: Run, quarter: int) -> float:
-    """Accuracy on a quarter of the individuals in percent: 0 is the one that was drawn least often, 3 most often."""
-    order = np.argsort(run.individuals["times_drawn"], kind="stable")
-    return 100 * float(np.mean(np.array(run.individuals["attribute_accuracy"])[np.array_split(order, 4)[quarter]]))
+def known(run: Run, least: int, below: float) -> float:
+    """Accuracy, in percent, on the individuals that were drawn so often."""
+    times, accuracies = (np.array(run.individuals[key]) for key in ("times_drawn", "attribute_accuracy"))
+    return 100 * float(accuracies[(times >= least) & (times < below)].mean())
