@@ -116,7 +116,7 @@ def compare(preset: str) -> dict:
     batches = [world.stream.batch(step, world.batch_size) for step in range(steps, (ROUNDS + 1) * steps)]
     tokens = sum(int((batch["labels"][:, 1:] != IGNORED_LABEL).sum()) for batch in batches) / ROUNDS
     figures["tokens_per_second"] = tokens / statistics.median(seconds["ours"])
-    for name in list(CONTENDERS)[1:]:
+    for name in (contender for contender in CONTENDERS if contender != "ours"):
         ratios = [theirs / ours for theirs, ours in zip(seconds[name], seconds["ours"], strict=True)]
         figures[f"ratio_{name}"] = statistics.median(ratios)
         figures[f"ratio_{name}_lowest"], figures[f"ratio_{name}_highest"] = min(ratios), max(ratios)

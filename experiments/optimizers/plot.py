@@ -27,7 +27,7 @@ LONG_TAIL = {
 # The paper's fit (Fig. 2 right), for 4k to 256k people.
 PAPER_EXPONENT = 0.81
 
-# Times that a person was drawn: from, to below.
+# Times that a person was drawn: from, to below. Chosen after a first look at the results: exploratory.
 DRAWN = {"rarest": (0, 10), "rare": (10, 40), "common": (80, np.inf)}
 
 Groups = dict[str, dict[int, list[Result]]]
@@ -170,12 +170,16 @@ def rare_claims(long_tail: dict[str, list[Result]]) -> list[dict]:
     )
     gains = {name: differences(muon[name], adamw[name]) for name in DRAWN}
     return [
-        claim_above("rarest", "of people drawn fewer than 10 times, Muon knows more than AdamW", gains["rarest"]),
-        claim_above("rare", "of people drawn 10 to 39 times, Muon knows more than AdamW", gains["rare"]),
-        claim_above("common", "of people drawn 80 times or more, Muon knows more than AdamW", gains["common"]),
+        claim_above(
+            "rarest", "of people drawn fewer than 10 times, Muon knows more than AdamW (exploratory)", gains["rarest"]
+        ),
+        claim_above("rare", "of people drawn 10 to 39 times, Muon knows more than AdamW (exploratory)", gains["rare"]),
+        claim_above(
+            "common", "of people drawn 80 times or more, Muon knows more than AdamW (exploratory)", gains["common"]
+        ),
         claim_above(
             "rare-common",
-            "Muon gains more on people drawn 10 to 39 times than on those drawn 80 times or more",
+            "Muon gains more on people drawn 10 to 39 times than on those drawn 80 times or more (exploratory)",
             differences(gains["rare"], gains["common"]),
         ),
     ]
