@@ -100,12 +100,10 @@ def execute(job: Job) -> None:
 
 def _measure(job: Job, probes: dict) -> Callable:
     """What is called with a model at each evaluation."""
-    from evaluation.measure import knowledge_measure
-    from evaluation.signatures import attention_measure
+    from evaluation.measure import run_measure
 
-    knowledge = knowledge_measure(probes, job.source.word_lists.value_sizes)
-    attention = attention_measure(job.stream.probe("seen", job.training.attention_individuals, job.groups["seen"]))
-    return lambda model: knowledge(job.measured(model)) | attention(job.measured(model))
+    measure = run_measure(probes, job.source.word_lists.value_sizes, job.training.attention_individuals)
+    return lambda model: measure(job.measured(model))
 
 
 def _write_reports(job: Job, probes: dict) -> None:

@@ -16,7 +16,7 @@ from data_builder.schedules import Plan, Uniform
 from data_builder.source import DataSettings, Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
-from evaluation.signatures import attention_measure
+from evaluation.signatures import attention_metrics, look
 from modeling.loss import IGNORED_LABEL, TokenLoss
 from modeling.patching import Patched
 from modeling.presets import ModelSettings, build_model
@@ -90,11 +90,11 @@ def patched(world: World, n_steps: int, turn: Callable[[], None]) -> None:
 
 def measured(world: World, n_steps: int, turn: Callable[[], None]) -> None:
     """Ours, and after each step the attention signatures that a run measures at its evaluations."""
-    n = TrainingSettings().attention_individuals
-    measure = attention_measure(world.stream.probe("seen", n))
+    probe = world.stream.probe("seen", TrainingSettings().attention_individuals)
 
     def measured_turn() -> None:
-        measure(world.model)
+        _, attention, gradients = look(world.model, probe)
+        attention_metrics(attention, gradients, probe)
         turn()
 
     ours(world, n_steps, measured_turn)

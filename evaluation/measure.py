@@ -8,29 +8,45 @@ import torch
 from data_builder.word_lists import ATTRIBUTES
 from evaluation.hallucination import confidence, separation
 from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
-from evaluation.probes import probe_predictions
+from evaluation.probes import joined, predictions, probe_predictions, rows_of
+from evaluation.signatures import attention_metrics, look
 
 
-def knowledge_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: tuple[int, ...]) -> Callable:
+def run_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: tuple[int, ...], n_looked_at: int) -> Callable:
     """What the training loop calls at an evaluation.
 
     Args:
-        probes: a probe of the stream for each group (`seen`, `unseen`, ...).
+        probes: a probe of the stream for each group: `seen`, and others.
         value_sizes: number of values of each attribute.
+        n_looked_at: of how many of the seen people attention is measured; the same pass tells what is known of them.
 
     Returns:
         A function from a model to `no_knowledge_baseline` and, of each group, the metrics of `knowledge` and
-        `hallucination.confidence`; with seen and unseen people also those of `hallucination.separation`.
+        `hallucination.confidence`; with unseen people also those of `hallucination.separation`; those of
+        `signatures.attention_metrics`.
     """
+    first, rest = rows_of(probes["seen"], 0, n_looked_at), rows_of(probes["seen"], n_looked_at)
 
     def measure(model) -> dict[str, float]:
+        device = next(model.parameters()).device
+        batch = {key: tensor.to(device) for key, tensor in first.items()}
+        logits, attention, gradients = look(model, batch)
+        seen = [(0, predictions(logits, batch))]
+        if len(rest["input_ids"]):
+            seen.append((n_looked_at, probe_predictions(model, rest)))
+        others = {group: probe_predictions(model, probe) for group, probe in probes.items() if group != "seen"}
         metrics = {"no_knowledge_baseline": no_knowledge_baseline(value_sizes)}
-        flats = {group: probe_predictions(model, probe) for group, probe in probes.items()}
-        for group, flat in flats.items():
-            metrics |= knowledge(flat, group) | confidence(flat, group)
-        return metrics | (separation(flats["seen"], flats["unseen"]) if {"seen", "unseen"} <= flats.keys() else {})
+        metrics |= _knowledge_and_confidence({"seen": joined(seen)} | others)
+        return metrics | attention_metrics(attention, gradients, batch)
 
     return measure
+
+
+def _knowledge_and_confidence(flats: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
+    metrics = {}
+    for group, flat in flats.items():
+        metrics |= knowledge(flat, group) | confidence(flat, group)
+    return metrics | (separation(flats["seen"], flats["unseen"]) if "unseen" in flats else {})
 
 
 def knowledge(flat: dict[str, np.ndarray], group: str) -> dict[str, float]:

@@ -18,15 +18,27 @@ def value_predictions(model, batch: dict[str, torch.Tensor]) -> dict[str, np.nda
         batch: as the stream makes it, on any device.
 
     Returns:
+        As of `predictions`.
+    """
+    device, wanted = next(model.parameters()).device, batch["attribute_ids"] > 0
+    return predictions(wanted_logits(model, batch["input_ids"].to(device), wanted.to(device)), batch)
+
+
+@torch.no_grad()
+def predictions(logits: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """What logits say of each value token of a batch.
+
+    Args:
+        logits: (number of value tokens, vocabulary), in row-major order of the batch.
+        batch: as the stream makes it, on any device.
+
+    Returns:
         Arrays (number of value tokens,): `rows` and `attributes` (1-6), where it is; `losses` in nats; `predicted`, the
         most likely token, and whether it is `correct`; `top_probabilities` and `second_probabilities`; `entropies` of
         the prediction in nats; `logit_masses`, the logarithm of the sum of its exponentiated logits.
     """
-    device = next(model.parameters()).device
-    wanted = batch["attribute_ids"] > 0
-    rows, columns = wanted.nonzero(as_tuple=True)
-    labels = batch["labels"][rows, columns].to(device)
-    logits = wanted_logits(model, batch["input_ids"].to(device), wanted.to(device))
+    rows, columns = (batch["attribute_ids"] > 0).nonzero(as_tuple=True)
+    labels = batch["input_ids"][rows, columns].to(logits.device)
     log_p = logits.log_softmax(1)
     (top, second), predicted = (part.T for part in log_p.topk(2))
     found = {
@@ -59,14 +71,20 @@ def text_losses(model, probe: dict[str, torch.Tensor]) -> np.ndarray:
 
 def probe_predictions(model, probe: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     """`value_predictions` of a whole probe, a few rows at a time."""
-    predictions = [_offset(value_predictions(model, chunk), start) for start, chunk in _chunks(probe)]
-    return {key: np.concatenate([p[key] for p in predictions]) for key in predictions[0]}
+    return joined([(start, value_predictions(model, chunk)) for start, chunk in _chunks(probe)])
+
+
+def joined(parts: list[tuple[int, dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
+    """The predictions for parts of a probe as those for the whole; each comes with the number of its first row."""
+    shifted = [part | {"rows": part["rows"] + start} for start, part in parts]
+    return {key: np.concatenate([part[key] for part in shifted]) for key in shifted[0]}
 
 
 def _chunks(probe: dict[str, torch.Tensor]):
     for start in range(0, len(probe["input_ids"]), _BATCH):
-        yield start, {key: tensor[start : start + _BATCH] for key, tensor in probe.items()}
+        yield start, rows_of(probe, start, start + _BATCH)
 
 
-def _offset(predictions: dict[str, np.ndarray], start: int) -> dict[str, np.ndarray]:
-    return predictions | {"rows": predictions["rows"] + start}
+def rows_of(probe: dict[str, torch.Tensor], start: int, stop: int | None = None) -> dict[str, torch.Tensor]:
+    """Some biographies of a probe."""
+    return {key: tensor[start:stop] for key, tensor in probe.items()}

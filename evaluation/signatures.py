@@ -3,54 +3,44 @@
 Looked at in biographies of people it has read of, in wording held out for them; docs/PATCHING.md has the definitions.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch.nn import functional
 
 from modeling.patching import blocks, record
 
 
-def attention_measure(probe: dict[str, torch.Tensor]) -> Callable:
-    """What the training loop calls at an evaluation, beside `knowledge_measure`.
+def attention_metrics(attention: torch.Tensor | None, gradients: torch.Tensor, batch: dict) -> dict[str, float]:
+    """What an evaluation notes of attention.
 
     Args:
-        probe: of the stream.
+        attention, gradients: of `look`.
+        batch: biographies, of a probe.
 
     Returns:
-        A function from a model to `name_grouping` (of layer 1) and, of each layer from 1 on, the metrics of
-        `signatures` and of `gradients_to_names`; of a model without attention to the latter alone.
+        `name_grouping` (of layer 1) and, of each layer from 1 on, the metrics of `signatures` and of
+        `gradients_to_names`; of a model without attention the latter alone.
     """
-
-    def measure(model) -> dict[str, float]:
-        device = next(model.parameters()).device
-        batch = {key: tensor.to(device) for key, tensor in probe.items()}
-        attention, gradients = attention_and_gradients(model, batch)
-        of_layers = {} if attention is None else signatures(attention, batch)
-        of_layers["gradient_to_names"] = gradients_to_names(gradients, batch)
-        metrics = {
-            f"layer_{layer}_{name}": value
-            for name, values in of_layers.items()
-            for layer, value in enumerate(values, 1)
-        }
-        return metrics if attention is None else {"name_grouping": metrics["layer_1_name_grouping"]} | metrics
-
-    return measure
+    of_layers = {} if attention is None else signatures(attention, batch)
+    of_layers["gradient_to_names"] = gradients_to_names(gradients, batch)
+    metrics = {
+        f"layer_{layer}_{name}": value for name, values in of_layers.items() for layer, value in enumerate(values, 1)
+    }
+    return metrics if attention is None else {"name_grouping": metrics["layer_1_name_grouping"]} | metrics
 
 
-def attention_and_gradients(model, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor | None, torch.Tensor]:
-    """Attention, and the gradient of what recall costs.
+def look(model, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    """What a model predicts, what it attends to, and the gradient of what recall costs, from one pass.
 
     Args:
         model: a stock causal language model, or a patched one.
         batch: biographies, of a probe.
 
     Returns:
-        Attention probabilities (layers, b, heads, length, length), None if there is no attention. Gradients (layers,
-        b, length, width) of the cross-entropy summed over the first tokens of values, in the residual stream where it
-        enters each block.
+        Logits (number of value tokens, vocabulary), float32. Attention probabilities (layers, b, heads, length,
+        length), None if there is no attention. Gradients (layers, b, length, width) of the cross-entropy summed over
+        the first tokens of values, in the residual stream where it enters each block.
     """
-    streams, predicts = [], value_positions(batch)
+    streams, predicts = [], _next(batch["attribute_ids"]) > 0
     hooks = [block.register_forward_pre_hook(_Tap(streams)) for block in blocks(model)]
     try:
         states, attention = record(model, batch["input_ids"])
@@ -58,9 +48,10 @@ def attention_and_gradients(model, batch: dict[str, torch.Tensor]) -> tuple[torc
         for hook in hooks:
             hook.remove()
     logits = model.get_output_embeddings()(states[predicts]).float()
-    loss = functional.cross_entropy(logits, _next(batch["input_ids"])[predicts], reduction="sum")
+    first = value_positions(batch)
+    loss = functional.cross_entropy(logits[first[predicts]], _next(batch["input_ids"])[first], reduction="sum")
     gradients = torch.stack(torch.autograd.grad(loss, streams))
-    return None if attention is None else attention.detach(), gradients
+    return logits.detach(), None if attention is None else attention.detach(), gradients
 
 
 class _Tap:
@@ -97,18 +88,21 @@ def signatures(attention: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[
         nor value; `sharpness` there, the entropy of attention divided by that of uniform attention.
     """
     names, attributes, predicts = batch["name_ids"], batch["attribute_ids"], value_positions(batch)
-    is_text = (names == 0) & (attributes == 0)
+    rows, positions = predicts.nonzero(as_tuple=True)
+    is_name, is_text = (names > 0)[rows], ((names == 0) & (attributes == 0))[rows]
+    # Of most tokens nobody asks whom they attend to: taking out the others first saves most of the time.
+    paid = [layer[rows, :, positions] for layer in attention]  # (values, heads, length)
     return {
         "name_grouping": _name_grouping(attention, names),
-        "value_to_name": [_paid(layer, (names > 0)[:, None])[predicts].mean().item() for layer in attention],
-        "value_to_text": [_paid(layer, is_text[:, None])[predicts].mean().item() for layer in attention],
-        "sharpness": [_relative_entropy(layer)[predicts].mean().item() for layer in attention],
+        "value_to_name": [_to(layer, is_name) for layer in paid],
+        "value_to_text": [_to(layer, is_text) for layer in paid],
+        "sharpness": [_relative_entropy(layer, positions) for layer in paid],
     }
 
 
-def _paid(layer: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Attention of each token to some others (b, 1 or length, length), mean over heads; (b, length)."""
-    return (layer.mean(1) * tokens).sum(-1)
+def _to(paid: torch.Tensor, tokens: torch.Tensor) -> float:
+    """Attention (n, heads, length) to some tokens (n, length), mean over heads and n."""
+    return (paid.mean(1) * tokens).sum(-1).mean().item()
 
 
 def _name_grouping(attention: torch.Tensor, names: torch.Tensor) -> list[float]:
@@ -116,22 +110,21 @@ def _name_grouping(attention: torch.Tensor, names: torch.Tensor) -> list[float]:
     length = names.shape[1]
     before = torch.ones(length, length, dtype=torch.bool, device=names.device).tril(-1)
     others = (names[:, :, None] == names[:, None, :]) & before
-    last = (names > 0) & (_next(names) != names) & others.any(-1)
-    return [_paid(layer, others)[last].mean().item() for layer in attention]
+    rows, last = ((names > 0) & (_next(names) != names) & others.any(-1)).nonzero(as_tuple=True)
+    return [_to(layer[rows, :, last], others[rows, last]) for layer in attention]
 
 
-def _relative_entropy(layer: torch.Tensor) -> torch.Tensor:
-    """Entropy of attention / log(tokens that can be attended), mean over heads; (b, length), 0 for the first token."""
-    entropies = torch.special.entr(layer).sum(-1).mean(1)
-    n_attended = torch.arange(1, layer.shape[-1] + 1, device=layer.device)
-    return entropies / n_attended.clamp(min=2).log()
+def _relative_entropy(paid: torch.Tensor, positions: torch.Tensor) -> float:
+    """Entropy of attention (n, heads, length) / log(tokens that can be attended), mean; 0 for the first token."""
+    entropies = torch.special.entr(paid).sum(-1).mean(1)
+    return (entropies / (positions + 1).clamp(min=2).log()).mean().item()
 
 
 def gradients_to_names(gradients: torch.Tensor, batch: dict[str, torch.Tensor]) -> list[float]:
     """How much of what is learned from values reaches the names: for each layer, a ratio of norms over the batch.
 
     Args:
-        gradients: (layers, b, length, width) of `attention_and_gradients`.
+        gradients: (layers, b, length, width) of `look`.
         batch: with `attribute_ids` and `name_ids`.
 
     Returns:

@@ -5,7 +5,7 @@ import torch
 
 from evaluation import ablation
 from evaluation.ablation import ablate_names
-from evaluation.measure import knowledge_measure
+from evaluation.measure import run_measure
 from modeling.patching import Patched
 from modeling.presets import ModelSettings, build_model
 
@@ -22,7 +22,7 @@ def model(tokenizer):
 def test_nothing_hidden_is_what_evaluations_measure(model, stream, monkeypatch):
     monkeypatch.setattr(ablation, "_ROWS", 7)
     probe = stream.probe("seen", 20)
-    expected = knowledge_measure({"seen": probe}, stream.value_sizes)(model)
+    expected = run_measure({"seen": probe}, stream.value_sizes, 4)(model)
     for name, value in ablate_names(model, probe)["none"].items():
         assert value == pytest.approx(expected[f"seen_{name}"], rel=1e-4)
 

@@ -11,8 +11,8 @@ import evaluation.__main__ as quiz
 import run_finetune
 import run_patching
 from command_line import UserError
-from evaluation.measure import knowledge_measure
-from evaluation.signatures import attention_and_gradients, gradients_to_names
+from evaluation.measure import run_measure
+from evaluation.signatures import gradients_to_names, look
 from hub_cards.cards import model_card
 from modeling.adaptation import AdaptationSettings, adapt
 from modeling.loss import TokenLoss, wanted_logits
@@ -110,7 +110,7 @@ def test_what_is_saved_is_what_was_measured(run):
     assert type(model) is RecurrentGemmaForCausalLM
     _, stream = world_of(run)
     probes = {group: stream.probe(group, 32) for group in ("seen", "unseen")}
-    measured = knowledge_measure(probes, stream.value_sizes)(model)
+    measured = run_measure(probes, stream.value_sizes, 4)(model)
     for key in ("seen_attribute_loss", "unseen_attribute_loss"):
         assert records(run)[-1][key] == pytest.approx(measured[key], rel=1e-4)
 
@@ -125,7 +125,7 @@ def test_cut_off_and_resumed_it_ends_the_same(run, tmp_path):
 
 def test_gradients_that_reach_names_equal_those_of_hidden_states(model, stream):
     probe = stream.probe("seen", 3)
-    attention, gradients = attention_and_gradients(model, probe)
+    _, attention, gradients = look(model, probe)
     assert attention is None
     assert all(0 < ratio < 10 for ratio in gradients_to_names(gradients, probe))
     states = model(input_ids=probe["input_ids"], output_hidden_states=True, use_cache=False)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data_builder.word_lists import ATTRIBUTES
 from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
-from evaluation.measure import knowledge, knowledge_measure
+from evaluation.measure import knowledge, run_measure
 from evaluation.probes import probe_predictions
 from modeling.presets import ModelSettings, build_model
 
@@ -138,7 +138,18 @@ def test_probe_metrics_equal_full_logits_of_the_stock_model(model, stream):
 
 def test_untrained_model_knows_less_than_nothing(model, stream, source):
     """Loss at least the baseline, accuracy 0 (the issue's own check of the metric)."""
-    measure = knowledge_measure({"seen": stream.probe("seen", 60)}, source.word_lists.value_sizes)
+    measure = run_measure({"seen": stream.probe("seen", 60)}, source.word_lists.value_sizes, 8)
     metrics = measure(model)
     assert metrics["seen_attribute_loss"] > metrics["no_knowledge_baseline"]
     assert metrics["seen_attribute_accuracy"] == 0
+
+
+@pytest.mark.parametrize("n_looked_at", [1, 7, 20, 32])
+def test_an_evaluation_measures_what_is_known_of_all_however_many_are_looked_at(model, stream, n_looked_at):
+    """Also if fewer are measured than should be looked at."""
+    probes = {group: stream.probe(group, 20) for group in ("seen", "unseen")}
+    expected = {}
+    for group, probe in probes.items():
+        expected |= knowledge(probe_predictions(model, probe), group)
+    found = run_measure(probes, stream.value_sizes, n_looked_at)(model)
+    assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)

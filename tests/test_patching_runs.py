@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel
 import run_patching
 from analysis.runs import load_run
 from command_line import UserError
-from evaluation.measure import knowledge_measure
+from evaluation.measure import run_measure
 from modeling.patching import Patched
 from modeling.presets import ModelSettings, build_model
 
@@ -83,7 +83,7 @@ def test_evaluations_are_of_the_patched_model(reference, finished):
     stream.seed = 3
     probes = {group: stream.probe(group, 32) for group in ("seen", "unseen")}
     model, of_reference = (AutoModelForCausalLM.from_pretrained(run) for run in (finished, reference))
-    measure = knowledge_measure(probes, stream.value_sizes)
+    measure = run_measure(probes, stream.value_sizes, 4)
     plain, patched = measure(model), measure(Patched(model, of_reference))
     last = records(finished)[-1]
     for key in ("seen_attribute_loss", "unseen_entropy", "seen_attribute_accuracy"):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from evaluation.signatures import (
-    attention_and_gradients,
-    attention_measure,
+    attention_metrics,
     gradients_to_names,
+    look,
     signatures,
     value_positions,
 )
@@ -145,7 +145,7 @@ def slow_ratios(model, probe):
 def test_gradients_that_reach_names_equal_those_of_stock_hidden_states(tokenizer, stream):
     model, probe = nano(tokenizer), stream.probe("seen", 5)
     expected = slow_ratios(nano(tokenizer), probe)
-    _, gradients = attention_and_gradients(model, probe)
+    _, _, gradients = look(model, probe)
     assert gradients_to_names(gradients, probe) == pytest.approx(expected, rel=1e-4)
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(block._forward_pre_hooks for block in model.transformer.h)
@@ -155,7 +155,7 @@ def test_gradients_are_measured_of_frozen_weights_too(tokenizer, stream):
     """As in fine-tuning of some weights."""
     probe = stream.probe("seen", 5)
     frozen = nano(tokenizer).requires_grad_(False)
-    ratios = [gradients_to_names(attention_and_gradients(m, probe)[1], probe) for m in (nano(tokenizer), frozen)]
+    ratios = [gradients_to_names(look(m, probe)[2], probe) for m in (nano(tokenizer), frozen)]
     assert ratios[0] == ratios[1]
 
 
@@ -163,14 +163,19 @@ def test_without_attention_between_tokens_nothing_reaches_names(tokenizer, strea
     model, probe = nano(tokenizer), stream.probe("seen", 5)
     for block in model.transformer.h:
         block.attn.c_proj.weight.data.zero_()
-    _, gradients = attention_and_gradients(model, probe)
+    _, _, gradients = look(model, probe)
     assert gradients_to_names(gradients, probe) == [0, 0]
+
+
+def measured_of(model, probe):
+    _, attention, gradients = look(model, probe)
+    return attention_metrics(attention, gradients, probe)
 
 
 def test_what_an_evaluation_records(tokenizer, stream):
     model = nano(tokenizer)
     TokenLoss(model)  # as in training
-    metrics = attention_measure(stream.probe("seen", 8))(model)
+    metrics = measured_of(model, stream.probe("seen", 8))
     names = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
     assert metrics.keys() == {"name_grouping"} | {f"layer_{layer}_{name}" for layer in (1, 2) for name in names}
     assert metrics["name_grouping"] == metrics["layer_1_name_grouping"]
@@ -179,10 +184,11 @@ def test_what_an_evaluation_records(tokenizer, stream):
 
 
 def test_a_patched_model_shows_the_attention_of_its_reference(tokenizer, stream):
-    measure, model, reference = attention_measure(stream.probe("seen", 8)), nano(tokenizer), nano(tokenizer, seed=1)
+    probe, model, reference = stream.probe("seen", 8), nano(tokenizer), nano(tokenizer, seed=1)
     for block in reference.transformer.h:
         block.attn.c_attn.weight.data *= 20
-    patched, own, of_reference = (measure(m) for m in (Patched(nano(tokenizer), reference), model, reference))
+    models = (Patched(nano(tokenizer), reference), model, reference)
+    patched, own, of_reference = (measured_of(m, probe) for m in models)
     for key, value in patched.items():
         if not key.endswith("gradient_to_names"):
             assert value == of_reference[key]
