@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from command_line import UserError
@@ -79,11 +79,11 @@ def execute(job: Job) -> None:
     from training.loop import Training
     from training.start import begin_run
 
-    training, resolved = job.training, {key: value for item in job.settings for key, value in asdict(item).items()}
+    training = job.training
     probes = {g: job.stream.probe(g, training.eval_individuals, people) for g, people in job.groups.items() if people}
     measure = _measure(job, probes)
     publisher = _publisher(job.run, job.hub)
-    accelerator = begin_run(job.run, training, resolved, job.facts)
+    accelerator = begin_run(job.run, training, job.settings, job.facts)
     if accelerator.is_main_process and not training.resume_from_checkpoint:
         job.source.save(job.run / "dataset")
     _warn_of_the_never_drawn(job, accelerator.print)

@@ -3,7 +3,7 @@
 accelerate launch run_patching.py recipes/patching_tiny.yaml --reference runs/mine --reference_patching 500
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
 import command_line
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> None:
 
     source = _people(found, patching.reference, stream_settings)
     settings = [patching, source.settings, *others]
-    _check_same(settings, found.config, patching.reference, training)
+    _check_same(settings[1:], found.config, patching.reference, training)
     tokenizer = train_tokenizer(source.pieces())
     stream = run_pretrain.build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
     if stream.schedule.watching:
@@ -109,15 +109,16 @@ def _people(found: FoundModel, reference: str, settings: DatasetSettings) -> Sou
 
 def _check_same(settings: list, config: dict, reference: str, training: TrainingSettings) -> None:
     """Whether all that decides about batches and updates is as in the reference."""
-    from training.run_directory import batch_size, changed
+    from training.run_directory import batch_size, changed, resolve
     from training.start import n_processes
 
-    given = {key: value for item in settings for key, value in asdict(item).items() if key in config.keys() - _MEASURED}
-    for key in changed(given, config):
-        raise UserError(
-            f"{key} is {given[key]}, but {reference} has {config[key]}; a patched run differs from its reference in "
-            "attention alone"
-        )
+    given = resolve(settings)
+    for key, then in changed(settings, config).items():
+        if key not in _MEASURED:
+            raise UserError(
+                f"{key} is {given[key]}, but {reference} has {then}; a patched run differs from its reference in "
+                "attention alone"
+            )
     now, then = training.batch_size(n_processes()), batch_size(config, config[ENVIRONMENT_KEY]["n_processes"])
     if now != then:
         raise UserError(

@@ -64,7 +64,7 @@ def ours(world: World, n_steps: int, turn: Callable[[], None], more: dict | None
     settings = world.settings(n_steps, **more or {})
     with tempfile.TemporaryDirectory() as directory:
         run = Path(directory) / "run"
-        accelerator = begin_run(run, settings, {})
+        accelerator = begin_run(run, settings, [])
         of_run = (world.model, world.tokenizer, world.stream, lambda model: {}, settings, run)
         training = Training(accelerator, *of_run, **parts)
         for step in range(n_steps):

@@ -165,6 +165,18 @@ def test_a_batch_may_be_shared_otherwise_when_a_run_is_resumed(tmp_path, finishe
     assert run.curve(SEEN)[1] == pytest.approx(load_run(finished).curve(SEEN)[1], rel=1e-4)
 
 
+def test_a_run_begun_before_a_setting_existed_had_its_default(finished, tmp_path):
+    old = shutil.copytree(finished, tmp_path / "old")
+    (old / "model.safetensors").unlink()
+    config = yaml.safe_load((old / "config.yaml").read_text())
+    del config["text_weight"], config["even_draws"]
+    (old / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match="cannot resume .*: text_weight is 0.5 now, but the run has 1.0"):
+        pretrain(old, "--resume_from_checkpoint", "latest", "--text_weight", 0.5)
+    pretrain(old, "--resume_from_checkpoint", "latest")
+    assert same(weights(finished), weights(old))
+
+
 def test_checkpoints_at_a_list_of_steps(tmp_path):
     pretrain(tmp_path / "run", "--save_at", 3, 7, "--save_steps", 15)
     assert {path.name for path in tmp_path.glob("run/checkpoint-*")} == {f"checkpoint-{s}" for s in (3, 7, 15)}

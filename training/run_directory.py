@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import yaml
@@ -50,19 +51,25 @@ def find_run(settings: TrainingSettings) -> Path:
     return run
 
 
-def check_same(run: Path, settings: dict, n_processes: int, facts: dict) -> None:
+def resolve(settings: list) -> dict:
+    """All settings of dataclasses, for config.yaml."""
+    return {key: value for item in settings for key, value in asdict(item).items()}
+
+
+def check_same(run: Path, settings: list, n_processes: int, facts: dict) -> None:
     """Check that a run is resumed with the settings and facts it began with, on any number of processes.
 
     Raises:
         UserError: a setting that decides what is computed is another now.
     """
     saved = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
-    for key in changed(settings, saved):
-        raise UserError(f"cannot resume {run}: {key} is {settings[key]} now, but the run has {saved.get(key)}")
+    resolved = resolve(settings)
+    for key, then in changed(settings, saved).items():
+        raise UserError(f"cannot resume {run}: {key} is {resolved[key]} now, but the run has {then}")
     for key, value in facts.items():
         if saved[ENVIRONMENT_KEY].get(key) != value:
             raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved[ENVIRONMENT_KEY][key]}")
-    now, then = batch_size(settings, n_processes), batch_size(saved, saved[ENVIRONMENT_KEY]["n_processes"])
+    now, then = batch_size(resolved, n_processes), batch_size(saved, saved[ENVIRONMENT_KEY]["n_processes"])
     if now != then:
         raise UserError(
             f"cannot resume {run}: {n_processes} process(es) make batches of {now} now, but the run has {then}; "
@@ -70,9 +77,14 @@ def check_same(run: Path, settings: dict, n_processes: int, facts: dict) -> None
         )
 
 
-def changed(settings: dict, saved: dict) -> list[str]:
-    """Settings that decide what is computed and that another run has differently; how processes share a batch apart."""
-    return [key for key, value in settings.items() if key not in FREE.union(_SHARES) and saved.get(key) != value]
+def changed(settings: list, saved: dict) -> dict:
+    """Settings that decide what is computed and that another run has differently, and how that run has them.
+
+    How processes share a batch is left out. A setting that is newer than the run had its default then.
+    """
+    then = {field.name: field.default for item in settings for field in fields(item)} | saved
+    decisive = {key: value for key, value in resolve(settings).items() if key not in FREE.union(_SHARES)}
+    return {key: then[key] for key, value in decisive.items() if then[key] != value}
 
 
 def batch_size(settings: dict, n_processes: int) -> int:

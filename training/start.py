@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from command_line import UserError
 from training.memory import keep_memory
 from training.products import fast_products
-from training.run_directory import METRICS, check_same, environment, write_config
+from training.run_directory import METRICS, check_same, environment, resolve, write_config
 from training.settings import TrainingSettings
 from training.tracking import JsonlTracker
 
@@ -49,13 +49,13 @@ def n_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def begin_run(run: Path, settings: TrainingSettings, resolved: dict, facts: dict | None = None) -> Accelerator:
+def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict | None = None) -> Accelerator:
     """Set up the run's directory, and start accelerate with its trackers.
 
     Args:
         run: the run's directory, as `find_run` gave it.
         settings: how to train.
-        resolved: all settings of the run, for config.yaml.
+        others: all dataclasses of settings of the run, for config.yaml.
         facts: what it is made from beside settings, recorded with the environment.
 
     Raises:
@@ -68,15 +68,15 @@ def begin_run(run: Path, settings: TrainingSettings, resolved: dict, facts: dict
     transformers.logging.disable_progress_bar()
     accelerator = _accelerator(settings, run)
     if resume:
-        check_same(run, resolved, accelerator.num_processes, facts)
+        check_same(run, others, accelerator.num_processes, facts)
     accelerator.wait_for_everyone()  # all have checked before one writes
     if accelerator.is_main_process and not resume:
         if run.exists():
             shutil.rmtree(run)
         here = environment(accelerator.num_processes, _device_name(accelerator.device))
-        write_config(run, resolved, here | facts)
+        write_config(run, resolve(others), here | facts)
     accelerator.wait_for_everyone()
-    accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolved.items()})
+    accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolve(others).items()})
     return accelerator
 
 
