@@ -21,40 +21,57 @@ def plot():
     return module
 
 
-@given(st.floats(-1, 3), st.floats(0.1, 10), st.sets(st.sampled_from([256, 512, 1024, 2048, 4096]), min_size=2))
+def plateaus_of(plot, sizes, left=True):
+    """Three runs of each population, around the step that is given."""
+    return {n: plot.Plateau({0: end, 1: 1.1 * end, 2: 0.9 * end}, left) for n, end in sizes.items()}
+
+
+@given(st.floats(-1, 3), st.floats(0.1, 10), st.sets(st.sampled_from([512, 1024, 2048, 4096]), min_size=2))
 def test_the_exponent_of_a_power_law_is_found(plot, power, factor, sizes):
     ends = {n: {0: factor * n**power, 1: 2 * factor * n**power, n: 1.0} for n in sorted(sizes)}
+    found = plot.exponents({n: plot.Plateau(of_seeds, True) for n, of_seeds in ends.items()}, sizes)
     # Only seeds that all sizes have count.
-    assert plot.exponents(ends) == pytest.approx({0: power, 1: power}, abs=1e-6)
+    assert found == pytest.approx({0: power, 1: power}, abs=1e-6)
 
 
 def test_two_sizes_give_the_ratio_of_logarithms(plot):
-    assert plot.exponents({512: {3: 100.0}, 1024: {3: 800.0}}) == pytest.approx({3: 3.0})
+    plateaus = {512: plot.Plateau({3: 100.0}, True), 1024: plot.Plateau({3: 800.0}, True)}
+    assert plot.exponents(plateaus, (512, 1024)) == pytest.approx({3: 3.0})
 
 
-def test_claims_compare_what_both_have(plot):
-    ends = {
-        "AdamW": {512: {0: 300, 1: 310, 2: 290}, 1024: {0: 500, 1: 520, 2: 480}},
-        "Muon": {512: {0: 100, 1: 110, 2: 90}, 1024: {0: 400, 1: 440, 2: 360}},
-    }
-    found = {claim["id"]: claim for claim in plot.claims(ends, {"AdamW": {}, "Muon": {2048: {0: 800, 1: 880, 2: 720}}})}
-    assert found["exponent-muon"]["value"] == pytest.approx(2)
-    assert found["exponent-muon"]["holds"] is False
-    assert found["exponent-adamw"]["holds"] is True
-    assert found["exponents-muon"]["holds"] is True
-    assert found["end-512-muon"]["value"] == 200
-    assert found["muon-2048"]["value"] == pytest.approx(1)  # at least: these runs are still on their plateau
-    assert "end-2048-muon" not in found
+@pytest.fixture
+def plateaus(plot):
+    """AdamW in proportion to the population; of Muon's rates a high one suits few people, a low one many."""
+    found = {name: {} for name in plot.OPTIMIZERS}
+    found["AdamW"] = plateaus_of(plot, {n: n for n in plot.SIZES})
+    found["Muon, .05"] = plateaus_of(plot, {512: 100, 1024: 400})
+    found["Muon, .02"] = plateaus_of(plot, {512: 120, 1024: 300, 2048: 800})
+    found["Muon, .02"] |= plateaus_of(plot, {4096: 3000}, left=False)
+    found["Muon, .01"] = plateaus_of(plot, {512: 200, 1024: 350, 2048: 850, 4096: 2600})
+    return found
 
 
-def test_a_run_on_its_plateau_bounds_what_muon_gains(plot):
-    ends = {"AdamW": {n: {0: n, 1: n + 10, 2: n - 10} for n in (512, 1024)}, "Muon": {512: {0: 100, 1: 110, 2: 90}}}
-    ends["Muon"][256] = {0: 50, 1: 55, 2: 45}
-    found = plot.claims(ends, {"AdamW": {}, "Muon": {1024: {0: 1100, 1: 1100, 2: 1100}}})
-    (bound,) = (claim for claim in found if claim["id"] == "end-1024-muon")
-    assert bound["value"] == pytest.approx(1024 - 1100)
-    assert bound["holds"] is False
-    assert bound["claim"].endswith("(at most)")
+def test_the_best_rate_is_that_of_the_shortest_plateau_that_ended(plot, plateaus):
+    assert plot.best(plateaus) == {512: "Muon, .05", 1024: "Muon, .02", 2048: "Muon, .02", 4096: "Muon, .01"}
+
+
+def test_claims_compare_the_best_rate_with_adamw(plot, plateaus):
+    found = {claim["id"]: claim for claim in plot.claims(plateaus)}
+    assert found["exponent-adamw"]["value"] == pytest.approx(1)
+    assert found["exponent-muon"]["value"] > 1.5
+    assert found["exponents"]["holds"] is True
+    assert found["end-512"]["value"] == pytest.approx(412)
+    assert found["end-4096"]["value"] == pytest.approx(1496)
+    assert found["rate-512"]["value"] == pytest.approx(100)
+    assert found["rate-4096"]["value"] == pytest.approx(400)
+    assert found["rate-4096"]["claim"].endswith("(at least)")  # the other runs are still on their plateau
+    assert not found["rate-512"]["claim"].endswith("(at least)")
+
+
+def test_the_table_tells_which_runs_are_still_on_their_plateau(plot, plateaus):
+    (row,) = (line for line in plot.table(plateaus).splitlines() if "Muon, .02" in line)
+    assert "still on it after 3,300" in row
+    assert plot.table(plateaus).splitlines()[-1].count("–") == len(plot.SIZES)
 
 
 def people_of(times, accuracies):
@@ -71,5 +88,5 @@ def test_what_muon_gains_on_a_long_tail_is_compared_by_seed(plot):
     def results(*accuracies):
         return [Result("run", "v", seed, {}, people_of([3, 20, 100], accuracies)) for seed in (0, 1, 2)]
 
-    found = {c["id"]: c["value"] for c in plot.rare_claims({"AdamW": results(0, 0.2, 1), "Muon": results(0.1, 0.7, 1)})}
+    found = {c["id"]: c["value"] for c in plot.rare_claims(results(0, 0.2, 1), results(0.1, 0.7, 1))}
     assert found == pytest.approx({"rarest": 10, "rare": 50, "common": 0, "rare-common": 50})

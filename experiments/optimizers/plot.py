@@ -1,10 +1,12 @@
-"""Figures, table and claims of this experiment, from its results and those of two other experiments."""
+"""Figures, table and claims of this experiment, from its results and those of experiments/schedules (rare facts)."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from analysis.compare import compare_individuals, plateau_end
 from analysis.drawing import COLORS, plt, save
@@ -13,11 +15,25 @@ from analysis.statistics import interval_text, markdown, mean_interval
 from experiments.results import Result, by_seed, claim, claim_above, differences, load_results, verdict, write_claims
 from experiments.sweep import ROOT
 
-# Where everybody is drawn alike: experiment and variant, by optimiser and population.
-RUNS = {
-    "AdamW": {512: ("schedules", "fewer_people"), 1024: ("schedules", "uniform")},
-    "Muon, .05": {512: ("optimizers", "muon-512"), 1024: ("hallucination", "tiny"), 2048: ("optimizers", "muon-2048")},
-    "Muon, .02": {n: ("optimizers", f"muon-{n}-lower") for n in (512, 1024, 2048)},
+SIZES = (512, 1024, 2048, 4096)
+# How variants begin whose people are drawn alike.
+OPTIMIZERS = {
+    "AdamW": "adamw",
+    "Muon, .05": "muon-0.05",
+    "Muon, .02": "muon-0.02",
+    "Muon, .01": "muon-0.01",
+    "Muon, .005": "muon-0.005",
+}
+ADAMW, *MUONS = OPTIMIZERS
+BEST = "Muon, best rate"
+# The rate wanted by few people and by many, and one that is worse for them.
+RATES = ((512, "Muon, .05", "Muon, .01"), (4096, "Muon, .01", "Muon, .02"))
+STYLES = {
+    "AdamW": (COLORS[5], "o"),
+    "Muon, .05": (COLORS[4], "s"),
+    "Muon, .02": (COLORS[1], "^"),
+    "Muon, .01": (COLORS[3], "D"),
+    "Muon, .005": (COLORS[6], "v"),
 }
 # On a long tail (power law with alpha 1), until about as much is known.
 LONG_TAIL = {
@@ -30,159 +46,197 @@ PAPER_EXPONENT = 0.81
 # Times that a person was drawn: from, to below. Chosen after a first look at the results: exploratory.
 DRAWN = {"rarest": (0, 10), "rare": (10, 40), "common": (80, np.inf)}
 
-Groups = dict[str, dict[int, list[Result]]]
-Ends = dict[str, dict[int, dict[int, float]]]  # by optimiser, population and seed
+
+@dataclass(frozen=True)
+class Plateau:
+    """Where the runs of an optimiser and a population left their plateau.
+
+    Attributes:
+        ends: the step, by seed; the last one of a run that is still on it.
+        left: whether all have left it; if not, ends are too low.
+    """
+
+    ends: dict[int, float]
+    left: bool
+
+    @classmethod
+    def of(cls, results: list[Result]) -> "Plateau":
+        """Measured (docs/DEFINITIONS.md)."""
+        ends = by_seed(results, lambda result: plateau_end(result.run))
+        last = by_seed(results, lambda result: _last_step(result.run))
+        return cls({seed: last[seed] if end is None else end for seed, end in ends.items()}, None not in ends.values())
+
+
+Plateaus = dict[str, dict[int, Plateau]]  # by optimiser and population
 
 
 def main(folder: Path) -> None:
     """Write results/plateau_ends.png, rare_facts.png, table.md and claims.json."""
-    groups, long_tail = load_groups(folder)
-    ends, unended = measured(groups, plateau_end), measured(groups, last_step)
-    for optimizer, sizes in groups.items():
-        for n in sizes:
-            left = None not in ends[optimizer][n].values()
-            (unended if left else ends)[optimizer].pop(n)
-    save(draw(ends, unended), folder / "results" / "plateau_ends.png")
-    (folder / "results" / "table.md").write_text(table(ends, unended) + "\n", encoding="utf-8")
-    runs = {label: [result.run for result in results] for label, results in long_tail.items()}
+    results = {"optimizers": load_results(folder), "schedules": load_results(ROOT / "experiments" / "schedules")}
+    plateaus = measured(results["optimizers"])
+    save(draw(plateaus), folder / "results" / "plateau_ends.png", dpi=100)
+    (folder / "results" / "table.md").write_text(table(plateaus) + "\n", encoding="utf-8")
+    long_tail = {label: [r for r in results[place] if r.variant == v] for label, (place, v) in LONG_TAIL.items()}
+    runs = {label: [result.run for result in group] for label, group in long_tail.items()}
     save(compare_individuals(runs), folder / "results" / "rare_facts.png")
-    write_claims(folder, claims(ends, unended) + rare_claims(long_tail))
-    print(table(ends, unended))
+    write_claims(folder, claims(plateaus) + rare_claims(*long_tail.values()))
+    print(table(plateaus))
 
 
-def measured(groups: Groups, measure: Callable[[Run], float | None]) -> Ends:
-    """A number of each run."""
-    return {
-        name: {n: by_seed(rs, lambda r: measure(r.run)) for n, rs in sizes.items()} for name, sizes in groups.items()
+def measured(results: list[Result]) -> Plateaus:
+    """The plateaus of all optimisers and populations that were run."""
+    groups = {
+        name: {n: [r for r in results if r.variant == f"{prefix}-{n}"] for n in SIZES}
+        for name, prefix in OPTIMIZERS.items()
     }
+    return {name: {n: Plateau.of(rs) for n, rs in sizes.items() if rs} for name, sizes in groups.items()}
 
 
-def last_step(run: Run) -> float:
-    """Where a run ends, and where its plateau goes on if it has not left it."""
+def _last_step(run: Run) -> float:
     return float(run.curve("seen_attribute_loss")[0][-1])
 
 
-def load_groups(folder: Path) -> tuple[Groups, dict[str, list[Result]]]:
-    """The results of each optimiser and population, and those on a long tail by label."""
-    others = {name: load_results(ROOT / "experiments" / name) for name in ("schedules", "hallucination")}
-    results = others | {"optimizers": load_results(folder)}
-
-    def of(place: str, variant: str) -> list[Result]:
-        return [result for result in results[place] if result.variant == variant]
-
-    by_size = {optimizer: {n: of(*runs) for n, runs in sizes.items()} for optimizer, sizes in RUNS.items()}
-    return by_size, {label: of(*runs) for label, runs in LONG_TAIL.items()}
+def best(plateaus: Plateaus) -> dict[int, str]:
+    """Muon's rate under which the plateau of so many people ends first, in the mean."""
+    left = {n: [name for name in MUONS if n in plateaus[name] and plateaus[name][n].left] for n in SIZES}
+    return {n: min(names, key=lambda name: mean(plateaus[name][n].ends.values())) for n, names in left.items()}
 
 
-def exponents(ends: dict[int, dict[int, float]]) -> dict[int, float]:
+def of_best(plateaus: Plateaus) -> dict[int, Plateau]:
+    """The plateaus under `best`."""
+    return {n: plateaus[name][n] for n, name in best(plateaus).items()}
+
+
+def exponents(sizes: dict[int, Plateau], which: Iterable[int] = SIZES) -> dict[int, float]:
     """The power of the population that fits the plateau ends best (least squares of logarithms), for each seed."""
-    sizes = np.log(list(ends))
-    seeds = sorted(set.intersection(*(set(values) for values in ends.values())))
-    return {s: float(np.polyfit(sizes, np.log([values[s] for values in ends.values()]), 1)[0]) for s in seeds}
+    chosen = {n: sizes[n].ends for n in which}
+    seeds = sorted(set.intersection(*(set(ends) for ends in chosen.values())))
+    return {s: float(np.polyfit(np.log([*chosen]), np.log([e[s] for e in chosen.values()]), 1)[0]) for s in seeds}
 
 
-def table(ends: Ends, unended: Ends) -> str:
+def table(plateaus: Plateaus) -> str:
     """Mean plateau end, in steps, of each optimiser and population, as Markdown; 95% intervals over seeds."""
-    rows = []
-    for optimizer, sizes in ends.items():
-        rows += [(optimizer, f"{n:,}", interval_text(list(v.values()), "{:.0f}")) for n, v in sizes.items()]
-        rows += [(optimizer, f"{n:,}", f"after {min(v.values()):,.0f}") for n, v in unended[optimizer].items()]
-    return markdown(("optimiser", "people", "plateau ends (step)"), rows)
+    rows = [[name, *(_cell(sizes.get(n)) for n in SIZES)] for name, sizes in plateaus.items()]
+    return markdown(("plateau ends (step)", *(f"{n:,} people" for n in SIZES)), rows)
 
 
-def draw(ends: Ends, unended: Ends):
-    """Plateau end against population, a point for each run, with the fitted power law; an arrow where it goes on."""
-    figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
-    for (optimizer, sizes), color, marker in zip(ends.items(), (COLORS[5], COLORS[4], COLORS[3]), "os^", strict=True):
-        power, low, high = mean_interval(list(exponents(sizes).values()))
-        points = np.array([(n, end) for n, values in sizes.items() for end in values.values()])
-        label = f"{optimizer}: N to the power {power:.2f} ({low:.2f} to {high:.2f})"
-        axes.plot(*points.T, marker, color=color, markersize=5, alpha=0.7, label=label)
-        line = np.array([min(sizes), max(sizes)])
-        middle = np.exp(np.log(points).mean(axis=0))
-        axes.plot(line, middle[1] * (line / middle[0]) ** power, color=color, linewidth=1.4)
-        for n, values in unended[optimizer].items():
-            last = min(values.values())
-            axes.errorbar(n, last, 0.3 * last, lolims=True, marker=marker, markersize=5, color=color)
-            axes.annotate("still on it  ", (n, last), color=color, ha="right", va="center", fontsize="small")
-    axes.set(xscale="log", yscale="log", xlabel="individuals", ylabel="plateau end (training steps)", xlim=(450, 2400))
-    axes.set_xticks(sorted(set().union(*ends.values(), *unended.values())))
-    axes.set_yticks([100, 200, 400, 800, 1600])
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(ScalarFormatter())
-        axis.set_minor_formatter(NullFormatter())
-    axes.legend(fontsize="small", loc="upper left")
+def _cell(plateau: Plateau | None) -> str:
+    if plateau is None:
+        return "–"
+    if not plateau.left:
+        return f"still on it after {max(plateau.ends.values()):,.0f}"
+    return interval_text(list(plateau.ends.values()), "{:,.0f}")
+
+
+def draw(plateaus: Plateaus):
+    """Left, plateau end against population; right, how much sooner Muon is out at its best rate."""
+    figure, (ends, leads) = plt.subplots(1, 2, figsize=(11.5, 4.8), layout="constrained", width_ratios=(1.5, 1))
+    _draw_ends(ends, plateaus)
+    _draw_leads(leads, plateaus)
+    for axes in (ends, leads):
+        axes.set(xscale="log", xlabel="individuals")
+        axes.set_xticks(SIZES)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(NullFormatter())
+            axis.set_minor_locator(NullLocator())
     return figure
 
 
-def claims(ends: Ends, unended: Ends) -> list[dict]:
-    """The exponents, and of each other optimiser than the first one: against the first one, and what runs that are not
-    out at their end tell.
-    """
-    powers = {optimizer: exponents(sizes) for optimizer, sizes in ends.items()}
-    (first, sizes), *others = ends.items()
-    found = [_power(optimizer, values) for optimizer, values in powers.items()]
-    for name, its in others:
-        text = f"the plateau grows with a higher power of the population under {name} than under {first}"
-        found.append(_difference(f"exponents-{_id(name)}", text, powers[name], powers[first], "exponent"))
-        both = {n: its[n] for n in sizes if n in its}
-        found += [_sooner(name, n, sizes[n], values) for n, values in both.items()]
-        left = unended[name]
-        found += [_sooner(name, n, sizes[n], values, " (at most)") for n, values in left.items() if n in sizes]
-        found += [_at_least(name, n, values, its) for n, values in left.items()]
+def _draw_ends(axes, plateaus: Plateaus) -> None:
+    """A point for each run, an arrow where runs are still on their plateau, and the power laws that fit best."""
+    beside = np.exp(np.linspace(-0.08, 0.08, len(plateaus)))  # so that points don't hide each other
+    for (name, sizes), shift in zip(plateaus.items(), beside, strict=True):
+        color, marker = STYLES[name]
+        points = np.array([(n * shift, end) for n, p in sizes.items() if p.left for end in p.ends.values()])
+        axes.plot(*points.T, marker, color=color, markersize=5, alpha=0.8, label=name)
+        for n, plateau in sizes.items():
+            if not plateau.left:
+                last = max(plateau.ends.values())
+                axes.errorbar(n * shift, last, 0.25 * last, lolims=True, marker=marker, markersize=5, color=color)
+    fits = {ADAMW: plateaus[ADAMW], BEST: of_best(plateaus)}
+    for (name, sizes), color, line in zip(fits.items(), (COLORS[5], "black"), ("-", "--"), strict=True):
+        power, low, high = mean_interval(list(exponents(sizes).values()))
+        points = np.log([(n, end) for n, plateau in sizes.items() for end in plateau.ends.values()])
+        edges, middle = np.array([min(SIZES), max(SIZES)]), np.exp(points.mean(axis=0))
+        label = f"{name}: N to the power {power:.2f} ({low:.2f} to {high:.2f})"
+        axes.plot(edges, middle[1] * (edges / middle[0]) ** power, line, color=color, linewidth=1.4, label=label)
+    axes.set(yscale="log", ylabel="plateau end (training steps; arrow: still on it)")
+    axes.set_yticks([100, 200, 400, 800, 1600, 3200])
+    axes.legend(fontsize="small", loc="upper left")
+
+
+def _draw_leads(axes, plateaus: Plateaus) -> None:
+    """Steps of AdamW for a step of Muon, by seed (crosses); mean and 95% interval."""
+    for n, plateau in of_best(plateaus).items():
+        ratios = list(lead(plateaus[ADAMW][n], plateau).values())
+        middle, low, high = mean_interval(ratios)
+        axes.errorbar(n, middle, [[middle - low], [high - middle]], marker="o", capsize=4, color="black")
+        axes.plot([n * 1.06] * len(ratios), ratios, "x", markersize=5, color="black")
+        rate = best(plateaus)[n].split(", ")[1]
+        axes.annotate(f"{rate}  ", (n, middle), ha="right", va="center", fontsize="small")
+    axes.axhline(1, color="grey", linestyle=":", linewidth=1.2)
+    axes.set(ylabel="plateau of AdamW / of Muon at its best rate", ylim=(0, None), xlim=(400, 5200))
+
+
+def lead(later: Plateau, sooner: Plateau) -> dict[int, float]:
+    """How many times as long one plateau is, by seed."""
+    return {seed: later.ends[seed] / sooner.ends[seed] for seed in sorted({*later.ends} & {*sooner.ends})}
+
+
+def claims(plateaus: Plateaus) -> list[dict]:
+    """The exponents; Muon at its best rate against AdamW; how the best rate changes with the population."""
+    ends, its, rates = plateaus[ADAMW], of_best(plateaus), best(plateaus)
+    powers = {ADAMW: exponents(ends), BEST: exponents(its)}
+    found = [_power(name, values) for name, values in powers.items()]
+    text = "the plateau grows with a higher power of the population under Muon at its best rate than under AdamW"
+    found.append(claim_above("exponents", text, differences(powers[BEST], powers[ADAMW]), "exponent"))
+    halves = {name: (exponents(s, SIZES[:2]), exponents(s, SIZES[1:])) for name, s in ((ADAMW, ends), (BEST, its))}
+    for name, (small, large) in halves.items():
+        text = f"{name}: the power is higher from 1,024 people on than from 512 to 1,024, so no power law fits"
+        found.append(claim_above(f"bend-{_id(name)}", text, differences(large, small), "exponent"))
+    for n in SIZES:
+        text = f"{rates[n]}, its best rate, leaves the plateau of {n:,} people before AdamW"
+        found.append(_sooner(f"end-{n}", text, ends[n], its[n]))
+    few, many = (lead(ends[n], its[n]) for n in (min(SIZES), max(SIZES)))
+    text = "AdamW's plateau is more times as long as that of Muon at its best rate for 512 people than for 4,096"
+    found.append(claim_above("lead", text, differences(few, many), "times"))
+    for n, rate, other in RATES:
+        text = f"{rate} leaves the plateau of {n:,} people before {other}"
+        found.append(_sooner(f"rate-{n}", text, plateaus[other][n], plateaus[rate][n]))
     return found
 
 
 def _id(optimizer: str) -> str:
-    return optimizer.lower().replace(", .", "-0.")
-
-
-def _sooner(name: str, n: int, first: dict[int, float], its: dict[int, float], bound: str = "") -> dict:
-    text = f"{name} leaves the plateau of {n:,} people before AdamW{bound}"
-    return _difference(f"end-{n}-{_id(name)}", text, first, its, "steps")
+    return optimizer.split(",")[0].lower()
 
 
 def _power(optimizer: str, values: dict[int, float]) -> dict:
     text = f"{optimizer}: the step at which the plateau ends grows more slowly than the population"
     _, low, high = mean_interval(list(values.values()))
-    paper = PAPER_EXPONENT if optimizer == "AdamW" else None
+    paper = PAPER_EXPONENT if optimizer == ADAMW else None
     return claim(f"exponent-{_id(optimizer)}", text, values, "exponent", verdict(1 - high, 1 - low), paper)
 
 
-def _at_least(name: str, n: int, last_steps: dict[int, float], ends: dict[int, dict[int, float]]) -> dict:
-    """The power is at least that which the last steps of runs still on their plateau give."""
-    before = max(ends)
-    values = exponents({before: ends[before], n: last_steps})
-    text = f"{name}: from {before:,} to {n:,} people the plateau grows faster than the population (power at least)"
-    holds = verdict(*(bound - 1 for bound in mean_interval(list(values.values()))[1:]))
-    return claim(f"{_id(name)}-{n}", text, values, "exponent", holds)
+def _sooner(id: str, text: str, later: Plateau, sooner: Plateau) -> dict:
+    return claim_above(id, text + ("" if later.left else " (at least)"), differences(later.ends, sooner.ends), "steps")
 
 
-def _difference(id: str, text: str, more: dict[int, float], less: dict[int, float], unit: str) -> dict:
-    return claim_above(id, text, differences(more, less), unit)
-
-
-def rare_claims(long_tail: dict[str, list[Result]]) -> list[dict]:
+def rare_claims(adamw: list[Result], muon: list[Result]) -> list[dict]:
     """Does Muon gain most on rare facts (Wang et al. 2025)? People who were drawn equally often, compared."""
-    adamw, muon = (
-        {name: by_seed(results, lambda r, n=name: known(r.run, *DRAWN[n])) for name in DRAWN}
-        for results in long_tail.values()
-    )
-    gains = {name: differences(muon[name], adamw[name]) for name in DRAWN}
-    return [
-        claim_above(
-            "rarest", "of people drawn fewer than 10 times, Muon knows more than AdamW (exploratory)", gains["rarest"]
-        ),
-        claim_above("rare", "of people drawn 10 to 39 times, Muon knows more than AdamW (exploratory)", gains["rare"]),
-        claim_above(
-            "common", "of people drawn 80 times or more, Muon knows more than AdamW (exploratory)", gains["common"]
-        ),
-        claim_above(
-            "rare-common",
-            "Muon gains more on people drawn 10 to 39 times than on those drawn 80 times or more (exploratory)",
-            differences(gains["rare"], gains["common"]),
-        ),
+    knows = [
+        {name: by_seed(group, lambda result, n=name: known(result.run, *DRAWN[n])) for name in DRAWN}
+        for group in (adamw, muon)
     ]
+    gains = {name: differences(knows[1][name], knows[0][name]) for name in DRAWN}
+    texts = {
+        "rarest": "of people drawn fewer than 10 times, Muon knows more than AdamW (exploratory)",
+        "rare": "of people drawn 10 to 39 times, Muon knows more than AdamW (exploratory)",
+        "common": "of people drawn 80 times or more, Muon knows more than AdamW (exploratory)",
+    }
+    more = "Muon gains more on people drawn 10 to 39 times than on those drawn 80 times or more (exploratory)"
+    found = [claim_above(name, text, gains[name]) for name, text in texts.items()]
+    return [*found, claim_above("rare-common", more, differences(gains["rare"], gains["common"]))]
 
 
 def known(run: Run, least: int, below: float) -> float:
