@@ -14,6 +14,13 @@ SHOWN = {
     "adaptive-share_adaptive=0.6": "adaptive warm-up",
     "gradual": "gradual growth",
 }
+# Everybody drawn alike, as in the paper, and what else experiments/fast found.
+REGULAR = {
+    "uniform": "uniform",
+    "even_draws": "at regular intervals",
+    "light_text": "text counts a tenth",
+    "even_draws_and_light_text": "both",
+}
 
 
 def main(folder: Path) -> None:
@@ -21,8 +28,9 @@ def main(folder: Path) -> None:
     results = load_results(folder)
     variants = list(dict.fromkeys(result.variant for result in results))
     groups = {variant: [r.run for r in results if r.variant == variant] for variant in variants}
-    shown = {label: groups[variant] for variant, label in SHOWN.items() if variant in groups}
+    shown, regular = ({label: groups[v] for v, label in some.items() if v in groups} for some in (SHOWN, REGULAR))
     save(compare_curves(shown), folder / "results" / "learning_curves.png")
+    save(compare_curves(regular), folder / "results" / "regular.png", dpi=100)
     save(compare_individuals(shown), folder / "results" / "individuals.png")
     (folder / "results" / "table.md").write_text(compare_table(groups) + "\n", encoding="utf-8")
     write_claims(folder, claims(results))
@@ -45,6 +53,12 @@ def claims(results: list[Result]) -> list[dict]:
                "fewer_people", known, paper="94.92% of 128k people against 63.26%"),
         _claim(results, "e2-control-gradual", "gradual growth knows more people than half the population, uniformly",
                "gradual", "fewer_people", known),
+        _claim(results, "even", "at regular intervals AdamW learns more than at random", "even_draws", "uniform"),
+        _claim(results, "light-text", "AdamW learns more with text that counts a tenth", "light_text", "uniform"),
+        _claim(results, "light-text-end", "with text that counts a tenth it leaves the plateau sooner", "uniform",
+               "light_text", end, "steps"),
+        _claim(results, "even-light-text", "with both it learns more than with light text alone",
+               "even_draws_and_light_text", "light_text"),
     ]  # fmt: skip
 
 
