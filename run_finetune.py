@@ -61,7 +61,7 @@ class FinetuneTraining(TrainingSettings):
         6, "beside eval_steps, measure so often in each tenfold of steps: old knowledge goes within about 100 steps"
     )
     eval_individuals: int = setting(96, "individuals measured in each group")
-    attention_individuals: int = setting(16, "individuals on whose biographies attention is measured")
+    attention_individuals: int = setting(16, "on how many of the seen ones of these attention is measured, too")
 
 
 SETTINGS = (FinetuneSettings, FinetuneSchedule, AdaptationSettings, HubSettings, FinetuneTraining)

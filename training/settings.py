@@ -35,7 +35,7 @@ class TrainingSettings:
         None, "beside eval_steps, measure so often in each tenfold of steps (1-10, 10-100, ...), evenly on a log scale"
     )
     eval_individuals: int = setting(512, "individuals measured in each group")
-    attention_individuals: int = setting(32, "individuals on whose biographies attention is measured")
+    attention_individuals: int = setting(32, "on how many of the seen ones of these attention is measured, too")
     save_steps: int | None = setting(None, "checkpoint every so many steps")
     save_at: list[int] | None = setting(None, "checkpoint at these steps")
     resume_from_checkpoint: str | None = setting(None, "`latest`, or a checkpoint directory of this run")
