@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from operator import getitem
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from data_builder.sentences import Template, load_templates
 from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, WordLists, join_name, load_word_lists
 
 OWN_PEOPLE = "new_individuals.csv"
+_NEWER = ("names_per_list",)
 
 
 @dataclass
@@ -28,6 +29,9 @@ class DataSettings:
     n_heldout_templates: int = setting(5, "templates an individual keeps for evaluation, of each attribute's")
     entries_per_list: int | None = setting(
         None, "names and values in use, of each word list; fewer for a small world, or a name gives a person away"
+    )
+    names_per_list: int | None = setting(
+        None, "names in use of each list of names, if another number than entries_per_list: how many people share one"
     )
     population_seed: int = setting(0, "decides names, values and template splits")
     values_dir: str | None = setting(None, "directory of own word lists")
@@ -55,7 +59,7 @@ class Source:
             UserError: sizes, lists or templates that cannot be used.
         """
         _check_sizes(settings)
-        word_lists = load_word_lists(settings.values_dir, settings.entries_per_list)
+        word_lists = load_word_lists(settings.values_dir, settings.entries_per_list, settings.names_per_list)
         templates = load_templates(settings.templates_dir, settings.n_heldout_templates)
         population = build_population(
             word_lists.name_sizes,
@@ -127,7 +131,7 @@ class Source:
         root = Path(directory) / "source"
         try:
             saved = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
-            known = {item.name: saved[item.name] for item in fields(DataSettings) if item.name != "new_individuals"}
+            known = {item.name: _saved(saved, item) for item in fields(DataSettings) if item.name != "new_individuals"}
         except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
             reason = " ".join(f"{type(error).__name__} {error}".split())
             raise UserError(f"{directory} holds no dataset that this version can read: {reason}") from None
@@ -148,10 +152,16 @@ def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarra
     return rows[:, : len(NAME_LISTS)], rows[:, len(NAME_LISTS) :]
 
 
+def _saved(saved: dict, item: Field):
+    """A saved setting; one that is newer than the dataset had its default then."""
+    return saved.get(item.name, item.default) if item.name in _NEWER else saved[item.name]
+
+
 def _check_sizes(settings: DataSettings) -> None:
     if not 0 <= settings.population_seed < 2**64:
         raise UserError(f"population_seed is {settings.population_seed}; it must be from 0 to 2^64 - 1")
     least = {"n_individuals": 1, "n_unseen": 0, "n_new": 0, "n_heldout_templates": 1, "entries_per_list": 1}
+    least |= {"names_per_list": 1}
     for name, minimum in least.items():
         value = getattr(settings, name)
         if value is not None and value < minimum:

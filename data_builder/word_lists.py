@@ -64,12 +64,15 @@ def join_name(parts: Iterable[str]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def load_word_lists(directory: str | Path | None = None, entries_per_list: int | None = None) -> WordLists:
+def load_word_lists(
+    directory: str | Path | None = None, entries_per_list: int | None = None, names_per_list: int | None = None
+) -> WordLists:
     """Read `<list>.txt` for every list and check the rules (SOURCES.md).
 
     Args:
         directory: where the files lie; the project's own lists if None.
         entries_per_list: use so many entries of each longer list, evenly spread over it; all if None.
+        names_per_list: the same for the lists of names; as many as `entries_per_list` if None.
 
     Raises:
         UserError: a list is missing or empty, or an entry breaks a rule (file and line are named).
@@ -77,7 +80,8 @@ def load_word_lists(directory: str | Path | None = None, entries_per_list: int |
     directory = Path(directory or VALUES_DIR)
     names = [*NAME_LISTS, *dict.fromkeys(itertools.chain(*ATTRIBUTES.values()))]
     lists = {name: _load_list(directory / f"{name}.txt") for name in names}
-    return WordLists({name: _spread(entries, entries_per_list) for name, entries in lists.items()})
+    sizes = dict.fromkeys(NAME_LISTS, names_per_list or entries_per_list)
+    return WordLists({name: _spread(entries, sizes.get(name, entries_per_list)) for name, entries in lists.items()})
 
 
 def _spread(entries: tuple[str, ...], size: int | None) -> tuple[str, ...]:
