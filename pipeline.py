@@ -51,7 +51,7 @@ def begin(training: TrainingSettings) -> Path:
     Raises:
         UserError: settings that can't be, or something is there that would be lost.
     """
-    from training.run_directory import find_run
+    from run_directory.layout import find_run
     from training.start import check_settings
 
     check_settings(training)

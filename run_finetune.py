@@ -76,8 +76,8 @@ def main(argv: list[str]) -> None:
     # After the arguments, so that --help and mistakes answer at once.
     import copy
 
-    from hub_cards.models import find_model
     from modeling.adaptation import adapt
+    from run_directory.models import find_model
 
     if finetune.model is None:
         raise UserError("no model: say which one to fine-tune, e.g. --model runs/mine")

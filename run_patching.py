@@ -10,10 +10,10 @@ import command_line
 import run_pretrain
 from command_line import ENVIRONMENT_KEY, UserError, parse_settings, setting
 from data_builder.source import Source
-from hub_cards.models import FoundModel, find_record, find_step
 from hub_cards.settings import DatasetSettings
 from modeling.presets import ModelSettings, build_config, build_model
 from pipeline import Job, begin, check_place, execute
+from run_directory.models import FoundModel, find_record, find_step
 from training.settings import TrainingSettings
 
 
@@ -91,7 +91,7 @@ def _reference(settings: PatchingSettings) -> FoundModel:
 
 def _inherited(config: dict) -> dict:
     """The reference's settings, without where it was written and shared and when it was saved."""
-    from training.run_directory import FREE
+    from run_directory.layout import FREE
 
     return {key: value for key, value in config.items() if key not in FREE - _CADENCE}
 
@@ -109,7 +109,7 @@ def _people(found: FoundModel, reference: str, settings: DatasetSettings) -> Sou
 
 def _check_same(settings: list, config: dict, reference: str, training: TrainingSettings) -> None:
     """Whether all that decides about batches and updates is as in the reference."""
-    from training.run_directory import batch_size, changed, resolve
+    from run_directory.layout import batch_size, changed, resolve
     from training.start import n_processes
 
     given = resolve(settings)
@@ -152,7 +152,7 @@ def _facts(settings: PatchingSettings) -> dict[str, str | None]:
 
 def _progress(found: FoundModel, step: int):
     """How far the reference had come at a step."""
-    from analysis.runs import load_run
+    from run_directory.records import load_run
     from training.checkpoints import Progress
 
     if step == 0:

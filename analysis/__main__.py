@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
             draw_run(path)
         return
     from analysis.compare import write_comparison
-    from analysis.runs import load_run
+    from run_directory.records import load_run
 
     if len(arguments.runs) < 3:
         raise UserError("compare needs at least two runs: python -m analysis compare runs/a runs/b")

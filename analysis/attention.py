@@ -5,7 +5,7 @@ import numpy as np
 
 from analysis.drawing import band, mark_baseline, steps_on_a_log_scale
 from analysis.phases import phases_of
-from analysis.runs import Run, baseline
+from run_directory.records import Run, baseline
 
 _PANELS = {
     "name_grouping": "name grouping: last name token to the others",

@@ -10,9 +10,9 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 from analysis.drawing import Groups, band, mark_baseline, save, style
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
 from analysis.phases import phases_of
-from analysis.runs import Run, baseline, last
 from analysis.statistics import interval_text, markdown
 from command_line import ENVIRONMENT_KEY, UserError
+from run_directory.records import Run, baseline, last
 
 # What differs between runs without making them another experiment.
 _INCIDENTAL = {

@@ -12,7 +12,7 @@ from analysis.attention import layers_of, signature_figure
 from analysis.drawing import GROUP_STYLES, save, steps_on_a_log_scale
 from analysis.hallucination import hallucination_figure
 from analysis.phases import TOLERANCE, Phases, phases_of
-from analysis.runs import Run, baseline, load_run
+from run_directory.records import Run, baseline, load_run
 
 PHASE_NAMES = ("1 statistics", "2 plateau", "3 knowledge")
 _PHASE_SHADES = ("#F2F2F2", "#D9D9D9", "#F2F2F2")

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import COLORS, Groups, band, curves, mark_baseline, steps_on_a_log_scale, style
-from analysis.runs import baseline, last
 from analysis.statistics import interval_text, markdown, mean_interval
+from run_directory.records import baseline, last
 
 _MARKERS = "osD^vP*Xhpd<>8"
 

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import COLORS, GROUP_STYLES, band, mark_baseline, steps_on_a_log_scale
-from analysis.runs import Run, baseline
+from run_directory.records import Run, baseline
 
 _PANELS = {
     "attribute_loss": "attribute loss (nats)",

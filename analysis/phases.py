@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.runs import Run, baseline
+from run_directory.records import Run, baseline
 
 TOLERANCE = 0.05
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hub_server import HubServer, client_environment
 
-from analysis.runs import load_run
+from run_directory.records import load_run
 
 ROUNDS = 5
 STEPS = 200

@@ -12,7 +12,7 @@ from data_builder.biographies import Renderer
 from data_builder.random import permute, uniforms
 from data_builder.source import Source
 from data_builder.word_lists import ATTRIBUTES
-from hub_cards.models import find_model
+from run_directory.models import find_model
 
 # Enough for the longest value of the word lists.
 _ANSWER_TOKENS = 10

@@ -11,7 +11,7 @@ import torch
 from command_line import UserError, run
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
-from hub_cards.models import find_model
+from run_directory.models import find_model
 
 
 def main(argv: list[str]) -> None:

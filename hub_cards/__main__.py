@@ -44,9 +44,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _publish(arguments) -> None:
-    from analysis.runs import load_run
-    from hub_cards.access import hub_errors, open_repo
     from hub_cards.background import publish
+    from run_directory.hub import hub_errors, open_repo
+    from run_directory.records import load_run
 
     path = Path(arguments.what)
     load_run(path)
@@ -60,8 +60,8 @@ def _publish(arguments) -> None:
 
 def _publish_dataset(arguments) -> None:
     from data_builder.source import Source
-    from hub_cards.access import hub_errors, open_repo
     from hub_cards.datasets import publish_dataset
+    from run_directory.hub import hub_errors, open_repo
 
     path = Path(arguments.what)
     Source.load(path)
@@ -73,10 +73,10 @@ def _publish_dataset(arguments) -> None:
 
 def _preview(arguments) -> None:
     """The model's card and, if a repository is named for it, that of the run's people."""
-    from analysis.runs import load_run
     from data_builder.source import Source
     from hub_cards.cards import model_card
     from hub_cards.datasets import population_card, population_name
+    from run_directory.records import load_run
 
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
     if arguments.dataset_repo:
@@ -88,8 +88,8 @@ def _preview(arguments) -> None:
 def _verify(arguments) -> None:
     from huggingface_hub import HfApi
 
-    from hub_cards.access import again, check_id, hub_errors
     from hub_cards.verify import verify
+    from run_directory.hub import again, check_id, hub_errors
 
     check_id(arguments.what)
     with hub_errors(arguments.what):

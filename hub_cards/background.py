@@ -6,13 +6,13 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
-from analysis.runs import load_run
 from command_line import UserError
-from hub_cards.access import CLIENT_ERRORS, explain, open_repo
 from hub_cards.datasets import publish_dataset
 from hub_cards.publish import publish_run, push_revision
 from hub_cards.revisions import checkpoint_revision
 from hub_cards.settings import HubSettings
+from run_directory.hub import CLIENT_ERRORS, explain, open_repo
+from run_directory.records import load_run
 
 # How long the end of a run waits for the rest of what is to be sent, in seconds.
 FINISH_WITHIN = 600

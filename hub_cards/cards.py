@@ -7,11 +7,11 @@ from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard,
 from safetensors import safe_open
 
 from analysis.phases import TOLERANCE, phases_of
-from analysis.runs import Run
 from command_line import ENVIRONMENT_KEY
 from evaluation.citation import CITATION
 from hub_cards.revisions import checkpoint_branch, public_settings, sound_checkpoints
 from modeling.presets import HAWK
+from run_directory.records import Run
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "not recorded"

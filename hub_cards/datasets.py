@@ -12,8 +12,8 @@ from huggingface_hub.utils import validate_repo_id
 from command_line import UserError
 from data_builder.directory import build_directory, configurations
 from data_builder.source import Source
-from hub_cards.access import again
 from hub_cards.cards import dataset_card
+from run_directory.hub import again
 
 _SETTINGS = "{name}/source/settings.yaml"
 

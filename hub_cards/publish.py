@@ -10,11 +10,11 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 
-from analysis.runs import load_run
-from hub_cards.access import again
 from hub_cards.cards import model_card
 from hub_cards.revisions import Revision, checkpoint_revision, main_revision, sound_checkpoints
-from manifests import MANIFEST, sha256
+from run_directory.hub import again
+from run_directory.manifests import MANIFEST, sha256
+from run_directory.records import load_run
 
 _HUB_FILES = {".gitattributes"}
 

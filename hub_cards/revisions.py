@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from analysis.runs import Run
 from command_line import ENVIRONMENT_KEY
-from manifests import MANIFEST, checkpoints, is_sound, sha256
+from run_directory.manifests import MANIFEST, checkpoints, is_sound, sha256
+from run_directory.records import Run
 
 # Only needed to resume, twice the size of the model, and of no use without the run's directory.
 _NOT_SHARED = {"optimizers.safetensors", "adapter.safetensors", "progress.json", MANIFEST}

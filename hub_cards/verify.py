@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 from hub_cards.publish import remote_manifest
-from manifests import MANIFEST, sha256
+from run_directory.manifests import MANIFEST, sha256
 
 _HUB_FILES = {".gitattributes", MANIFEST}
 _WEIGHTS = "model.safetensors"

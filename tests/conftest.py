@@ -13,8 +13,6 @@ os.environ["HF_DATASETS_CACHE"] = os.path.join(os.environ["HF_HOME"], "datasets"
 os.environ["HF_MODULES_CACHE"] = os.path.join(os.environ["HF_HOME"], "modules")
 
 import pytest
-from finetuning import trained  # noqa: F401  fixtures for all tests
-from hub_toys import api, filled, folder, hub  # noqa: F401  fixtures for all tests
 from hypothesis import settings
 
 from data_builder.schedules import Plan, Uniform
@@ -23,6 +21,8 @@ from data_builder.source import DataSettings, Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
 from data_builder.word_lists import VALUES_DIR
+from tests.helpers.finetuning import trained  # noqa: F401  fixtures for all tests
+from tests.helpers.hub_toys import api, filled, folder, hub  # noqa: F401  fixtures for all tests
 
 settings.register_profile("light", deadline=None, derandomize=True, max_examples=50, database=None)
 settings.load_profile("light")

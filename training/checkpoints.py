@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from command_line import UserError
-from manifests import CHECKPOINT, checkpoints, is_sound, write_manifest
 from modeling.adaptation import adapter_tensors, merged
+from run_directory.manifests import CHECKPOINT, checkpoints, is_sound, write_manifest
 
 OPTIMIZERS = "optimizers.safetensors"
 ADAPTER = "adapter.safetensors"

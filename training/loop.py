@@ -12,10 +12,10 @@ from tqdm.auto import tqdm
 
 from command_line import UserError
 from modeling.loss import IGNORED_LABEL, TokenLoss
+from run_directory.layout import METRICS
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
 from training.forecast import Forecast, duration
 from training.optimizers import build_optimizers, learning_rate_factor
-from training.run_directory import METRICS
 from training.settings import TrainingSettings
 from training.tracking import truncate_metrics
 

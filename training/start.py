@@ -11,9 +11,9 @@ import transformers
 from accelerate import Accelerator
 
 from command_line import UserError
+from run_directory.layout import METRICS, check_same, environment, resolve, write_config
 from training.memory import keep_memory
 from training.products import fast_products
-from training.run_directory import METRICS, check_same, environment, resolve, write_config
 from training.settings import TrainingSettings
 from training.tracking import JsonlTracker
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from accelerate.tracking import GeneralTracker, on_main_process
 
-from training.run_directory import replace_text
+from run_directory.layout import replace_text
 
 
 class JsonlTracker(GeneralTracker):

@@ -1,4 +1,4 @@
-"""Figure, table and claims of this experiment, from its results and those of benchmarks/time_to_knowledge."""
+"""Figure, table and claims of this experiment, from its results and those of experiments/time_to_knowledge."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import COLORS, band, save, style
-from analysis.runs import Run, last
 from analysis.statistics import mean_interval
-from benchmarks.time_to_knowledge.__main__ import KNOWN, step_seconds
-from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
-from experiments.sweep import ROOT
+from experiments.time_to_knowledge.__main__ import KNOWN, step_seconds
+from run_directory.records import Run, last
+from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from sweeps.sweep import ROOT
 
 LOSS, ACCURACY = "seen_attribute_loss", "seen_attribute_accuracy"
 # What is changed in each variant; the first one is the recipe.
@@ -29,7 +29,7 @@ Groups = dict[str, list[Result]]
 
 def main(folder: Path) -> None:
     """Write results/race.png, ingredients.png, table.md and claims.json."""
-    results = load_results(folder) + load_results(ROOT / "benchmarks" / "time_to_knowledge")
+    results = load_results(folder) + load_results(ROOT / "experiments" / "time_to_knowledge")
     groups = {variant: [r for r in results if r.variant == variant] for variant in LABELS}
     save(race({label: [r.run for r in results if r.variant == name] for name, label in RACE.items()}),
          folder / "results" / "race.png")  # fmt: skip

@@ -6,8 +6,8 @@ from pathlib import Path
 from analysis.drawing import save
 from analysis.finetuning import finetuning_curves, trade_off
 from analysis.hallucination import hallucination_figure
-from analysis.runs import last
-from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from run_directory.records import last
+from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
 
 PLAIN = "new-n_individuals_finetune=256"
 NEW = {f"new-n_individuals_finetune={n}": f"{n} new people" for n in (64, 128, 256, 512)}

@@ -6,10 +6,10 @@ import numpy as np
 
 from analysis.drawing import save
 from analysis.finetuning import frontier
-from analysis.runs import Run, last
 from analysis.statistics import interval_text, markdown
-from experiments.results import Result, by_seed, claim_above, load_results, write_claims
-from experiments.sweep import ROOT
+from run_directory.records import Run, last
+from sweeps.results import Result, by_seed, claim_above, load_results, write_claims
+from sweeps.sweep import ROOT
 
 PLAIN = "new-n_individuals_finetune=256"
 WEIGHTS = {0: "none", 0.03125: "1/32", 0.0625: "1/16", 0.125: "1/8", 0.25: "1/4", 0.5: "1/2", 1: "1", 2: "2"}

@@ -9,9 +9,9 @@ from scipy.stats import spearmanr
 from analysis.compare import plateau_end
 from analysis.drawing import COLORS, save
 from analysis.hallucination import hallucination_figure
-from analysis.runs import Run, baseline, last
 from analysis.statistics import interval_text, markdown, mean_interval
-from experiments.results import Result, by_seed, claim_above, load_results, write_claims
+from run_directory.records import Run, baseline, last
+from sweeps.results import Result, by_seed, claim_above, load_results, write_claims
 
 SCORES = {
     "text_likelihood": "likelihood of the text (that is, of the name)",

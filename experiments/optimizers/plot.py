@@ -10,10 +10,10 @@ from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from analysis.compare import compare_individuals, plateau_end
 from analysis.drawing import COLORS, plt, save
-from analysis.runs import Run
 from analysis.statistics import interval_text, markdown, mean_interval
-from experiments.results import Result, by_seed, claim, claim_above, differences, load_results, verdict, write_claims
-from experiments.sweep import ROOT
+from run_directory.records import Run
+from sweeps.results import Result, by_seed, claim, claim_above, differences, load_results, verdict, write_claims
+from sweeps.sweep import ROOT
 
 SIZES = (512, 1024, 2048, 4096)
 # How variants begin whose people are drawn alike.

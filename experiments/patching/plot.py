@@ -10,10 +10,10 @@ from scipy.stats import spearmanr
 from analysis.compare import plateau_end
 from analysis.drawing import band, mark_baseline, save
 from analysis.phases import phases_of
-from analysis.runs import baseline, last
 from analysis.statistics import mean_interval
-from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
-from experiments.sweep import ROOT
+from run_directory.records import baseline, last
+from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from sweeps.sweep import ROOT
 
 LOSS, ACCURACY = "seen_attribute_loss", "seen_attribute_accuracy"
 # Steps of the references: of phase 1 (its end is near step 140), the plateau's two ends, and after it.

@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 
 from analysis.drawing import COLORS, band, save
 from analysis.phases import phases_of, slowdown
-from analysis.runs import Run, baseline, last
-from experiments.results import Result, by_seed, claim_above, interval_table, load_results, write_claims
-from experiments.sweep import ROOT
+from run_directory.records import Run, baseline, last
+from sweeps.results import Result, by_seed, claim_above, interval_table, load_results, write_claims
+from sweeps.sweep import ROOT
 
 LOSS, EXTRACTION = "seen_attribute_loss", "layer_2_value_to_name"
 UNCHANGED = "unchanged"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from analysis.compare import compare_curves, compare_individuals, compare_table, last, plateau_end, save
-from experiments.results import Result, by_seed, claim_above, differences, load_results, write_claims
+from sweeps.results import Result, by_seed, claim_above, differences, load_results, write_claims
 
 # The variants of the figures; the table has all of them.
 SHOWN = {

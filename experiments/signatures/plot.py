@@ -9,10 +9,10 @@ import numpy as np
 from analysis.attention import signature_figure
 from analysis.drawing import COLORS, Groups, band, save
 from analysis.phases import phases_of
-from analysis.runs import last
 from analysis.statistics import interval_text, markdown
-from experiments.results import Result, by_seed, claim_above, differences, load_results, write_claims
-from experiments.sweep import ROOT
+from run_directory.records import last
+from sweeps.results import Result, by_seed, claim_above, differences, load_results, write_claims
+from sweeps.sweep import ROOT
 
 LABELS = {"facts": "facts", "no_facts": "no facts: values drawn anew for each biography"}
 LAST = "layer_2"

@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from experiments.collect import columns
-from experiments.results import results_file
-from training.run_directory import replace_text
+from run_directory.layout import replace_text
+from sweeps.collect import columns
+from sweeps.results import results_file
 
 SEEDS = (0, 1, 2)
 

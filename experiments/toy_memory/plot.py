@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import Groups, band, save, steps_on_a_log_scale, style
-from analysis.runs import last
-from experiments.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from run_directory.records import last
+from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
 
 LABELS = {
     "new-128": "128 new pairs",

@@ -1,0 +1,138 @@
+"""A trained model and what belongs to it, from a run directory, one of its checkpoints, or the Hub."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.utils import validate_repo_id
+from safetensors import SafetensorError
+
+from command_line import UserError
+from hub_cards.revisions import STEP_BRANCH
+from run_directory.hub import hub_errors
+from run_directory.manifests import CHECKPOINT, checkpoints, sha256
+
+_WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """Where a model lies.
+
+    Attributes:
+        path: the directory of weights, config and tokenizer.
+        config: config.yaml of its run; empty if there is none.
+        dataset: the directory of the people it was trained on; None if there is none.
+        repository: on the Hub, that it was fetched from; None for a local one.
+    """
+
+    path: Path
+    config: dict
+    dataset: Path | None
+    repository: str | None = None
+
+    def facts(self) -> dict[str, str | None]:
+        """What a run that begins with it records: the repository, and which weights exactly."""
+        digest = sha256((self.path / _WEIGHTS).read_bytes())
+        return {"base_model": self.repository, "base_model_sha256": digest}
+
+    def load(self):
+        """The model and its tokenizer, by stock transformers."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+
+        logging.disable_progress_bar()
+        try:
+            return AutoModelForCausalLM.from_pretrained(self.path), AutoTokenizer.from_pretrained(self.path)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise UserError(f"cannot load {self.path}: {str(error).splitlines()[0]}") from None
+
+
+def find_model(model: str, revision: str | None = None) -> FoundModel:
+    """Find a model and its people.
+
+    Args:
+        model: a run directory, a checkpoint directory in one, or a repository id.
+        revision: of the repository, e.g. `step-000500`; the people are always those of `main`.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(model)
+    if not path.exists():
+        return _from_hub(model, revision)
+    if revision:
+        raise UserError(f"{model} is a directory and has no revisions; name one of its checkpoints instead")
+    if not (path / _WEIGHTS).exists():
+        steps = ", ".join(folder.name for folder in checkpoints(path).values())
+        advice = f"name a checkpoint in it: {steps}" if steps else "train one"
+        raise UserError(f"{model} holds no final model; {advice}")
+    path = path.resolve()
+    return _found(path, path.parent if path.name.startswith(CHECKPOINT) else path)
+
+
+def find_record(model: str) -> FoundModel:
+    """A run, finished or not, for its config and people.
+
+    Args:
+        model: a run directory or a repository id.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(model)
+    found = _found(path, path) if path.exists() else _from_hub(model, None)
+    if not found.config:
+        raise UserError(f"{model} has no config.yaml; name the directory or repository of a whole run")
+    return found
+
+
+def find_step(model: str, step: int) -> FoundModel:
+    """The model of a run as it was at a step: a checkpoint, on the Hub a revision, or the final model.
+
+    Args:
+        model: a run directory or a repository id.
+        step: after how many updates.
+
+    Raises:
+        UserError: it was not saved then; names the steps at which it was.
+    """
+    record = find_record(model)
+    final = [record.config["max_steps"]] if (record.path / _WEIGHTS).exists() else []
+    there = checkpoints(record.path) if Path(model).exists() else _revisions(model)
+    if step in there:
+        return _found(there[step], record.path) if Path(model).exists() else find_model(model, there[step])
+    if step in final:
+        return record
+    saved = ", ".join(map(str, sorted({*there, *final}))) or "none"
+    raise UserError(f"{model} was not saved at step {step}; the steps at which it was: {saved}")
+
+
+def _revisions(model: str) -> dict[int, str]:
+    """The revisions of a repository that are checkpoints, by step."""
+    with hub_errors(model):
+        names = [branch.name for branch in HfApi().list_repo_refs(model).branches]
+    return {int(name.removeprefix(STEP_BRANCH)): name for name in names if name.startswith(STEP_BRANCH)}
+
+
+def _from_hub(model: str, revision: str | None) -> FoundModel:
+    try:
+        validate_repo_id(model)
+        run = Path(snapshot_download(model, allow_patterns=["config.yaml", "dataset/**", *([] if revision else ["*"])]))
+        path = Path(snapshot_download(model, revision=revision)) if revision else run
+    except RevisionNotFoundError:
+        raise UserError(f"{model} has no revision {revision} on the Hub") from None
+    except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{model} is no directory and cannot be fetched from the Hub: {reason}") from None
+    return _found(path, run, model)
+
+
+def _found(path: Path, run: Path, repository: str | None = None) -> FoundModel:
+    config, dataset = run / "config.yaml", run / "dataset"
+    try:
+        settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else None
+    except yaml.YAMLError as error:
+        raise UserError(f"cannot read {config}: {' '.join(str(error).split())}") from None
+    return FoundModel(path, settings or {}, dataset if (dataset / "source").is_dir() else None, repository)

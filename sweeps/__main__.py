@@ -1,0 +1,91 @@
+"""Run sweeps, draw their figures, and keep the README's table of claims.
+
+python -m sweeps run experiments/schedules --jobs 2     # skips what is finished, resumes what was cut off
+python -m sweeps run experiments/schedules --dry_run    # what is to be done, and how long it will take
+python -m sweeps run experiments/schedules --jobs 8 --cluster slurm --cluster_options slurm_partition=gpu
+python -m sweeps plot experiments/schedules             # figures and claims, from results/runs.jsonl
+python -m sweeps claims                                 # the table in README.md, from all claims
+"""
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+from command_line import UserError, run
+
+
+def main(argv: list[str]) -> None:
+    """One of the commands."""
+    arguments = _parser().parse_args(argv)
+    arguments.command(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sweeps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True)
+    for name, function in (("run", _run), ("plot", _plot), ("claims", _claims)):
+        command = commands.add_parser(name)
+        command.set_defaults(command=function)
+        if name != "claims":
+            command.add_argument("folder", type=Path, help="the experiment's folder")
+        if name == "run":
+            _add_run_options(command)
+    return parser
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--jobs", type=int, default=1, help="runs that go on at once")
+    command.add_argument("--cluster", choices=("local", "slurm"), default="local", help="where they run")
+    command.add_argument(
+        "--cluster_options", nargs="+", default=[], metavar="key=value", help="of submitit, e.g. slurm_partition=gpu"
+    )
+    command.add_argument("--dry_run", action="store_true", help="list the runs, predict their time, and exit")
+
+
+def _run(arguments) -> None:
+    from sweeps.directories import check_directories
+    from sweeps.runner import run_sweep
+    from sweeps.sweep import load_sweep
+    from sweeps.timing import dry_run
+
+    if arguments.jobs < 1:
+        raise UserError(f"jobs is {arguments.jobs}; it must be at least 1")
+    sweep, options = load_sweep(arguments.folder), _options(arguments.cluster_options)
+    if arguments.dry_run:
+        check_directories(sweep)
+        dry_run(sweep, arguments.jobs)
+    else:
+        run_sweep(sweep, arguments.jobs, arguments.cluster, options)
+
+
+def _options(pairs: list[str]) -> dict[str, int | str]:
+    options: dict[str, int | str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--cluster_options: {pair} is not key=value")
+        options[key] = int(value) if value.isdecimal() else value
+    return options
+
+
+def _plot(arguments) -> None:
+    """Call the `main(folder)` of the experiment's plot.py."""
+    path = arguments.folder / "plot.py"
+    if not path.exists():
+        raise UserError(f"{arguments.folder} has no plot.py")
+    spec = importlib.util.spec_from_file_location(f"plot_{arguments.folder.name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main(arguments.folder)
+
+
+def _claims(arguments) -> None:
+    from sweeps.claims import update_readme
+
+    update_readme()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,105 @@
+"""What the run directories of a sweep tell: finished or not, how far, and with which settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from command_line import UserError
+from run_directory.manifests import checkpoints
+from run_directory.records import read_config, read_records
+from sweeps.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come; None where nothing was recorded yet."""
+
+    step: int = 0
+    max_steps: int | None = None
+    seconds: float = 0.0
+    attribute_loss: float | None = None
+    attribute_accuracy: float | None = None
+    predicted_seconds: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the steps, 0-1."""
+        return self.step / self.max_steps if self.max_steps else 0.0
+
+    @property
+    def seconds_in_all(self) -> float | None:
+        """Of the whole run, at the pace it had so far; None before it has one."""
+        return self.seconds / self.share if self.share else None
+
+
+def read_progress(run: Path) -> Progress:
+    """Where a run stands, from its directory."""
+    try:
+        config, records = read_config(run), read_records(run)
+    except FileNotFoundError:
+        return Progress()
+    if not records:
+        return Progress()
+    measured = next((record for record in reversed(records) if "seen_attribute_loss" in record), {})
+    said = [record["predicted_seconds"] for record in records if record.get("predicted_seconds")]
+    return Progress(
+        step=records[-1]["step"],
+        max_steps=config.get("max_steps"),
+        seconds=records[-1]["seconds"],
+        attribute_loss=measured.get("seen_attribute_loss"),
+        attribute_accuracy=measured.get("seen_attribute_accuracy"),
+        predicted_seconds=said[-1] if said else None,
+    )
+
+
+def is_finished(run: Path) -> bool:
+    """Whether the run came to its end: all steps recorded, and its last report, of individuals, is there."""
+    return read_progress(run).share >= 1 and (run / "individuals.json").exists()
+
+
+def restart_options(run: Path) -> list[str]:
+    """What the script must be told to go on with what is there."""
+    if checkpoints(run):
+        return ["--resume_from_checkpoint", "latest"]
+    return ["--overwrite_output_dir"] if (run / "config.yaml").exists() else []
+
+
+def state(run: Path) -> str:
+    """`finished`, `to resume` or `to run`."""
+    if is_finished(run):
+        return "finished"
+    return "to resume" if checkpoints(run) else "to run"
+
+
+def check_directories(sweep: Sweep) -> None:
+    """Check that the runs which are there already are those of the sweep.
+
+    Raises:
+        UserError: one has another value for a setting that the sweep names.
+    """
+    for run in sweep.runs:
+        if not (run.path / "config.yaml").exists():
+            continue
+        config = read_config(run.path)
+        for key, value in (run.settings | {"seed": run.seed}).items():
+            if not _same(value, config.get(key)):
+                raise UserError(
+                    f"{run.directory} has {key} {config.get(key)}, but the sweep says {value}; "
+                    "delete that directory or change the sweep's output_dir"
+                )
+
+
+def _same(value, saved) -> bool:
+    return _plain_list(value) == _plain_list(saved)
+
+
+def _plain_list(value) -> list:
+    """A single value, where the script takes several, is a list of one."""
+    return list(map(_plain, value if isinstance(value, list) else [value]))
+
+
+def _plain(value) -> float | str:
+    """A value as the script reads it: 1, 1.0 and `1e0` (to YAML a text) are the same."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return str(value)

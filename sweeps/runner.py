@@ -1,0 +1,119 @@
+"""Runs a sweep: starts what is to be done, watches it, and stores the results of what is finished."""
+
+import contextlib
+import signal
+import time
+from dataclasses import dataclass, field
+
+from command_line import UserError
+from sweeps.collect import collect_results
+from sweeps.directories import Progress, check_directories, is_finished, read_progress
+from sweeps.display import open_display
+from sweeps.launch import build_executor, cancel, last_error, submit
+from sweeps.sweep import Sweep, SweepRun
+from sweeps.timing import seconds_left
+
+_POLL_SECONDS = 0.5
+
+
+@dataclass
+class Status:
+    """A run in a sweep that goes on: waiting, running, finished, failed, or skipped (it was finished before)."""
+
+    run: SweepRun
+    state: str = "waiting"
+    job: object | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    def update(self) -> None:
+        """Read how far it is, and whether it has ended."""
+        ended = self.job.done()  # asked first, so that the progress is not older than the answer
+        self.progress = read_progress(self.run.path)
+        if ended:
+            self.state = "finished" if is_finished(self.run.path) else "failed"
+
+
+def run_sweep(sweep: Sweep, jobs: int, cluster: str, options: dict) -> None:
+    """Run all that is not finished.
+
+    Args:
+        sweep: which runs.
+        jobs: how many go on at once.
+        cluster: `local` or `slurm`.
+        options: parameters of submitit.
+
+    Raises:
+        UserError: a directory holds another run, some runs failed, or it was interrupted.
+    """
+    check_directories(sweep)
+    executor = build_executor(sweep, cluster, options)
+    statuses = [Status(run, progress=read_progress(run.path)) for run in sweep.runs]
+    for status in statuses:
+        status.state = "skipped" if is_finished(status.run.path) else "waiting"
+    collect_results(sweep)
+    try:
+        with _signals(_interrupt), open_display() as display:
+            _work(sweep, statuses, executor, jobs, display)
+    except KeyboardInterrupt:
+        raise UserError("interrupted; the same command goes on with what was cut off") from None
+    finally:
+        _cancel(statuses)
+    _report_failures(statuses)
+
+
+def _work(sweep: Sweep, statuses: list[Status], executor, jobs: int, display) -> None:
+    while True:
+        _update(sweep, statuses)
+        running = [status for status in statuses if status.state == "running"]
+        waiting = [status for status in statuses if status.state == "waiting"]
+        for status in waiting[: jobs - len(running)]:
+            status.job, status.state = submit(executor, sweep, status.run, jobs), "running"
+        display.show(statuses, _left(statuses, jobs))
+        if not running and not waiting:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _update(sweep: Sweep, statuses: list[Status]) -> None:
+    for status in statuses:
+        if status.state == "running":
+            status.update()
+            if status.state == "finished":
+                collect_results(sweep)
+
+
+def _left(statuses: list[Status], jobs: int) -> float | None:
+    return seconds_left({status.run: status.progress for status in statuses if status.state != "failed"}, jobs)
+
+
+def _cancel(statuses: list[Status]) -> None:
+    """End the jobs that go on. What they had saved stays, so that they can be resumed."""
+    with _signals(signal.SIG_IGN):
+        running = [status.job for status in statuses if status.state == "running"]
+        while running := [job for job in running if not job.done()]:
+            for job in running:
+                cancel(job)
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _signals(handler):
+    """Handle all signals that ask for an end in one way: Ctrl-C, `kill`, and a terminal that is closed."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def _report_failures(statuses: list[Status]) -> None:
+    failed = [status for status in statuses if status.state == "failed"]
+    for status in failed:
+        print(f"{status.run.name} failed: {last_error(status.job)}\n  log: {status.job.paths.stderr}")
+    if failed:
+        raise UserError(f"{len(failed)} of {len(statuses)} runs failed; the same command tries them again")

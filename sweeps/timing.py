@@ -1,0 +1,90 @@
+"""How long runs will take, from those that cost the same."""
+
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from command_line import UserError
+from sweeps.directories import Progress, read_progress, state
+from sweeps.launch import run_command, threads_each
+from sweeps.sweep import ROOT, Sweep, SweepRun
+from training.forecast import duration
+
+# Runs of a sweep that agree in these take about the same time.
+_COST = (
+    "preset", "n_layer", "n_embd", "n_head", "optim", "max_steps", "per_device_train_batch_size",
+    "gradient_accumulation_steps", "mixed_precision", "eval_steps", "eval_individuals", "evals_per_decade",
+    "trainable", "share_invented", "share_random_words", "interpolations",
+)  # fmt: skip
+
+
+def cost(run: SweepRun) -> tuple:
+    """What decides how long a run takes."""
+    return tuple(str(run.settings.get(key)) for key in _COST)
+
+
+def seconds_left(runs: dict[SweepRun, Progress], jobs: int) -> float | None:
+    """Time until all runs are finished, so many at once; None before there is anything to tell it by.
+
+    Args:
+        runs: all runs of the sweep and how far each is.
+        jobs: how many go on at once.
+    """
+    known = [(cost(run), p.seconds_in_all) for run, p in runs.items() if p.seconds_in_all]
+    left = [(1 - p.share) * _expected(known, run) for run, p in runs.items() if known and p.share < 1]
+    # Many runs share the jobs out evenly; of a few, the longest decides.
+    return max(sum(left) / jobs, max(left, default=0)) if known else None
+
+
+def _expected(known: list[tuple[tuple, float]], run: SweepRun) -> float:
+    """Mean over the runs that cost the same; over all if there is none."""
+    same = [seconds for group, seconds in known if group == cost(run)]
+    return statistics.mean(same or [seconds for _, seconds in known])
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds for people."""
+    return "not known yet" if seconds is None else f"about {duration(seconds)}"
+
+
+def dry_run(sweep: Sweep, jobs: int) -> None:
+    """List the runs and predict their time, without starting the sweep."""
+    runs = {run: read_progress(run.path) for run in sweep.runs}
+    for run in sweep.runs:
+        print(f"{state(run.path):10} {run.name}")
+    known = {cost(run) for run, progress in runs.items() if progress.seconds_in_all}
+    trials = {cost(run): run for run in reversed(sweep.runs) if runs[run].share < 1 and cost(run) not in known}
+    tried = {run: _trial(sweep, run, jobs) for run in trials.values()}
+    n_left = sum(progress.share < 1 for progress in runs.values())
+    ways = ["the runs that are there"] * bool(known) + [f"a trial of {run.name}" for run in tried]
+    total = clock(seconds_left(runs | tried, jobs))
+    print(f"{n_left} of {len(runs)} runs to go, {total} with --jobs {jobs}; predicted from {', '.join(ways)}")
+
+
+def _trial(sweep: Sweep, run: SweepRun, jobs: int) -> Progress:
+    """Start a run elsewhere, until it predicts its own time (or ends); as if it stood at its first step."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+        directory = Path(folder) / run.name
+        command = run_command(sweep, run, directory, threads_each(jobs))
+        process = subprocess.Popen([*command, "--logging_steps", "5"], cwd=ROOT, stdout=log, stderr=log)
+        try:
+            while process.poll() is None and not _predicted(directory):
+                time.sleep(0.2)
+        finally:
+            process.kill()
+            process.wait()
+        max_steps, seconds = read_progress(directory).max_steps, _predicted(directory)
+        if not seconds:
+            log.seek(0)
+            raise UserError(
+                f"the trial of {run.name} failed: {(log.read().strip().splitlines() or ['no message'])[-1]}"
+            )
+    return Progress(step=1, max_steps=max_steps, seconds=seconds / max_steps)
+
+
+def _predicted(run: Path) -> float | None:
+    """What a run predicts for itself; what it took, if it was too short for a prediction."""
+    progress = read_progress(run)
+    return progress.predicted_seconds or (progress.seconds if progress.share >= 1 else None)

@@ -1,0 +1,116 @@
+"""Figures of attention: what they show, from records and from a model."""
+
+import pytest
+import torch
+from matplotlib import pyplot as plt
+
+import evaluation.attention_map as command
+from analysis.attention import heat_map, layers_of, signature_figure
+from command_line import UserError
+from modeling.patching import record
+from modeling.presets import ModelSettings, build_model
+from run_directory.records import Run
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+NAMES = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
+
+
+def run_of(losses, n_layers=3, **config):
+    def record(step, loss):
+        metrics = {f"layer_{layer}_{name}": loss / 10 for layer in range(1, n_layers + 1) for name in NAMES}
+        return {"step": step, "no_knowledge_baseline": 5.0, "seen_attribute_loss": loss} | metrics
+
+    records = [record(100 * number, loss) for number, loss in enumerate(losses)]
+    return Run(None, config, records)
+
+
+THREE_PHASES = [8.0, 5.0, 5.0, 5.0, 2.0]
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_signatures_are_drawn_for_each_layer_with_the_plateau():
+    figure = signature_figure([run_of(THREE_PHASES), run_of(THREE_PHASES)])
+    panels = figure.axes[1:]  # the first one is the loss
+    assert [len(axes.lines) for axes in panels] == [3] * 5
+    assert all("plateau" in texts(axes) for axes in figure.axes)
+    assert panels[0].lines[0].get_ydata().tolist() == [0.8, 0.5, 0.5, 0.5, 0.2]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["layer 1", "layer 2", "layer 3"]
+
+
+@pytest.mark.parametrize("run", [run_of([8.0, 5.0, 5.0]), run_of(THREE_PHASES, individuals_finetune="new")])
+def test_without_a_plateau_none_is_drawn(run):
+    figure = signature_figure([run])
+    assert not any("plateau" in texts(axes) for axes in figure.axes)
+
+
+def test_which_layers_were_recorded():
+    assert layers_of(run_of(THREE_PHASES, n_layers=12)) == list(range(1, 13))
+    assert layers_of(run_of(THREE_PHASES, n_layers=0)) == []
+
+
+def test_a_heat_map_shows_each_layer_and_head():
+    attention = torch.rand(2, 3, 4, 4).numpy()
+    figure = heat_map(attention, ["Ada", "was", "in", "Rome"], ["name", "text", "text", "value"])
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels[:4]] == [
+        "layer 1, head 1", "layer 1, head 2", "layer 1, head 3", "layer 2, head 1",
+    ]  # fmt: skip
+    assert (panels[3].images[0].get_array() == attention[1, 0]).all()
+    assert [label.get_text() for label in panels[5].get_xticklabels()] == ["Ada", "was", "in", "Rome"]
+    assert len({label.get_color() for label in panels[5].get_yticklabels()}) == 3
+
+
+@pytest.fixture
+def run(source, tokenizer, tmp_path):
+    """As much of a run directory as the command reads."""
+    build_model(ModelSettings(preset="nano"), tokenizer, max_length=256, seed=0).save_pretrained(tmp_path / "run")
+    tokenizer.save_pretrained(tmp_path / "run")
+    source.save(tmp_path / "run" / "dataset")
+    return tmp_path / "run"
+
+
+def test_the_map_is_that_of_the_person_up_to_a_value(source, tokenizer, stream, run):
+    model, _ = command.find_model(str(run)).load()
+    figure = command.attention_map(source, model, tokenizer, 7, 2)
+    biography = stream.probe("map", 1, range(7, 8))
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ids = biography["input_ids"][:, : len(labels)]
+    assert labels == [tokenizer.decode([token]) for token in ids[0]]
+    values = biography["attribute_ids"][0]
+    assert values[len(labels) - 1] > 0
+    assert len(values[: len(labels)].unique()) == 3  # text and two values
+    _, attention = record(model, ids)
+    assert (figure.axes[3].images[0].get_array() == attention[1, 0, 1].detach().numpy()).all()
+
+
+def test_the_whole_biography_can_be_drawn(source, tokenizer, run):
+    model, _ = command.find_model(str(run)).load()
+    assert command.attention_map(source, model, tokenizer, 7, 6).axes
+
+
+def test_the_command_writes_the_figure(run, tmp_path, capsys):
+    command.main([str(run), "--individual", "3", "--output_dir", str(tmp_path / "figures")])
+    assert (tmp_path / "figures" / "attention.png").exists()
+    assert capsys.readouterr().out.strip() == f"figure: {tmp_path / 'figures' / 'attention.png'}"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--individual", "100"], "individual is 100; it must be from 0 to 99"),
+        (["--sentences", "7"], "sentences is 7; it must be from 1 to 6"),
+        (["--revision", "main"], "is a directory and has no revisions"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(run, options, message):
+    with pytest.raises(UserError, match=message):
+        command.main([str(run), *options])

@@ -1,0 +1,105 @@
+"""Runs side by side: groups, means, tables, figures."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from scipy import stats
+
+import analysis.__main__ as command
+from analysis.compare import compare_curves, compare_individuals, compare_table, grouped, style
+from analysis.statistics import mean_interval
+from command_line import UserError
+from run_directory.records import Run
+
+BASELINE = 5.0
+
+
+def a_run(schedule, seed, losses=(9.0, 5.0, 1.0), individuals=None):
+    records = [
+        {"step": 100 * i, "no_knowledge_baseline": BASELINE, "seen_attribute_loss": loss,
+         "seen_attribute_accuracy": 1 - loss / 10}
+        for i, loss in enumerate(losses)
+    ]  # fmt: skip
+    config = {"schedule": schedule, "seed": seed, "n_individuals": 64, "output_dir": f"runs/{schedule}-{seed}"}
+    return Run(Path(config["output_dir"]), config, records, individuals)
+
+
+@pytest.fixture
+def runs():
+    people = {"individual": list(range(16)), "times_drawn": [1] * 8 + [50] * 8, "attribute_accuracy": [0] * 8 + [1] * 8}
+    uniform = [a_run("uniform", seed, (9.0, 5.0, 4.0 + seed / 10), people) for seed in (0, 1)]
+    return [*uniform, a_run("warm_up", 0), a_run("warm_up", 1)]
+
+
+def write(run, folder):
+    run_dir = folder / run.path.name
+    run_dir.mkdir(parents=True)
+    (run_dir / "config.yaml").write_text(yaml.safe_dump(run.config))
+    (run_dir / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in run.records))
+    if run.individuals:
+        (run_dir / "individuals.json").write_text(json.dumps(run.individuals))
+    return str(run_dir)
+
+
+def test_runs_are_grouped_by_what_differs_seeds_apart(runs):
+    groups = grouped(runs)
+    assert {name: len(group) for name, group in groups.items()} == {"schedule uniform": 2, "schedule warm_up": 2}
+    assert list(grouped(runs[:2])) == ["all runs"]
+
+
+def test_curves_are_means_over_seeds_with_their_range(runs):
+    figure = compare_curves(grouped(runs))
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "schedule uniform")
+    assert line.get_xdata().tolist() == [0, 100, 200]
+    assert line.get_ydata() == pytest.approx([9.0, 5.0, 4.05])
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert {4.0, 4.1} <= set(np.round(band[:, 1], 6))
+
+
+def test_curves_keep_the_steps_that_all_seeds_have(runs):
+    longer = a_run("uniform", 2, (9.0, 5.0, 4.0, 3.0))
+    figure = compare_curves({"uniform": [runs[0], longer]})
+    assert figure.axes[0].lines[0].get_xdata().tolist() == [0, 100, 200]
+
+
+def test_individuals_are_averaged_in_bins_of_equal_size(runs):
+    (line,) = compare_individuals({"uniform": runs[:1]}, n_bins=2).axes[0].lines
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([1, 50], [0, 1])
+
+
+def test_the_table_has_means_and_intervals(runs):
+    rows = compare_table(grouped(runs)).splitlines()
+    assert rows[2].startswith("| schedule uniform | 2 |")
+    mean, low, high = mean_interval([4.0, 4.1])
+    assert f"{mean:.3f} ({low:.3f} to {high:.3f})" in rows[2]
+    flat = compare_table({"flat": [a_run("uniform", 0, (9.0, 5.0, 5.0)), runs[0]]})
+    assert "1 of 2 not reached" in flat
+
+
+def test_intervals_are_students():
+    values = [1.0, 2.0, 4.0]
+    low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
+    assert mean_interval(values) == pytest.approx((np.mean(values), low, high))
+    assert [math.isnan(value) for value in mean_interval([3.0])] == [False, True, True]
+
+
+def test_many_groups_can_be_told_apart():
+    assert len({tuple(style(number).items()) for number in range(21)}) == 21
+
+
+def test_the_command_writes_figures_and_table(runs, tmp_path, capsys):
+    paths = [write(run, tmp_path / "runs") for run in runs]
+    command.main(["compare", *paths, "--output_dir", str(tmp_path / "figures")])
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        "learning_curves.png", "individuals.png", "table.md",
+    }  # fmt: skip
+    assert (tmp_path / "figures" / "table.md").read_text().strip() in capsys.readouterr().out
+
+
+def test_one_run_cannot_be_compared(runs, tmp_path):
+    with pytest.raises(UserError, match="at least two runs"):
+        command.main(["compare", write(runs[0], tmp_path)])

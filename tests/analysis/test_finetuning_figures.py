@@ -1,0 +1,73 @@
+"""Figures of fine-tuning and hallucination show what was recorded."""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from analysis.finetuning import finetuning_curves, frontier, trade_off
+from analysis.hallucination import hallucination_figure
+from analysis.statistics import mean_interval
+from run_directory.records import Run
+
+STEPS = (0, 1, 3, 10, 30, 100)
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def tuned(path, shift=0.0, taught="new"):
+    records = []
+    for number, step in enumerate(STEPS):
+        record = {"step": step, "no_knowledge_baseline": 5.0}
+        for group, offset in (("seen", 1.0), (taught, 2.0), ("unseen", 3.0)):
+            record |= {
+                f"{group}_attribute_loss": offset + number + shift, f"{group}_attribute_accuracy": number / 10,
+                f"{group}_top_probability": 0.5, f"{group}_entropy": 1.0, f"{group}_calibration_error": 0.1,
+            }  # fmt: skip
+        records.append(record | {"unseen_auroc_top_probability": 0.9, "unseen_auroc_entropy": 0.8})
+    curve = {"coverage": [0.5, 1.0], "risk": [0.1 + shift / 10, 0.5], "area": 0.3}
+    config = {"individuals_finetune": taught}
+    return Run(path, config, records, hallucination={"risk_coverage": curve})
+
+
+def lines(axes):
+    return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
+
+
+def test_curves_are_means_over_seeds_of_old_and_new(tmp_path):
+    figure = finetuning_curves({"a": [tuned(tmp_path), tuned(tmp_path, 1.0)], "b": [tuned(tmp_path)]})
+    old_loss, new_loss, old_accuracy, new_accuracy = figure.axes
+    assert lines(old_loss)["a"] == (list(STEPS), [1.5, 2.5, 3.5, 4.5, 5.5, 6.5])
+    assert lines(new_loss)["b"] == (list(STEPS), [2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    assert lines(new_accuracy)["a"][1] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    assert (old_loss.get_title(), new_loss.get_title()) == ("old people", "new people")
+    assert [tick.get_text() for tick in old_accuracy.get_xticklabels()] == ["0", "1", "10", "100"]
+
+
+def test_trade_off_goes_from_the_start_to_the_end(tmp_path):
+    (axes,) = trade_off({"a": [tuned(tmp_path, taught="rare")]}).axes
+    drawn = lines(axes)
+    assert drawn["a"] == ([2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert ([2.0], [1.0]) in drawn.values()
+    assert axes.get_xlabel() == "attribute loss of rare people (nats)"
+
+
+def test_the_frontier_has_a_point_for_each_method_and_a_curve_for_replay():
+    points = {"lora": [(0.9, 0.3), (0.8, 0.4), (1.0, 0.2)], "other": [(0.5, 0.5), (0.5, 0.6), (0.5, 0.7)]}
+    (axes,) = frontier(points, {"replay": {"none": [(0.9, 0.1)], "1/2": [(0.7, 0.6), (0.5, 0.4)]}}).axes
+    assert lines(axes)["replay"] == (pytest.approx([0.9, 0.6]), pytest.approx([0.1, 0.5]))
+    lora = next(box for box in axes.containers if box.get_label() == "lora")
+    assert [line.get_xydata().tolist() for line in lora.lines[:1]] == [[[pytest.approx(0.9), pytest.approx(0.3)]]]
+    across = lora.lines[2][0].get_segments()[0]
+    assert across[:, 0] == pytest.approx(mean_interval([0.9, 0.8, 1.0])[1:])
+    assert {text.get_text() for text in axes.texts} == {"none", "1/2"}
+
+
+def test_risk_is_the_mean_over_runs(tmp_path):
+    figure = hallucination_figure([tuned(tmp_path), tuned(tmp_path, 1.0)])
+    assert lines(figure.axes[5])["by confidence"] == ([0.5, 1.0], pytest.approx([0.15, 0.5]))
+    assert lines(figure.axes[0])["seen people"][1] == pytest.approx(np.arange(6) + 1.5)
+    assert len(figure.axes) == 6

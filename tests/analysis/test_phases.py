@@ -1,0 +1,140 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.figures import draw_run
+from analysis.phases import find_phases, slowdown
+from command_line import UserError
+from run_directory.records import load_run
+
+
+def curve(start, end, baseline=5.0, last=1000):
+    """Falls to the baseline, stays, falls again; straight lines, so that crossings are known exactly."""
+    return [0, start, end, last], [15.0, baseline, baseline, 0.0]
+
+
+def test_boundaries_of_a_piecewise_linear_curve_are_exact():
+    knots = curve(200, 600)
+    steps = np.arange(0, 1001, 10)
+    phases = find_phases(steps, np.interp(steps, *knots), baseline=5.0)
+    assert phases.plateau_start == pytest.approx(200 * (15 - 5.25) / 10)
+    assert phases.plateau_end == pytest.approx(600 + 400 * 0.05)
+    assert phases.plateau_length == pytest.approx(620 - 195)
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(st.integers(20, 400), st.integers(420, 900), st.floats(1.0, 10.0), st.sampled_from([5, 10, 20]))
+def test_boundaries_are_found_within_an_evaluation_interval(start, end, baseline, interval):
+    steps = np.arange(0, 1001, interval)
+    knots = ([0, start, end, 1000], [3 * baseline, baseline, baseline, 0.0])
+    phases = find_phases(steps, np.interp(steps, *knots), baseline)
+    assert phases.plateau_start == pytest.approx(start - start * 0.05 / 2, abs=interval)
+    assert phases.plateau_end == pytest.approx(end + (1000 - end) * 0.05, abs=interval)
+
+
+def test_a_dip_that_does_not_last_is_not_the_end():
+    steps = np.array([0, 100, 200, 300, 400, 500])
+    losses = np.array([15.0, 5.0, 4.7, 5.0, 5.0, 1.0])
+    assert 400 < find_phases(steps, losses, 5.0).plateau_end < 500
+
+
+def test_the_slowdown_is_exact_for_straight_lines():
+    # On the plateau 0.5 nats in 400 steps; then 100 steps of a nat, then 200 of 3: there 0.5 nats take 33 steps.
+    steps, losses = np.array([0, 100, 500, 600, 800]), np.array([15.0, 5.25, 4.75, 3.75, 0.75])
+    assert slowdown(steps, losses, 5.0) == pytest.approx(400 / (0.5 / 3 * 200))
+
+
+@given(st.floats(1.0, 10.0), st.sampled_from([5, 10, 20]))
+def test_a_loss_that_falls_evenly_has_no_slowdown(baseline, interval):
+    steps = np.arange(0, 1001, interval)
+    assert slowdown(steps, 3 * baseline * (1 - steps / 1000), baseline) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("end", [5.0, 4.6, 4.3])  # on the plateau, just after it, not yet half a nat below
+def test_there_is_no_slowdown_before_the_loss_has_fallen_as_far_again(end):
+    assert slowdown(np.array([0, 100, 500, 600]), np.array([15.0, 5.25, 5.0, end]), 5.0) is None
+
+
+def test_phases_not_reached_are_none():
+    steps = np.array([0, 100, 200])
+    assert find_phases(steps, np.array([15.0, 12.0, 8.0]), 5.0) == find_phases(steps, np.array([9.0, 8, 7]), 5.0)
+    on_plateau = find_phases(steps, np.array([15.0, 5.0, 5.0]), 5.0)
+    assert on_plateau.plateau_start is not None
+    assert on_plateau.plateau_end is None
+    assert on_plateau.plateau_length is None
+
+
+def test_a_run_that_begins_with_knowledge_has_both_boundaries_at_its_beginning():
+    phases = find_phases(np.array([0, 100]), np.array([3.0, 1.0]), 5.0)
+    assert (phases.plateau_start, phases.plateau_end, phases.plateau_length) == (0, 0, 0)
+
+
+@pytest.fixture
+def run(tmp_path):
+    steps = range(0, 1001, 50)
+    losses = np.interp(steps, *curve(200, 600))
+    records = [
+        {
+            "step": step,
+            "loss": None,
+            "no_knowledge_baseline": 5.0,
+            "seen_attribute_loss": loss,
+            "seen_attribute_accuracy": max(0.0, (step - 600) / 400),
+            "unseen_attribute_loss": max(5.0, loss),
+            "unseen_attribute_accuracy": 0.01,
+        }
+        for step, loss in zip(steps, losses, strict=True)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    return tmp_path
+
+
+def test_figure_and_numbers_are_written(run, capsys):
+    draw_run(run)
+    numbers = json.loads((run / "figures" / "phases.json").read_text())
+    assert 150 < numbers["plateau_start"] < 200 < 600 < numbers["plateau_end"] < 650
+    assert (run / "figures" / "learning_curve.png").read_bytes()[:4] == b"\x89PNG"
+    assert "plateau begins: step 1" in capsys.readouterr().out
+
+
+def test_a_figure_is_drawn_before_any_phase_is_over(run):
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    for kept in (1, 2, 8):
+        (run / "metrics.jsonl").write_text("\n".join(lines[:kept]) + "\n")
+        draw_run(run)
+    assert (run / "figures" / "learning_curve.png").exists()
+
+
+def test_a_metric_is_read_between_two_records(run):
+    steps, losses = load_run(run).curve("seen_attribute_loss")
+    middle = (steps[1] + steps[2]) / 2
+    assert load_run(run).at("seen_attribute_loss", middle) == pytest.approx((losses[1] + losses[2]) / 2)
+
+
+def test_curve_skips_what_was_not_recorded(run):
+    steps, values = load_run(run).curve("loss")
+    assert len(steps) == len(values) == 0
+
+
+def test_a_line_that_is_still_being_written_is_left_out(run):
+    whole = load_run(run).records
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 1010, "lo')
+    assert load_run(run).records == whole
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl"])
+def test_no_run_is_one_clear_line(run, name):
+    (run / name).unlink()
+    with pytest.raises(UserError, match="is no run: it needs config.yaml and metrics.jsonl"):
+        load_run(run)
+
+
+def test_a_run_without_evaluation_says_so(run):
+    (run / "metrics.jsonl").write_text('{"step": 10, "loss": 3.0}\n')
+    with pytest.raises(UserError, match="no evaluation"):
+        load_run(run)

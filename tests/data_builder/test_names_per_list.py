@@ -1,0 +1,51 @@
+"""Names and values of a world have sizes of their own."""
+
+import math
+
+import pytest
+
+from command_line import UserError
+from data_builder.source import DataSettings, Source
+from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, load_word_lists
+from tests.helpers.toys import SMALL
+
+
+def test_names_have_a_size_of_their_own():
+    lists = load_word_lists(entries_per_list=10, names_per_list=4).lists
+    assert {name: len(lists[name]) for name in NAME_LISTS} == dict.fromkeys(NAME_LISTS, 4)
+    values = {part for parts in ATTRIBUTES.values() for part in parts}
+    assert {len(lists[name]) for name in values} == {10}
+
+
+def test_names_are_as_many_as_all_entries_if_nothing_is_said():
+    assert load_word_lists(entries_per_list=10) == load_word_lists(entries_per_list=10, names_per_list=10)
+
+
+def test_a_dataset_keeps_it(tmp_path):
+    source = Source.build(DataSettings(**SMALL, names_per_list=3))
+    source.save(tmp_path)
+    loaded = Source.load(tmp_path)
+    assert loaded.settings.names_per_list == 3
+    assert loaded.digest() == source.digest()
+
+
+def test_a_dataset_older_than_the_setting_loads(tmp_path):
+    source = Source.build(DataSettings(**SMALL))
+    source.save(tmp_path)
+    settings = tmp_path / "source" / "settings.yaml"
+    lines = settings.read_text().splitlines(keepends=True)
+    settings.write_text("".join(line for line in lines if not line.startswith("names_per_list")))
+    assert Source.load(tmp_path).digest() == source.digest()
+
+
+@pytest.mark.parametrize("names", [2, 4])
+def test_too_few_names_tell_the_largest_possible_population(names):
+    n = math.prod([names] * 3)
+    Source.build(DataSettings(n_individuals=n, n_unseen=0, n_new=0, entries_per_list=9, names_per_list=names))
+    with pytest.raises(UserError, match=rf"{n + 1} individuals are more than the {n} full names"):
+        Source.build(DataSettings(n_individuals=n, n_unseen=1, n_new=0, entries_per_list=9, names_per_list=names))
+
+
+def test_no_names_at_all_is_refused():
+    with pytest.raises(UserError, match="names_per_list is 0; it must be at least 1"):
+        Source.build(DataSettings(**SMALL, names_per_list=0))

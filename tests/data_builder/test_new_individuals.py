@@ -1,0 +1,137 @@
+"""A user's own people: read, checked, and told of like all others."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from command_line import UserError
+from data_builder.biographies import Renderer
+from data_builder.new_individuals import COLUMNS, extend, name_parts, read_individuals
+from data_builder.schedules import Plan, Uniform
+from data_builder.source import DataSettings, Source
+from data_builder.stream import BiographyStream
+from data_builder.tokenizer import train_tokenizer
+from tests.helpers.independent import ATTRIBUTES, value_text
+from tests.helpers.own_people import ADA, table
+from tests.helpers.toys import SMALL, build
+
+
+def with_known_values(source, **changes):
+    return ADA | {a: value_text(source, number, 1) for number, a in enumerate(ATTRIBUTES)} | changes
+
+
+def test_own_people_become_the_new_group(source, tmp_path):
+    path = table(tmp_path / "mine.csv", ADA, with_known_values(source, name="Plato"))
+    own = source.with_individuals(path)
+    population = own.population
+    assert population.groups == source.population.groups | {"new": range(100, 102)}
+    assert np.array_equal(population.names[:100], source.population.names)
+    assert np.array_equal(population.heldout[:100], source.population.heldout)
+    assert own.word_lists.value_sizes == source.word_lists.value_sizes
+    assert population.values[101].tolist() == [1] * 6
+    renderer = Renderer(own)
+    assert [renderer.name(parts) for parts in population.names[100:]] == ["Ada King Lovelace", "Plato"]
+    assert [values[number] for values, number in zip(renderer.values, population.values[100], strict=True)] == [
+        ADA[attribute] for attribute in ATTRIBUTES
+    ]
+
+
+def test_every_token_is_that_of_the_rendered_text(source, tokenizer, tmp_path):
+    """Also of words that the tokenizer has never met."""
+    own = source.with_individuals(table(tmp_path / "mine.csv", ADA, ADA | {"name": "Ωμέγα"}, ADA | {"name": "李 四"}))
+    stream, renderer = BiographyStream(own, tokenizer, Uniform(Plan(own.population.groups["new"])), 0), Renderer(own)
+    for step in range(5):
+        batch = stream.batch(step, 6)
+        wording = own.population.draw_wording(batch["individual_ids"].numpy(), stream._draws(step, 6)[:, 1:], False)
+        for row, person in enumerate(batch["individual_ids"].tolist()):
+            arrays = (own.population.names, own.population.values)
+            told = renderer.biography(*(a[person] for a in arrays), wording.templates[row], wording.order[row])
+            ids = batch["input_ids"][row][batch["attention_mask"][row] == 1].tolist()
+            assert ids == [*tokenizer(told.text)["input_ids"], tokenizer.eos_token_id]
+            values = [told.text[begin:end] for begin, end in told.value_spans]
+            assert sorted(values) == sorted(ADA[attribute] for attribute in ATTRIBUTES)
+            for number, attribute in enumerate(ATTRIBUTES, 1):
+                of_value = batch["input_ids"][row][batch["attribute_ids"][row] == number]
+                assert tokenizer.decode(of_value) == ADA[attribute]
+    assert batch["input_ids"].shape[1] <= stream.tables.max_length + 8
+
+
+def test_saved_and_loaded_they_are_the_same(source, tmp_path):
+    own = source.with_individuals(table(tmp_path / "mine.csv", ADA))
+    own.save(tmp_path / "one")
+    Source.load(tmp_path / "one").save(tmp_path / "two")
+    (tmp_path / "mine.csv").unlink()
+    assert Source.load(tmp_path / "two").digest() == own.digest() != source.digest()
+
+
+def test_a_dataset_has_them(tmp_path):
+    path = table(tmp_path / "mine.csv", ADA)
+    rows = build(tmp_path / "cache", "population", **SMALL, new_individuals=path)["new"]
+    assert (rows[0]["first_name"], rows[0]["company"], len(rows)) == ("Ada", "Babbage & Co.", 1)
+    table(tmp_path / "mine.csv", ADA | {"company": "Other"})
+    assert build(tmp_path / "cache", "population", **SMALL, new_individuals=path)["new"][0]["company"] == "Other"
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=5))
+def test_a_name_is_its_parts(words):
+    parts = name_parts(" ".join(words))
+    assert " ".join(part for part in parts if part) == " ".join(words)
+    assert parts[0] == words[0]
+
+
+def test_entries_keep_their_numbers(source, tmp_path):
+    people = read_individuals(table(tmp_path / "mine.csv", ADA, with_known_values(source, name="Ada Other")))
+    lists = extend(source.word_lists, people)
+    for attribute in ATTRIBUTES:
+        known = source.word_lists.values(attribute)
+        assert lists.values(attribute) == [*known, ADA[attribute]]
+    assert lists.extra["first_name"] == ("Ada",)
+    assert lists.extra["last_name"] == ("Lovelace", "Other")
+
+
+MISTAKES = {
+    "no such file": ("cannot read .*none.csv", None),
+    "missing column": ("must have the column birth_place once; it needs name,birth_date,", "name,birth_date\nA,B\n"),
+    "unknown column": ("unknown column 'nome' in .*; the nearest known one is 'name'", "nome,major\n"),
+    "column twice": ("must have the column name once", "name," + ",".join(COLUMNS) + "\n"),
+    "nobody": ("has no individuals: it needs a line for each", ",".join(COLUMNS) + "\n"),
+    "empty cell": ("line 2: company is missing", ",".join(COLUMNS) + "\nA B,1,2,3,4, ,6\n"),
+    "short line": ("line 2: location is missing", ",".join(COLUMNS) + "\nA B,1,2,3,4,5\n"),
+    "long line": ("line 2: more cells than columns", ",".join(COLUMNS) + "\nA B,1,2,3,4,5,6,7\n"),
+    "twice": ("line 3: A B stands in .*line 2 already", ",".join(COLUMNS) + "\nA B,1,2,3,4,5,6\nA  B ,1,2,3,4,5,6\n"),
+    "special": ("line 2: <eos> is a token of its own", ",".join(COLUMNS) + "\nA <eos>,1,2,3,4,5,6\n"),
+}
+
+
+@pytest.mark.parametrize(("message", "text"), MISTAKES.values(), ids=MISTAKES)
+def test_a_table_that_cannot_be_used_is_one_line(tmp_path, message, text):
+    path = tmp_path / "none.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError, match=message) as error:
+        read_individuals(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("group", ["seen", "unseen", "new"])
+def test_a_name_that_exists_already_is_one_line(source, tmp_path, group):
+    name = Renderer(source).name(source.population.names[source.population.groups[group][3]])
+    with pytest.raises(UserError, match=f"{name} exists already in this population; give another name"):
+        source.with_individuals(table(tmp_path / "mine.csv", ADA, ADA | {"name": name}))
+
+
+def test_a_population_is_built_with_them(tmp_path):
+    path = table(tmp_path / "mine.csv", ADA)
+    settings = DataSettings(**SMALL, new_individuals=path)
+    built = Source.build(settings)
+    assert len(built.population.groups["new"]) == 1
+    assert set(train_tokenizer(built.pieces()).get_vocab()) == set(
+        train_tokenizer(Source.build(DataSettings(**SMALL)).pieces()).get_vocab()
+    )
+
+
+def test_own_people_cannot_be_added_twice(source, tmp_path):
+    own = source.with_individuals(table(tmp_path / "mine.csv", ADA))
+    with pytest.raises(UserError, match="has own people already; put all of them into one table"):
+        own.with_individuals(table(tmp_path / "more.csv", ADA | {"name": "Plato"}))

@@ -1,0 +1,222 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from command_line import UserError
+from data_builder.population import build_population
+from data_builder.random import uniforms
+from data_builder.source import DataSettings, Source
+from tests.helpers.independent import is_uniform
+
+NAMES, VALUES, TEMPLATES = (20, 30, 40), (31 * 12 * 20, 80, 20, 10, 50, 80), (25, 25, 8, 6, 25, 255)
+
+
+def population(groups=(70, 20, 10), names=NAMES, n_heldout=5, seed=0):
+    return build_population(names, VALUES, TEMPLATES, groups, n_heldout, seed)
+
+
+def same(a, b):
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("names", "values", "heldout"))
+
+
+@pytest.fixture(scope="module")
+def large():
+    return population((20_000, 0, 0))
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
+def test_as_many_people_as_names_use_each_full_name_once(first, middle, last, seed):
+    total = first * middle * last
+    people = population((total, 0, 0), (first, middle, last), seed=seed)
+    every = [(a, b, c) for a in range(first) for b in range(middle) for c in range(last)]
+    assert sorted(map(tuple, people.names.tolist())) == every
+
+
+@pytest.mark.parametrize("groups", [(61, 0, 0), (20, 20, 21), (0, 0, 61)])
+def test_more_people_than_names_is_an_error_of_one_line(groups):
+    with pytest.raises(UserError, match=r"^61 individuals .* 60 full names") as caught:
+        population(groups, (3, 4, 5))
+    assert "\n" not in str(caught.value)
+
+
+def test_full_names_of_many_people_are_unique(large):
+    assert len({tuple(row) for row in large.names.tolist()}) == len(large) == 20_000
+    assert [large.names[:, part].max() for part in range(3)] == [size - 1 for size in NAMES]
+    assert large.names.min() == 0
+
+
+@given(st.integers(1, 50), st.integers(0, 50), st.integers(0, 50))
+def test_groups_are_disjoint_and_have_the_sizes_asked_for(seen, unseen, new):
+    people = population((seen, unseen, new))
+    assert {group: len(members) for group, members in people.groups.items()} == {
+        "seen": seen,
+        "unseen": unseen,
+        "new": new,
+    }
+    everyone = [person for members in people.groups.values() for person in members]
+    assert sorted(everyone) == list(range(seen + unseen + new))
+    assert len(people) == len(people.names) == len(people.values) == len(people.heldout) == len(everyone)
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 3))
+def test_a_smaller_population_is_the_beginning_of_a_larger_one(few, more, seed):
+    few, more = sorted((few, more))
+    smaller, larger = population((few, 0, 0), seed=seed), population((more - more // 3, more // 3, 0), seed=seed)
+    for name in ("names", "values", "heldout"):
+        assert np.array_equal(getattr(smaller, name), getattr(larger, name)[:few])
+
+
+def test_another_seed_gives_other_people():
+    one, two = population(seed=0), population(seed=1)
+    for name in ("names", "values", "heldout"):
+        assert (getattr(one, name) == getattr(two, name)).all(axis=-1).mean() < 0.2
+
+
+def test_parts_of_names_are_uniform(large):
+    for part, size in enumerate(NAMES):
+        assert is_uniform(np.bincount(large.names[:, part], minlength=size))
+
+
+@pytest.mark.parametrize("attribute", range(1, 6))
+def test_values_are_uniform(large, attribute):
+    assert is_uniform(np.bincount(large.values[:, attribute], minlength=VALUES[attribute]))
+
+
+def test_days_months_and_years_of_birth_are_uniform(large):
+    day, rest = np.divmod(large.values[:, 0], 12 * 20)
+    month, year = np.divmod(rest, 20)
+    for numbers, size in ((day, 31), (month, 12), (year, 20)):
+        counts = np.bincount(numbers)
+        assert len(counts) == size
+        assert is_uniform(counts)
+
+
+def test_values_of_different_attributes_are_independent(large):
+    assert is_uniform(np.bincount(large.values[:, 1] // 4 * 20 + large.values[:, 5] // 4, minlength=400))
+    assert is_uniform(np.bincount(large.values[:, 2] * 10 + large.values[:, 3], minlength=200))
+
+
+@given(st.integers(1, 5), st.integers(0, 99))
+def test_heldout_templates_are_sorted_and_distinct(n_heldout, seed):
+    kept = population(n_heldout=n_heldout, seed=seed).heldout.astype(int)
+    assert kept.shape == (100, 6, n_heldout)
+    assert (np.diff(kept, axis=2) > 0).all()
+    assert kept.min() >= 0
+    assert (kept.max(axis=2) < np.array(TEMPLATES)).all()
+
+
+def test_each_set_of_heldout_templates_is_equally_likely():
+    kept = build_population((50, 50, 50), (2,), (6,), (30_000, 0, 0), 3, 0).heldout[:, 0].astype(int)
+    sets = (1 << kept).sum(axis=1)
+    assert len(set(sets.tolist())) == math.comb(6, 3)
+    assert is_uniform(np.unique(sets, return_counts=True)[1])
+
+
+@pytest.mark.parametrize("attribute", range(6))
+def test_each_template_is_held_out_equally_often(large, attribute):
+    assert is_uniform(np.bincount(large.heldout[:, attribute].ravel(), minlength=TEMPLATES[attribute]))
+
+
+@pytest.mark.parametrize("heldout", [False, True])
+def test_wording_keeps_to_its_side_of_the_template_split(heldout):
+    people = population((300, 0, 0))
+    everyone = np.tile(np.arange(300), 10)
+    wording = people.draw_wording(everyone, uniforms(0, "wording test", (3000, 12)), heldout)
+    for person, templates in zip(everyone.tolist(), wording.templates.tolist(), strict=True):
+        for attribute, template in enumerate(templates):
+            assert 0 <= template < TEMPLATES[attribute]
+            assert (template in people.heldout[person, attribute].tolist()) == heldout
+
+
+@pytest.mark.parametrize("attribute", range(5))
+@pytest.mark.parametrize("heldout", [False, True])
+def test_wording_draws_each_allowed_template_equally_often(attribute, heldout):
+    people = population((3, 0, 0))
+    for person in range(3):
+        kept = set(people.heldout[person, attribute].tolist())
+        allowed = kept if heldout else set(range(TEMPLATES[attribute])) - kept
+        draws = uniforms(person, "wording test", (4000, 12))
+        counts = np.bincount(people.draw_wording(np.full(4000, person), draws, heldout).templates[:, attribute])
+        assert set(np.flatnonzero(counts).tolist()) == allowed
+        if len(allowed) > 1:
+            assert is_uniform(counts[sorted(allowed)])
+
+
+@pytest.mark.parametrize("heldout", [False, True])
+def test_the_least_and_largest_draws_choose_the_first_and_last_allowed_templates(heldout):
+    people = population((200, 0, 0))
+    for draw, choose in ((0.0, min), (1 - 2.0**-53, max)):
+        templates = people.draw_wording(np.arange(200), np.full((200, 12), draw), heldout).templates
+        for person in range(200):
+            for attribute in range(6):
+                kept = set(people.heldout[person, attribute].tolist())
+                allowed = kept if heldout else set(range(TEMPLATES[attribute])) - kept
+                assert templates[person, attribute] == choose(allowed)
+
+
+def test_the_order_of_sentences_is_a_uniform_permutation():
+    people = population()
+    order = people.draw_wording(np.zeros(20_000, int), uniforms(0, "order test", (20_000, 12)), False).order
+    assert (np.sort(order, axis=1) == np.arange(6)).all()
+    orders, counts = np.unique(order, axis=0, return_counts=True)
+    assert len(orders) == math.factorial(6)
+    assert is_uniform(counts)
+
+
+def test_the_order_of_sentences_does_not_depend_on_their_templates():
+    people = population()
+    for heldout in (False, True):
+        wording = people.draw_wording(np.zeros(20_000, int), uniforms(0, "order test", (20_000, 12)), heldout)
+        low = wording.templates[:, 0] <= np.median(wording.templates[:, 0])
+        for half in (wording.order[low], wording.order[~low]):
+            assert is_uniform(np.bincount(half[:, 0], minlength=6))
+
+
+def test_a_person_words_the_same_whoever_else_is_in_the_batch():
+    people, draws = population(), uniforms(0, "batch test", (50, 12))
+    together = people.draw_wording(np.arange(50), draws, False)
+    for row in (0, 17, 49):
+        alone = people.draw_wording(np.array([row]), draws[row : row + 1], False)
+        assert np.array_equal(alone.templates[0], together.templates[row])
+        assert np.array_equal(alone.order[0], together.order[row])
+
+
+def test_building_twice_gives_the_same_population():
+    assert same(population(), population())
+
+
+def test_the_digest_of_a_small_source_stays_the_same_on_every_platform(source):
+    """Changes only with the bundled lists or templates, or the way that people are drawn."""
+    assert source.digest() == "87b8b8ceb3bb1bc5dc0fb4ca5edd4ae6dcef1cd7772852ba63efdca75dd0679e"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_individuals": 61, "n_unseen": 19},
+        {"n_new": 21},
+        {"population_seed": 1},
+        {"entries_per_list": 13},
+        {"n_heldout_templates": 4},
+    ],
+)
+def test_the_digest_changes_with_each_setting(source, change):
+    settings = {"n_individuals": 60, "n_unseen": 20, "n_new": 20, "entries_per_list": 12} | change
+    assert Source.build(DataSettings(**settings)).digest() != source.digest()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_individuals", 0), ("n_unseen", -1), ("n_new", -1), ("n_heldout_templates", 0), ("entries_per_list", 0)],
+)
+def test_sizes_that_are_too_small_are_refused_by_name(name, value):
+    with pytest.raises(UserError, match=f"^{name} is {value}; it must be at least {value + 1}$"):
+        Source.build(DataSettings(**{name: value}))
+
+
+def test_too_many_people_for_the_lists_in_use_are_refused():
+    with pytest.raises(UserError, match=r"^9 individuals are more than the 8 full names"):
+        Source.build(DataSettings(n_individuals=7, n_unseen=1, n_new=1, entries_per_list=2))

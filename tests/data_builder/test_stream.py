@@ -1,0 +1,283 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_builder.population import Wording
+from data_builder.random import uniforms
+from data_builder.schedules import Plan, Uniform
+from data_builder.source import DataSettings, Source
+from data_builder.stream import BiographyStream, TokenTables
+from data_builder.tokenizer import train_tokenizer
+from tests.helpers.independent import (
+    ATTRIBUTES,
+    biography,
+    full_name,
+    is_uniform,
+    lines_of,
+    parse,
+    sentence,
+    value_text,
+)
+from tests.helpers.pretraining import same
+from tests.helpers.toys import stream_of
+
+KEYS = {"input_ids", "attention_mask", "labels", "attribute_ids", "individual_ids"}
+
+
+@pytest.fixture(scope="module", params=["small", "full"])
+def world(request, source, tokenizer, full_source, full_tokenizer):
+    chosen = (source, tokenizer) if request.param == "small" else (full_source, full_tokenizer)
+    return *chosen, stream_of(*chosen)
+
+
+@pytest.fixture(scope="module")
+def stream(source, tokenizer):
+    return stream_of(source, tokenizer)
+
+
+def drawn(source, seed, n):
+    """Names, values and wording of `n` biographies, each drawn from all there are."""
+    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes, *source.population.n_templates)
+    numbers = (uniforms(seed, "stream test", (n, len(sizes))) * np.array(sizes)).astype(np.int64)
+    order = np.argsort(uniforms(seed, "order", (n, 6)), axis=1)
+    return numbers[:, :3], numbers[:, 3:9], Wording(numbers[:, 9:], order)
+
+
+def texts_of(source, names, values, wording):
+    rows = zip(*(a.tolist() for a in (names, values, wording.templates, wording.order)), strict=True)
+    return [biography(source, *row) for row in rows]
+
+
+def decoded(batch, tokenizer):
+    return [tokenizer.decode(row, skip_special_tokens=True) for row in batch["input_ids"]]
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 20))
+def test_token_ids_are_those_of_the_text_and_eos(world, seed, n):
+    source, tokenizer, stream = world
+    names, values, wording = drawn(source, seed, n)
+    made = stream.tables.assemble(names, values, wording)
+    for text, ids, mask in zip(
+        texts_of(source, names, values, wording), made["input_ids"], made["attention_mask"], strict=True
+    ):
+        true = [*tokenizer(text).input_ids, tokenizer.eos_token_id]
+        assert ids.tolist() == true + [tokenizer.pad_token_id] * (len(ids) - len(true))
+        assert mask.tolist() == [True] * len(true) + [False] * (len(ids) - len(true))
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_attribute_ids_mark_exactly_the_tokens_of_values(world, seed):
+    source, tokenizer, stream = world
+    names, values, wording = drawn(source, seed, 6)
+    made = stream.tables.assemble(names, values, wording)
+    for row, text in enumerate(texts_of(source, names, values, wording)):
+        expected = np.zeros(len(text), dtype=int)  # of each character
+        start = 0
+        for attribute in wording.order[row].tolist():
+            told = sentence(source, attribute, wording.templates[row, attribute], names[row], values[row, attribute])
+            value = value_text(source, attribute, values[row, attribute])
+            begin = start + _place_of_value(told, full_name(source, names[row]), value, attribute, wording, row)
+            expected[begin : begin + len(value)] = attribute + 1
+            start += len(told) + 1
+        offsets = tokenizer(text, return_offsets_mapping=True).offset_mapping[1:]
+        marks = [max(expected[begin:end]) for begin, end in offsets]
+        width = made["attribute_ids"].shape[1]
+        assert made["attribute_ids"][row].tolist() == [0, *marks] + [0] * (width - 1 - len(marks))
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6))
+def test_name_ids_mark_exactly_the_tokens_of_names(world, seed):
+    source, tokenizer, stream = world
+    names, values, wording = drawn(source, seed, 6)
+    made = stream.tables.assemble(names, values, wording, with_names=True)
+    assert same_arrays(
+        stream.tables.assemble(names, values, wording), {k: v for k, v in made.items() if k != "name_ids"}
+    )
+    for row, text in enumerate(texts_of(source, names, values, wording)):
+        expected, start = np.zeros(len(text), dtype=int), 0  # of each character
+        for number, attribute in enumerate(wording.order[row].tolist(), 1):
+            told = sentence(source, attribute, wording.templates[row, attribute], names[row], values[row, attribute])
+            name = full_name(source, names[row])
+            begin = start + told.index(name)
+            expected[begin : begin + len(name)] = number
+            start += len(told) + 1
+        offsets = tokenizer(text, return_offsets_mapping=True).offset_mapping[1:]
+        marks = [max(expected[begin:end]) for begin, end in offsets]
+        assert made["name_ids"][row].tolist() == [0, *marks] + [0] * (made["name_ids"].shape[1] - 1 - len(marks))
+
+
+def same_arrays(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
+
+
+def _place_of_value(told, name, value, attribute, wording, row):
+    """A value may stand in its sentence more than once (in the name): count from the template's end."""
+    tail = lines_of("templates", ATTRIBUTES[attribute])[wording.templates[row, attribute]].split("{value}")[1]
+    place = len(told) - len(tail) - len(value)
+    assert told[place : place + len(value)] == value
+    assert place > told.index(name)
+    return place
+
+
+def test_a_batch_has_its_keys_shapes_and_types(stream):
+    batch = stream.batch(3, 10)
+    assert batch.keys() == KEYS
+    length = batch["input_ids"].shape[1]
+    assert length % 8 == 0
+    for key, tensor in batch.items():
+        assert tensor.shape == ((10,) if key == "individual_ids" else (10, length))
+        assert tensor.dtype == torch.int64
+
+
+def test_labels_are_the_tokens_and_ignore_padding(stream):
+    batch = stream.batch(0, 32)
+    ids, mask = batch["input_ids"], batch["attention_mask"].bool()
+    assert not mask.all()
+    assert torch.equal(batch["labels"][mask], ids[mask])
+    assert (batch["labels"][~mask] == -100).all()
+    assert (batch["attribute_ids"][~mask] == 0).all()
+    lengths = mask.sum(dim=1)
+    assert (torch.arange(ids.shape[1]) < lengths[:, None]).equal(mask)
+    assert 0 <= ids.shape[1] - lengths.max() < 8
+
+
+def test_padding_is_the_pad_token_and_each_row_begins_and_ends(stream, tokenizer):
+    batch = stream.batch(0, 32)
+    for ids, mask in zip(batch["input_ids"], batch["attention_mask"].bool(), strict=True):
+        row = ids[mask].tolist()
+        assert (row[0], row[-1]) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
+        assert tokenizer.pad_token_id not in row
+        assert set(ids[~mask].tolist()) <= {tokenizer.pad_token_id}
+
+
+@pytest.mark.parametrize("step", [0, 1, 10**9])
+def test_a_training_batch_tells_true_biographies_in_training_wording(world, step):
+    source, tokenizer, stream = world
+    batch = stream.batch(step, 24)
+    for person, text, marks in zip(
+        batch["individual_ids"].tolist(), decoded(batch, tokenizer), batch["attribute_ids"], strict=True
+    ):
+        assert person in source.population.groups["seen"]
+        told = parse(source, person, text)
+        assert sorted(attribute for attribute, _ in told) == list(range(6))
+        assert not [(a, t) for a, t in told if t in source.population.heldout[person, a]]
+        kinds = [kind for kind, _ in itertools.groupby(marks.tolist()) if kind]
+        assert kinds == [attribute + 1 for attribute, _ in told]
+
+
+def test_a_batch_is_the_same_in_any_order_of_calls_and_in_another_stream(source, tokenizer, stream):
+    forwards = [stream.batch(step, 8) for step in range(6)]
+    other = stream_of(source, tokenizer)
+    other.probe("seen", 5)
+    for step in (5, 0, 3, 3, 1, 4, 2):
+        assert same(forwards[step], other.batch(step, 8))
+
+
+def test_batches_differ_with_step_and_seed(source, tokenizer, stream):
+    batches = [stream.batch(step, 8) for step in range(3)] + [stream_of(source, tokenizer, seed=1).batch(0, 8)]
+    texts = [text for batch in batches for text in decoded(batch, tokenizer)]
+    assert len(set(texts)) == len(texts)
+    people = [tuple(batch["individual_ids"].tolist()) for batch in batches]
+    assert len(set(people)) == len(people)
+
+
+def test_a_smaller_batch_is_the_beginning_of_a_larger_one(stream):
+    small, large = stream.batch(2, 5), stream.batch(2, 20)
+    assert torch.equal(small["individual_ids"], large["individual_ids"][:5])
+    for a, b, mask in zip(small["input_ids"], large["input_ids"], small["attention_mask"].bool(), strict=False):
+        assert torch.equal(a[mask], b[: len(a)][mask])
+
+
+def test_people_are_drawn_by_the_schedule_alone(source, tokenizer, stream):
+    """Who is drawn changes, the wording of row k of batch t does not."""
+    one = BiographyStream(source, tokenizer, Uniform(Plan(range(7, 8))), 0).batch(4, 30)
+    assert set(one["individual_ids"].tolist()) == {7}
+    assert len(set(decoded(one, tokenizer))) == 30
+    orders = [
+        [[kind for kind, _ in itertools.groupby(row.tolist()) if kind] for row in batch["attribute_ids"]]
+        for batch in (one, stream.batch(4, 30))
+    ]
+    assert orders[0] == orders[1]
+
+
+def test_every_seen_person_is_drawn_equally_often(stream):
+    people = np.concatenate([stream.batch(step, 600)["individual_ids"].numpy() for step in range(5)])
+    counts = np.bincount(people, minlength=60)
+    assert len(counts) == 60
+    assert is_uniform(counts)
+
+
+@pytest.mark.parametrize("group", ["seen", "unseen", "new"])
+def test_a_probe_is_fixed_without_repeats_and_in_heldout_wording(world, group):
+    source, tokenizer, stream = world
+    probe = stream.probe(group, 15)
+    assert probe.keys() == KEYS | {"name_ids"}
+    people = probe["individual_ids"].tolist()
+    assert len(set(people)) == len(people) == 15
+    assert set(people) <= set(source.population.groups[group])
+    for person, text in zip(people, decoded(probe, tokenizer), strict=True):
+        told = parse(source, person, text)
+        assert sorted(attribute for attribute, _ in told) == list(range(6))
+        assert all(t in source.population.heldout[person, a] for a, t in told)
+    stream.batch(0, 4)
+    assert same(probe, stream.probe(group, 15))
+    assert same(probe, stream_of(source, tokenizer).probe(group, 15))
+
+
+def test_a_probe_is_a_sample_and_another_seed_takes_another(source, tokenizer, stream):
+    people = [s.probe("seen", 20)["individual_ids"].tolist() for s in (stream, stream_of(source, tokenizer, seed=1))]
+    assert set(people[0]) != set(people[1])
+    assert set(people[0]) != set(range(20))
+
+
+@pytest.mark.parametrize("group", ["seen", "new"])
+def test_a_probe_takes_no_more_than_the_group(source, stream, group):
+    members = source.population.groups[group]
+    assert sorted(stream.probe(group, 10_000)["individual_ids"].tolist()) == list(members)
+
+
+def test_a_probe_of_an_empty_group_has_no_rows():
+    source = Source.build(DataSettings(n_individuals=5, n_unseen=0, n_new=0, entries_per_list=3))
+    probe = stream_of(source, train_tokenizer(source.pieces())).probe("unseen", 10)
+    assert len(probe["individual_ids"]) == len(probe["input_ids"]) == 0
+
+
+def test_max_length_is_the_length_of_the_longest_possible_biography():
+    """Brute force: every name, template and value of a world with two entries in each list."""
+    source = Source.build(DataSettings(n_individuals=5, n_unseen=0, n_new=0, entries_per_list=2))
+    lists = {"company": ("Q", "Warner Bros. Discovery"), "last_name": ("Lee", "Lloyd-Webber"), "day": ("1", "2 or 3")}
+    source.word_lists.lists.update(lists)
+    tokenizer = train_tokenizer(source.pieces())
+    longest = 0
+    for parts in itertools.product(range(2), repeat=3):
+        total = 2
+        for attribute, size in enumerate(source.word_lists.value_sizes):
+            told = [sentence(source, attribute, t, parts, value) for t in range(25) for value in range(size)]
+            total += max(len(ids) for ids in tokenizer(told, add_special_tokens=False).input_ids)
+        longest = max(longest, total)
+    assert TokenTables(source, tokenizer).max_length == longest
+
+
+def test_no_batch_is_longer_than_max_length(world):
+    _, _, stream = world
+    lengths = [stream.batch(step, 100)["attention_mask"].sum(dim=1).max().item() for step in range(3)]
+    assert 0.5 * stream.tables.max_length < max(lengths) <= stream.tables.max_length
+
+
+def test_a_tokenizer_used_with_padding_before_gives_the_same_stream(source, stream):
+    tokenizer = train_tokenizer(source.pieces())
+    tokenizer(["a", "b c"], padding=True)
+    assert same(stream_of(source, tokenizer).batch(0, 4), stream.batch(0, 4))
+
+
+def test_a_tokenizer_used_with_truncation_before_gives_the_same_stream(source, stream):
+    tokenizer = train_tokenizer(source.pieces())
+    tokenizer("a b c d", truncation=True, max_length=3)
+    assert same(stream_of(source, tokenizer).batch(0, 4), stream.batch(0, 4))

@@ -1,0 +1,186 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from data_builder.biographies import Renderer
+from data_builder.random import uniforms
+from data_builder.tokenizer import SPECIAL_TOKENS, split_words, train_tokenizer
+from tests.helpers.independent import full_name, value_text, words
+
+# A special token's text stands for the token itself, as in every tokenizer of this kind, and is left out
+# when special tokens are. Lone surrogates cannot be drawn: they are no text (UTF-8 has no form for them).
+TEXTS = st.text(max_size=60).filter(lambda text: not any(token in text for token in SPECIAL_TOKENS))
+
+
+@pytest.fixture(scope="module", params=["small", "full"])
+def world(request, source, tokenizer, full_source, full_tokenizer):
+    return (source, tokenizer) if request.param == "small" else (full_source, full_tokenizer)
+
+
+def encode(tokenizer, text):
+    return tokenizer(text, add_special_tokens=False).input_ids
+
+
+def encode_piece(tokenizer, piece):
+    """Tokens of a piece, which begins with its own space or goes on after a word without one."""
+    if piece.startswith(" "):
+        return encode(tokenizer, piece[1:])
+    comma = encode(tokenizer, ",")
+    both = encode(tokenizer, f",{piece}")
+    assert both[: len(comma)] == comma
+    return both[len(comma) :]
+
+
+def drawn(source, seed):
+    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes, *source.population.n_templates)
+    numbers = (uniforms(seed, "tokenizer test", (len(sizes),)) * np.array(sizes)).astype(int).tolist()
+    return numbers[:3], numbers[3:9], numbers[9:], np.argsort(uniforms(seed, "order", (6,))).tolist()
+
+
+@given(seed=st.integers(0, 10**6))
+def test_tokens_of_the_pieces_are_the_tokens_of_the_text(world, seed):
+    source, tokenizer = world
+    parts, values, templates, order = drawn(source, seed)
+    lines = [source.templates[attribute] for attribute in source.templates]
+    ids = []
+    for a in order:
+        template = lines[a][templates[a]]
+        value = value_text(source, a, values[a])
+        for piece in (template.head, f" {full_name(source, parts)}", template.middle, f" {value}", template.tail):
+            ids += encode_piece(tokenizer, piece)
+    assert encode(tokenizer, Renderer(source).biography(parts, values, templates, order).text) == ids
+
+
+@given(seed=st.integers(0, 10**6))
+def test_a_biography_is_one_token_for_each_word_and_decodes_to_itself(world, seed):
+    source, tokenizer = world
+    text = Renderer(source).biography(*drawn(source, seed)).text
+    ids = encode(tokenizer, text)
+    assert [tokenizer.decode([token]) for token in ids] == [word.removeprefix(" ") for word in words(f" {text}")]
+    assert tokenizer.decode(ids) == text
+
+
+@given(text=TEXTS)
+def test_any_text_decodes_to_itself(tokenizer, text):
+    assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True) == text
+    assert tokenizer.decode(encode(tokenizer, text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "  ",
+        " a",
+        "   a  b ",
+        "\n",
+        "\ta",
+        "a\r\n b",
+        "\u00a0",
+        "\u2028x",
+        "é",
+        "e\u0301",
+        "日本",
+        "👩\u200d🚀",
+        "\0",
+        "don't",
+        " .",
+        "Mary .",
+    ],
+)
+def test_awkward_texts_decode_to_themselves(world, text):
+    _, tokenizer = world
+    assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True) == text
+
+
+@given(text=TEXTS)
+def test_isolated_words_are_those_of_the_same_pattern_elsewhere(text):
+    assert "".join(split_words(text)) == text
+    plain = "".join(c for c in text if c.isascii())
+    assert split_words(plain) == [word for word in words(plain) if word]
+
+
+def test_every_word_of_the_lists_is_one_token(world):
+    source, tokenizer = world
+    entries = {word for entries in source.word_lists.lists.values() for entry in entries for word in words(f" {entry}")}
+    assert {word for word in entries if len(encode_piece(tokenizer, word)) != 1} == set()
+
+
+def test_every_word_of_the_templates_is_one_token(world):
+    source, tokenizer = world
+    templates = [template for templates in source.templates.values() for template in templates]
+    pieces = {piece for template in templates for piece in (template.head, template.middle, template.tail)}
+    found = {word for piece in pieces for word in words(piece)}
+    assert len(found) > 100
+    assert {word for word in found if len(encode_piece(tokenizer, word)) != 1} == set()
+
+
+def test_different_words_are_different_tokens(full_source, full_tokenizer):
+    found = sorted({word for piece in full_source.pieces() for word in words(piece)})
+    assert len({encode_piece(full_tokenizer, word)[0] for word in found}) == len(found)
+
+
+def test_a_name_is_the_same_token_at_the_start_and_inside(full_source, full_tokenizer):
+    names = full_source.word_lists.lists["first_name"]
+    inside = [encode(full_tokenizer, f"The birth of {name}")[3:] for name in names]
+    assert inside == [encode(full_tokenizer, name) for name in names]
+    assert {len(ids) for ids in inside} == {1}
+
+
+@pytest.mark.parametrize(
+    "text", ["Xqzwv", "Mary Xqzwv Smith lives in Örebroköping.", "born on 31 February 12345", "Mary-Ann"]
+)
+def test_unknown_words_are_encoded_in_pieces_and_decoded_exactly(tokenizer, text):
+    ids = encode(tokenizer, text)
+    assert len(ids) > len(text.split())
+    assert tokenizer.decode(ids) == text
+
+
+def test_unknown_words_do_not_change_the_tokens_around_them(tokenizer, source):
+    name = source.word_lists.lists["first_name"][3]
+    around = encode(tokenizer, f"{name} Xqzwv {name}")
+    assert around[0] == around[-1] == encode(tokenizer, name)[0]
+
+
+def test_the_vocabulary_has_three_special_tokens_and_no_unknown_one(tokenizer):
+    assert SPECIAL_TOKENS == ["<pad>", "<bos>", "<eos>"]
+    assert (tokenizer.pad_token, tokenizer.bos_token, tokenizer.eos_token) == ("<pad>", "<bos>", "<eos>")
+    assert tokenizer.unk_token is None
+    assert tokenizer.backend_tokenizer.model.unk_token is None
+    assert sorted(tokenizer.all_special_ids) == [0, 1, 2]
+    assert sorted(tokenizer.get_vocab().values()) == list(range(len(tokenizer)))
+
+
+@given(text=TEXTS)
+def test_bos_comes_first_and_eos_not_at_all(tokenizer, text):
+    ids = tokenizer(text).input_ids
+    assert ids == [tokenizer.bos_token_id, *encode(tokenizer, text)]
+    assert not {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id} & set(ids[1:])
+
+
+def test_padding_is_on_the_right_with_the_pad_token(source):
+    tokenizer = train_tokenizer(source.pieces())  # its own, because padding once leaves a setting behind
+    batch = tokenizer(["born in the", "born"], padding=True)
+    assert batch.input_ids[1] == [*batch.input_ids[0][:2], tokenizer.pad_token_id, tokenizer.pad_token_id]
+    assert batch.attention_mask == [[1, 1, 1, 1], [1, 1, 0, 0]]
+
+
+def test_a_saved_tokenizer_gives_the_same_ids_and_texts(world, tmp_path):
+    source, tokenizer = world
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    texts = [Renderer(source).biography(*drawn(source, seed)).text for seed in range(20)]
+    texts += ["", "  two spaces", "Xqzwv 👩\u200d🚀", "a , b . c 's"]
+    ids = tokenizer(texts).input_ids
+    assert loaded(texts).input_ids == ids
+    assert loaded.batch_decode(ids, skip_special_tokens=True) == texts
+    assert loaded.get_vocab() == tokenizer.get_vocab()
+    assert (loaded.pad_token_id, loaded.bos_token_id, loaded.eos_token_id) == (0, 1, 2)
+
+
+def test_training_again_gives_the_same_tokenizer(source, tokenizer):
+    again = train_tokenizer(iter(source.pieces()))
+    assert again.backend_tokenizer.to_str() == tokenizer.backend_tokenizer.to_str()

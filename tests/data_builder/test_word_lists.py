@@ -1,0 +1,235 @@
+import shutil
+import unicodedata
+
+import pytest
+import regex
+
+from command_line import UserError
+from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, VALUES_DIR, load_word_lists, read_lines
+from tests.helpers.independent import lines_of, normal_form, words
+
+COUNTS = {
+    "first_name": 900,
+    "middle_name": 900,
+    "last_name": 1000,
+    "city": 800,
+    "university": 200,
+    "major": 100,
+    "company": 500,
+    "day": 31,
+    "month": 12,
+    "year": 200,
+}
+MONTHS = [
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return load_word_lists()
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A user's own directory of ten short lists, and a function that writes one of them anew."""
+    for name in COUNTS:
+        (tmp_path / f"{name}.txt").write_text(f"{name} alpha\n{name} beta\n{name} gamma\n", encoding="utf-8")
+
+    def write(name, *lines):
+        (tmp_path / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def error_of(directory):
+    with pytest.raises(UserError) as caught:
+        load_word_lists(directory)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_names_of_lists_and_their_numbers_of_entries(bundled):
+    assert {name: len(entries) for name, entries in bundled.lists.items()} == COUNTS
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_bundled_list_is_read_line_by_line(bundled, name):
+    assert bundled.lists[name] == tuple(lines_of("values", name))
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_bundled_entries_are_clean_text(name):
+    text = (VALUES_DIR / f"{name}.txt").read_bytes().decode("utf-8")
+    assert text.endswith("\n")
+    assert "\r" not in text
+    assert unicodedata.is_normalized("NFC", text)
+    plain = {"university": r"[\p{Latin}'& -]+", "major": r"[\p{Latin}'& -]+"}.get(name, r"[\w '&.-]*[\w'&-]")
+    for entry in lines_of("values", name):
+        assert regex.fullmatch(plain, entry), entry
+        assert entry == " ".join(entry.split()) != ""
+
+
+@pytest.mark.parametrize("name", NAME_LISTS)
+def test_parts_of_names_are_one_capitalised_latin_word(name):
+    assert [
+        entry for entry in lines_of("values", name) if not regex.fullmatch(r"(?=\p{Latin}+$)\p{Lu}\p{Ll}+", entry)
+    ] == []
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_bundled_entries_are_unique_after_normalisation(name):
+    entries = lines_of("values", name)
+    assert len({normal_form(entry) for entry in entries}) == len(entries)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_no_bundled_entry_begins_with_all_of_another(name):
+    split = [words(f" {entry}") for entry in lines_of("values", name)]
+    assert all("".join(parts) == f" {entry}" for parts, entry in zip(split, lines_of("values", name), strict=True))
+    conflicts = [(a, b) for a in split for b in split if a is not b and b[: len(a)] == a]
+    assert conflicts == []
+
+
+def test_first_and_middle_names_share_no_entry():
+    first, middle = ({normal_form(entry) for entry in lines_of("values", name)} for name in NAME_LISTS[:2])
+    assert not first & middle
+
+
+def test_parts_of_dates_are_the_calendar(bundled):
+    assert bundled.lists["day"] == tuple(str(day) for day in range(1, 32))
+    assert bundled.lists["month"] == tuple(MONTHS)
+    assert bundled.lists["year"] == tuple(str(year) for year in range(1900, 2100))
+
+
+def test_sizes_of_names_and_values(bundled):
+    assert bundled.name_sizes == (900, 900, 1000)
+    assert dict(zip(ATTRIBUTES, bundled.value_sizes, strict=True)) == {
+        "birth_date": 31 * 12 * 200,
+        "birth_place": 800,
+        "university": 200,
+        "major": 100,
+        "company": 500,
+        "location": 800,
+    }
+
+
+def test_every_day_month_and_year_make_one_birth_date(bundled):
+    dates = bundled.values("birth_date")
+    assert len(set(dates)) == len(dates) == 74_400
+    number = 0
+    for day in range(1, 32):
+        for month in MONTHS:
+            for year in range(1900, 2100):
+                assert dates[number] == f"{day} {month} {year}"
+                number += 1
+
+
+@pytest.mark.parametrize(("attribute", "name"), [("birth_place", "city"), ("location", "city"), ("major", "major")])
+def test_values_of_one_list_are_numbered_by_line(bundled, attribute, name):
+    assert bundled.values(attribute) == lines_of("values", name)
+
+
+@pytest.mark.parametrize("size", [1, 12, 31, 150, 899])
+def test_entries_per_list_takes_entries_spread_evenly(bundled, size):
+    for name, entries in load_word_lists(entries_per_list=size).lists.items():
+        every = bundled.lists[name]
+        assert len(entries) == min(size, len(every))
+        assert entries[0] == every[0]
+        places = [every.index(entry) for entry in entries]
+        gaps = [b - a for a, b in zip(places, [*places[1:], len(every)], strict=True)]
+        assert min(gaps) >= 1
+        assert max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize("size", [1000, 10_000])
+def test_entries_per_list_beyond_the_longest_list_changes_nothing(bundled, size):
+    assert load_word_lists(entries_per_list=size) == bundled
+
+
+def test_own_directory_is_read(own):
+    directory = own("month", "Nivôse", "Pluviôse")
+    lists = load_word_lists(str(directory))
+    assert lists.lists["city"] == ("city alpha", "city beta", "city gamma")
+    assert lists.lists["month"] == ("Nivôse", "Pluviôse")
+    assert lists.value_sizes == (3 * 2 * 3, 3, 3, 3, 3, 3)
+    assert lists.values("birth_date")[3] == "day alpha Pluviôse year alpha"
+
+
+def test_own_entries_are_brought_to_nfc(own):
+    directory = own("city", unicodedata.normalize("NFD", "Malmö"), "Ghent")
+    assert load_word_lists(directory).lists["city"] == ("Malmö", "Ghent")
+
+
+def test_windows_line_ends_are_read_like_others(own):
+    directory = own("city", "Malmö", "Ghent")
+    (directory / "city.txt").write_bytes("Malmö\r\nGhent\r\n".encode())
+    assert load_word_lists(directory).lists["city"] == ("Malmö", "Ghent")
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_missing_list_is_named(own, name):
+    directory = own("city", "Ghent")
+    (directory / f"{name}.txt").unlink()
+    assert str(directory / f"{name}.txt") in error_of(directory)
+
+
+def test_an_empty_list_is_named(own):
+    message = error_of(own("company"))
+    assert "company.txt" in message
+    assert "empty" in message
+
+
+def test_a_list_that_is_not_utf8_is_named(own):
+    directory = own("city", "Ghent")
+    (directory / "city.txt").write_bytes("Malmö\n".encode("latin-1"))
+    assert "city.txt" in error_of(directory)
+
+
+@pytest.mark.parametrize(
+    "again", ["São Paulo", "Sao Paulo", "SAO PAULO", "são-paulo", unicodedata.normalize("NFD", "São Paulo")]
+)
+def test_a_duplicate_after_normalisation_names_both_lines(own, again):
+    message = error_of(own("city", "Ghent", "São Paulo", "Lima", again))
+    assert "city.txt, line 4" in message
+    assert "line 2 " in message
+
+
+@pytest.mark.parametrize(
+    "lines", [("history of art", "law", "history"), ("law", "history", "history of art"), ("a-b", "law", "a")]
+)
+def test_an_entry_that_begins_with_another_names_both_lines(own, lines):
+    message = error_of(own("major", *lines))
+    longer, shorter = sorted((n for n, line in enumerate(lines, 1) if line != "law"), key=lambda n: -len(lines[n - 1]))
+    assert f"major.txt, line {longer}:" in message
+    assert f"line {shorter}," in message
+
+
+def test_an_entry_may_begin_with_the_letters_of_another(own):
+    assert load_word_lists(own("major", "art", "arts", "arthistory")).lists["major"] == ("art", "arts", "arthistory")
+
+
+@pytest.mark.parametrize("bad", ["", " ", "New  York", " Lima", "Lima ", "New\tYork", "New\u00a0York"])
+def test_blank_lines_and_needless_spaces_are_named(own, bad):
+    assert "city.txt, line 2" in error_of(own("city", "Ghent", bad, "Oslo"))
+
+
+def test_bundled_lists_copied_elsewhere_are_the_same(bundled, tmp_path):
+    shutil.copytree(VALUES_DIR, tmp_path / "values")
+    assert load_word_lists(tmp_path / "values") == bundled
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_entry(tmp_path):
+    path = tmp_path / "city.txt"
+    path.write_bytes(b"\xef\xbb\xbfGhent\r\nAlmaty\r\n")
+    assert read_lines(path) == ("Ghent", "Almaty")
+
+
+def test_a_special_token_cannot_be_an_entry(tmp_path):
+    path = tmp_path / "city.txt"
+    path.write_text("Ghent\n<eos>\n")
+    with pytest.raises(UserError, match=r"city.txt, line 2: <eos> is a token of its own"):
+        read_lines(path)

@@ -1,0 +1,18 @@
+"""Own people as a user would write them down."""
+
+import csv
+
+from data_builder.new_individuals import COLUMNS
+
+ADA = {
+    "name": "Ada King Lovelace", "birth_date": "10 December 1815", "birth_place": "Marylebone",
+    "university": "None, ever", "major": "Poetry", "company": "Babbage & Co.", "location": "St James’s Square",
+}  # fmt: skip
+
+
+def table(path, *people, columns=COLUMNS):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([person[column] for column in columns] for person in people)
+    return str(path)

@@ -1,0 +1,292 @@
+"""Runs and datasets through a loopback Hub, with the real clients, each in a process with caches of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+import run_pretrain
+from data_builder.directory import build_directory
+from data_builder.source import DataSettings, Source
+from run_directory.manifests import sha256
+from tests.helpers.hub_server import HubServer
+from tests.helpers.hub_toys import Client
+
+ROOT = Path(__file__).parents[2]
+NANO = str(ROOT / "recipes" / "nano.yaml")
+PEOPLE = DataSettings(n_individuals=64, n_unseen=32, n_new=0, entries_per_list=12)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of 20 steps with two checkpoints."""
+    path = tmp_path_factory.mktemp("runs") / "finished"
+    run_pretrain.main([NANO, "--output_dir", str(path)])
+    return path
+
+
+@pytest.fixture(scope="module")
+def published(finished, tmp_path_factory):
+    """The run and its people on a Hub, sent by the command."""
+    with HubServer() as server:
+        client = Client(server, tmp_path_factory.mktemp("home"))
+        said = client.hub_cards("publish", finished, "--repo", "me/facts", "--dataset_repo", "me/people").stdout
+        assert said.endswith("me/facts: 4 sent\n")
+        yield server
+
+
+@pytest.fixture
+def client(published, tmp_path):
+    return Client(published, tmp_path / "home", token=None)
+
+
+def branches(hub, repo="me/facts"):
+    return set(hub.repo(repo).branches)
+
+
+STEPS = {"step-000010", "step-000020"}
+
+
+def test_every_checkpoint_is_a_branch_and_main_is_the_final_model(published, finished):
+    repo = published.repo("me/facts")
+    assert branches(published) == STEPS | {"main"}
+    for branch, folder in (("main", finished), ("step-000010", finished / "checkpoint-10")):
+        files = repo.files(branch)
+        assert files["model.safetensors"] == (folder / "model.safetensors").read_bytes()
+        assert {"config.json", "tokenizer.json", "manifest.json"} <= files.keys()
+    assert json.loads(repo.files("step-000010")["metrics.json"])["step"] == 10
+    assert "optimizers.safetensors" not in repo.files("step-000010")
+    assert "README.md" not in repo.files("step-000010")
+    assert {"README.md", "metrics.jsonl", "config.yaml", "figures/learning_curve.png"} <= repo.files("main").keys()
+    (tag,) = repo.tags
+    assert tag == f"run-{sha256(repo.files('main')['manifest.json'])[:12]}"
+
+
+def test_nothing_private_is_published(published, finished):
+    for repo in published.repos.values():
+        for commit in repo.commits.values():
+            for path, blob in commit.blobs.items():
+                for secret in (b"hf_write", str(finished.parent).encode()):
+                    assert secret not in blob.data, path
+    config = yaml.safe_load(published.repo("me/facts").files("main")["config.yaml"])
+    assert "output_dir" not in config
+    assert config["preset"] == "nano"
+
+
+def test_publishing_again_sends_nothing(published, finished, tmp_path):
+    before = len(published.received_commits)
+    client = Client(published, tmp_path / "home")
+    arguments = ("publish", finished, "--repo", "me/facts", "--dataset_repo", "me/people")
+    assert "everything was there already" in client.hub_cards(*arguments).stdout
+    assert len(published.received_commits) == before
+
+
+def test_stock_transformers_loads_the_model_as_it_was_at_a_step(client, finished):
+    hashes = client.python(
+        "import json\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        "sums = {}\n"
+        "for revision in ('main', 'step-000010', 'step-000020'):\n"
+        "    model = AutoModelForCausalLM.from_pretrained('me/facts', revision=revision)\n"
+        "    tokenizer = AutoTokenizer.from_pretrained('me/facts', revision=revision)\n"
+        "    sums[revision] = [model.lm_head.weight.double().sum().item(), tokenizer('in').input_ids]\n"
+        "print(json.dumps(sums))"
+    )
+    for revision, folder in (("step-000010", "checkpoint-10"), ("step-000020", "checkpoint-20"), ("main", ".")):
+        weights = load_file(finished / folder / "model.safetensors")["transformer.wte.weight"]
+        assert hashes[revision][0] == weights.double().sum().item()
+    assert len({value for value, _ in hashes.values()}) == 2
+
+
+READ = """
+import json
+from datasets import load_dataset
+kind = dict(split="validation", revision={revision!r})
+rows = load_dataset("me/people", "64-biographies", **kind)
+streamed = list(load_dataset("me/people", "64-biographies", streaming=True, **kind)) if {stream} else rows.to_list()
+assert streamed == rows.to_list()
+print(json.dumps([rows[0]["text"], len(rows), load_dataset("me/people", "64-population")["unseen"].num_rows]))
+"""
+
+
+def test_datasets_are_loaded_streamed_and_loaded_again_offline(published, tmp_path):
+    online = Client(published, tmp_path / "home", token=None)
+    text, rows, unseen = online.python(READ.format(revision="main", stream=True))
+    assert (rows, unseen) == (64, 32)
+    offline = Client(published, tmp_path / "home", token=None, HF_HUB_OFFLINE="1")
+    asked = len(published.requests)
+    assert offline.python(READ.format(revision="main", stream=False))[0] == text
+    assert len(published.requests) == asked
+
+
+BATCHES = """
+import hashlib, json
+from data_builder.schedules import Plan, Uniform
+from data_builder.source import Source
+from data_builder.stream import BiographyStream
+from data_builder.tokenizer import train_tokenizer
+from hub_cards.datasets import find_dataset
+source = Source.load(find_dataset({dataset!r}))
+everybody = Uniform(Plan(source.population.groups["seen"]))
+stream = BiographyStream(source, train_tokenizer(source.pieces()), everybody, seed=0)
+ids = hashlib.sha256(b"".join(stream.batch(step, 8)["input_ids"].numpy().tobytes() for step in range(100)))
+print(json.dumps(ids.hexdigest()))
+"""
+
+
+def test_a_shared_dataset_gives_the_same_batches_and_the_same_run(client, finished, tmp_path):
+    local = client.python(BATCHES.format(dataset=str(finished / "dataset")))
+    assert client.python(BATCHES.format(dataset="me/people")) == local
+    client.run("run_pretrain.py", NANO, "--dataset", "me/people", "--output_dir", tmp_path / "run")
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+
+
+def test_populations_lie_side_by_side(hub, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    for size in (1000, 64):
+        build_directory(DataSettings(**vars(PEOPLE) | {"n_individuals": size}), tmp_path / str(size))
+        client.hub_cards("publish-dataset", tmp_path / str(size), "--repo", "me/people")
+    card = yaml.safe_load(hub.repo("me/people", "dataset").files()["README.md"].decode().split("---")[1])
+    names = [config["config_name"] for config in card["configs"]]
+    assert names == [f"{size}-{kind}" for size in ("1k", "64") for kind in ("population", "biographies", "templates")]
+    assert [config["config_name"] for config in card["configs"] if config.get("default")] == ["1k-biographies"]
+    sizes = client.python(
+        "import json\nfrom datasets import load_dataset\n"
+        "print(json.dumps([load_dataset('me/people', f'{n}-biographies', split='train').num_rows for n in ('1k', 64)]))"
+    )
+    assert sizes == [1000, 64]
+    several = client.run("run_pretrain.py", NANO, "--dataset", "me/people", "--output_dir", tmp_path / "run", code=2)
+    assert "holds the populations 1k, 64; choose with --dataset_name" in several.stderr
+    other = DataSettings(**vars(PEOPLE) | {"population_seed": 1})
+    build_directory(other, tmp_path / "other")
+    refused = client.hub_cards("publish-dataset", tmp_path / "other", "--repo", "me/people", code=2)
+    assert "has other people under the name 64; choose another with --name" in refused.stderr
+
+
+def test_private_repositories_are_for_their_owner(hub, finished, tmp_path):
+    owner = Client(hub, tmp_path / "owner")
+    owner.hub_cards("publish", finished, "--repo", "me/secret", "--dataset_repo", "me/hidden", "--private")
+    assert all(repo.private for repo in hub.repos.values())
+    assert "every revision is as its manifest says" in owner.hub_cards("verify", "me/secret").stdout
+    stranger = Client(hub, tmp_path / "stranger", token="hf_other")
+    refused = stranger.hub_cards("verify", "me/secret", code=2).stderr
+    assert refused == "error: there is no repository me/secret, or this token has no access to it\n"
+
+
+def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    client.hub_cards("publish", finished, "--repo", "me/facts")
+    assert "every revision is as its manifest says" in client.hub_cards("verify", "me/facts").stdout
+    repo = hub.repo("me/facts")
+    ten, twenty = repo.branches["step-000010"].blobs, repo.branches["step-000020"].blobs
+    changed = {**twenty, "config.json": ten["manifest.json"]}
+    del changed["tokenizer.json"]
+    repo.add("step-000020", {**changed, "extra.txt": ten["config.json"]}, "me", "mix-up")
+    repo.add("step-000030", ten, "me", "duplicate")
+    del repo.branches["step-000010"]
+    said = client.hub_cards("verify", "me/facts", code=2).stdout.splitlines()
+    assert said == [
+        "step-000020: config.json differs from the manifest",
+        "step-000020: extra.txt is not in the manifest",
+        "step-000020: tokenizer.json is missing",
+        "step-000010: missing, though main names it",
+        "step-000030: main does not name it",
+    ]
+    repo.add("step-000031", ten, "me", "duplicate")
+    assert "step-000030, step-000031: the same weights" in client.hub_cards("verify", "me/facts", code=2).stdout
+    client.hub_cards("publish", finished, "--repo", "me/facts")
+    assert {"step-000010"} <= branches(hub)
+
+
+PUSH = ("--push_to_hub", "--hub_model_id", "me/live", "--hub_dataset_id", "me/people")
+
+
+def train(client, run, *options, code=0):
+    return client.run("run_pretrain.py", NANO, "--output_dir", run, *PUSH, *options, code=code)
+
+
+FAULTS = {
+    "none": [],
+    "server errors": [("POST .*/commit/", 2, "500"), ("POST .*/branch/", 1, "503")],
+    "connections that break in mid-upload": [("PUT .*", 2, "drop"), ("POST .*/commit/", 1, "drop")],
+    "a conflict": [("POST .*/commit/", 1, "409")],
+    "an answer that is lost": [("POST .*/commit/", 1, "lost")],
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_run_is_published_while_it_trains_whatever_the_network_does(hub, finished, tmp_path, name):
+    for match, times, kind in FAULTS[name]:
+        hub.fail(match, times=times, kind=kind)
+    client = Client(hub, tmp_path / "home")
+    said = train(client, tmp_path / "run").stdout
+    assert "not published yet" not in said
+    assert branches(hub, "me/live") == STEPS | {"main"}
+    assert "every revision is as its manifest says" in client.hub_cards("verify", "me/live").stdout
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+    assert not hub.faults
+
+
+def test_a_hub_that_dies_costs_nothing_and_publish_finishes_later(hub, finished, tmp_path):
+    hub.fail("POST .*/commit/", times=1000, kind="500")
+    client = Client(hub, tmp_path / "home")
+    said = train(client, tmp_path / "run").stdout
+    assert "not published yet: the Hub answers 500" in said
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+    hub.faults = []
+    command = next(line for line in said.splitlines() if "not published yet" in line).split("python -m hub_cards ")[1]
+    client.hub_cards(*command.split())
+    assert branches(hub, "me/live") == STEPS | {"main"}
+    assert "every revision is as its manifest says" in client.hub_cards("verify", "me/live").stdout
+
+
+def test_a_hub_that_hangs_does_not_hold_the_run(hub, tmp_path):
+    hub.fail("POST .*/commit/", times=1000, kind="hang", seconds=100)
+    client = Client(hub, tmp_path / "home")
+    words = [NANO, "--output_dir", str(tmp_path / "run"), *PUSH]
+    said = client.run(
+        "-c", f"import hub_cards.background as b, run_pretrain\nb.FINISH_WITHIN = 1\nrun_pretrain.main({words})"
+    ).stdout
+    assert "not published yet: the Hub takes too long" in said
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("token", "options", "message"),
+    [
+        ("hf_write", ("--hub_model_id", "me/a/b"), "'me/a/b' is not a repository id like user/name"),
+        ("hf_write", ("--hub_model_id", "facts"), "'facts' is not a repository id like user/name"),
+        (None, (), "no token for the Hub: run `hf auth login` or set HF_TOKEN"),
+        ("hf_expired", (), "the Hub refuses the token (invalid or expired): run `hf auth login` again"),
+        ("hf_read", (), "no permission to write to me/live"),
+        ("hf_other", (), "no permission to write to me/live"),
+    ],
+)
+def test_what_will_not_work_is_said_before_training_starts(hub, tmp_path, token, options, message):
+    said = train(Client(hub, tmp_path / "home", token), tmp_path / "run", *options, code=2).stderr
+    assert said.startswith(f"error: {message}")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+    assert not hub.received_commits
+
+
+def test_no_network_is_said_before_training_starts(hub, tmp_path):
+    client = Client(hub, tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
+    assert "error: cannot reach the Hub" in train(client, tmp_path / "run", code=2).stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_pushing_needs_a_repository(hub, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    done = client.run("run_pretrain.py", NANO, "--output_dir", tmp_path / "run", "--push_to_hub", code=2)
+    assert done.stderr == "error: push_to_hub needs a repository: --hub_model_id me/facts-tiny\n"
+
+
+def test_a_source_fetched_from_the_hub_is_whole(published, client, finished):
+    digest = client.python(
+        "import json\nfrom data_builder.source import Source\nfrom hub_cards.datasets import find_dataset\n"
+        "print(json.dumps(Source.load(find_dataset('me/people', '64', 'main')).digest()))"
+    )
+    assert digest == Source.load(finished / "dataset").digest()

@@ -1,0 +1,246 @@
+"""Fine-tuning as a user starts it: a trained model and new people in, run directory out."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import evaluation.__main__ as quiz
+import run_finetune
+from command_line import UserError
+from data_builder.schedules import Plan, ScheduleSettings, build_schedule
+from data_builder.source import Source
+from modeling.presets import PRESETS
+from run_directory.records import load_run
+from tests.helpers.finetuning import FAST, SCRIPT, arguments, finetune
+from tests.helpers.hub_server import HubServer
+from tests.helpers.hub_toys import Client
+from tests.helpers.own_people import ADA, table
+from tests.helpers.pretraining import ROOT, TIMES, pretrain, records, same, two_processes, weights
+
+
+@pytest.fixture(scope="module")
+def finished(trained, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "tuned"
+    finetune(run, trained, weight_replay_finetune=0.25, interpolations=[0.0, 0.5, 1.0], save_steps=6)
+    return run
+
+
+def test_it_begins_with_the_old_model_and_ends_with_another(trained, finished):
+    first, last = records(finished)[0], records(finished)[-1]
+    before = records(trained)[-1]
+    assert (first["step"], last["step"]) == (0, 12)
+    assert first["seen_attribute_loss"] == pytest.approx(measured_at_the_end(trained), rel=1e-5)
+    assert last["new_attribute_loss"] < first["new_attribute_loss"]
+    assert first["no_knowledge_baseline"] == before["no_knowledge_baseline"]
+    assert not same(weights(trained), weights(finished))
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(finished), AutoTokenizer.from_pretrained(finished)
+    assert tokenizer.get_vocab() == AutoTokenizer.from_pretrained(trained).get_vocab()
+    assert model.config.n_embd == PRESETS["nano"]["n_embd"]
+
+
+def measured_at_the_end(run):
+    """The attribute loss of the seen people whom fine-tuning looks at, from plain transformers."""
+    from tests.helpers.pretraining import world_of
+
+    _, stream = world_of(run)
+    probe, model = stream.probe("seen", FAST["eval_individuals"]), AutoModelForCausalLM.from_pretrained(run)
+    with torch.no_grad():
+        logits = model(probe["input_ids"]).logits.log_softmax(2)
+    losses = -logits[:, :-1].gather(2, probe["input_ids"][:, 1:, None])[..., 0]
+    return (losses * (probe["attribute_ids"][:, 1:] > 0)).sum().item() / (6 * len(losses))
+
+
+def test_it_is_measured_densely_at_the_start_on_all_groups(finished):
+    run = load_run(finished)
+    steps = run.curve("seen_attribute_loss")[0].tolist()
+    assert steps == [0, 1, 2, 3, 5, 6, 7, 10, 12]
+    for group in ("seen", "new", "unseen"):
+        for metric in ("attribute_loss", "attribute_accuracy", "top_probability", "entropy", "calibration_error"):
+            assert run.curve(f"{group}_{metric}")[0].tolist() == steps
+    assert run.curve("unseen_auroc_entropy")[0].tolist() == steps
+    assert set(run.curve("learning_rate")[1]) == {1e-3}
+
+
+def test_the_run_directory_is_like_any_other(trained, finished):
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    assert (config["model"], config["weight_replay_finetune"], config["schedule"]) == (str(trained), 0.25, "replay")
+    assert Source.load(finished / "dataset").digest() == Source.load(trained / "dataset").digest()
+    for name in ("individuals.json", "hallucination.json", "figures/learning_curve.png", "figures/hallucination.png"):
+        assert (finished / name).exists(), name
+    assert not (finished / "figures" / "phases.json").exists()
+
+
+def test_models_between_old_and_new_are_measured(finished):
+    run = load_run(finished)
+    for row, record in ((run.interpolation[0], run.records[0]), (run.interpolation[2], run.records[-1])):
+        for key in ("seen_attribute_loss", "new_attribute_loss", "unseen_entropy"):
+            assert row[key] == pytest.approx(record[key], rel=1e-4)
+    assert [row["share"] for row in run.interpolation] == [0, 0.5, 1]
+
+
+def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
+    run_finetune.main([str(finished / "config.yaml"), "--output_dir", str(tmp_path / "again")])
+    assert same(weights(finished), weights(tmp_path / "again"))
+    assert records(finished, *TIMES) == records(tmp_path / "again", *TIMES)
+
+
+@pytest.mark.parametrize("weight", [0, 0.5])
+def test_who_is_drawn_is_as_the_weight_says(trained, tmp_path, weight):
+    run = finetune(
+        tmp_path / "run", trained, weight_replay_finetune=weight, n_individuals_finetune=8, eval_individuals=64
+    )
+    times = np.array(run.individuals["times_drawn"])
+    source = Source.load(trained / "dataset").population.groups
+    schedule = ScheduleSettings(schedule="replay", weight_replay_finetune=weight)
+    plan = Plan(source["new"][:8], schedule, 12, 8, 3.0, source["seen"])
+    from data_builder.random import uniforms
+
+    drawn = [build_schedule(plan).draw(s, uniforms(0, "biographies", (8, 13), s)[:, 0]) for s in range(12)]
+    counts = np.bincount(np.concatenate(drawn), minlength=112)
+    assert times.tolist() == counts[run.individuals["individual"]].tolist()
+    assert times.any() == (weight > 0)
+
+
+def test_own_people_are_learned(trained, tmp_path):
+    path = table(tmp_path / "mine.csv", ADA, ADA | {"name": "Plato", "company": "Ακαδημία"})
+    options = {"new_individuals": path, "max_steps": 80, "learning_rate": 0.02, "eval_steps": 80}
+    run = finetune(tmp_path / "run", trained, **options, save_steps=40)
+    losses = run.curve("new_attribute_loss")[1]
+    assert losses[-1] < 0.5 * losses[0]
+    expected = weights(tmp_path / "run")
+    (tmp_path / "mine.csv").unlink()
+    shutil.rmtree(tmp_path / "run" / "checkpoint-80")
+    finetune(tmp_path / "run", trained, **options, save_steps=40, resume_from_checkpoint="latest")
+    assert same(weights(tmp_path / "run"), expected)
+
+
+def test_rare_people_are_the_last_of_the_seen(trained, tmp_path):
+    run = finetune(
+        tmp_path / "run", trained, individuals_finetune="rare", n_individuals_finetune=48, eval_individuals=64
+    )
+    assert run.individuals["individual"] == list(range(16))
+    assert set(run.individuals["times_drawn"]) == {0}
+    assert run.taught == "rare"
+    assert len(run.curve("rare_attribute_loss")[0]) == 9
+    assert "new_attribute_loss" not in run.records[0]
+
+
+def test_a_checkpoint_is_a_model_too(trained, tmp_path):
+    run = finetune(tmp_path / "run", trained / "checkpoint-10", max_steps=1)
+    other = finetune(tmp_path / "other", trained, max_steps=1)
+    assert run.records[0]["seen_attribute_loss"] != other.records[0]["seen_attribute_loss"]
+
+
+METHODS = {
+    "feed_forward": {"trainable": "feed_forward"},
+    "rest": {"trainable": "all_but_feed_forward"},
+    "lora": {"trainable": "lora", "lora_r": 4, "save_steps": 4},
+    "remix": {"share_random_words": 0.5},
+    "distillation": {"share_invented": 0.5, "weight_distillation": 2},
+    "known_patch": {"weight_replay_finetune": 1, "n_individuals_replay": 4, "start_replay": 0.8},
+    "muon": {"optim": "muon"},
+    "decay": {"lr_scheduler_type": "cosine", "warmup_steps": 3},
+    "another schedule": {"schedule": "power_law", "alpha": 1},
+}
+
+
+@pytest.mark.parametrize("settings", METHODS.values(), ids=METHODS)
+def test_every_method_trains_what_it_shall_and_saves_a_stock_model(trained, tmp_path, settings):
+    run = finetune(tmp_path / "run", trained, **{"save_steps": 12} | settings)
+    before, after = weights(trained), weights(run.path)
+    assert before.keys() == after.keys()
+    trains = {
+        "feed_forward": lambda name: ".mlp." in name,
+        "all_but_feed_forward": lambda name: ".mlp." not in name,
+        "lora": lambda name: ".h." in name and name.endswith("weight") and "ln_" not in name,
+    }.get(settings.get("trainable"), lambda name: True)
+    assert {name for name in after if not torch.equal(before[name], after[name])} == set(filter(trains, after))
+    assert same(load_file(run.path / "checkpoint-12" / "model.safetensors"), after)
+
+
+@pytest.mark.parametrize("settings", [METHODS["lora"], METHODS["distillation"] | {"save_steps": 4}])
+def test_cut_off_and_resumed_it_ends_the_same(trained, tmp_path, settings):
+    whole = finetune(tmp_path / "whole", trained, **settings)
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    for name in ("checkpoint-12", "checkpoint-8"):
+        shutil.rmtree(tmp_path / "cut" / name)
+    cut = finetune(tmp_path / "cut", trained, **settings, resume_from_checkpoint="latest")
+    assert same(weights(whole.path), weights(cut.path))
+    assert records(whole.path, *TIMES) == records(cut.path, *TIMES)
+
+
+def test_two_processes_give_the_same_curve(trained, tmp_path):
+    one = finetune(tmp_path / "one", trained, **METHODS["distillation"], weight_replay_finetune=0.5)
+    more = {"per_device_train_batch_size": 4, "weight_replay_finetune": 0.5}
+    options = arguments(tmp_path / "two", model=trained, **METHODS["distillation"], **more)
+    two_processes(tmp_path / "two", *options, script=SCRIPT, recipe=())
+    for key in ("loss", "seen_attribute_loss", "new_attribute_accuracy"):
+        assert load_run(tmp_path / "two").curve(key)[1] == pytest.approx(one.curve(key)[1], abs=1e-3)
+
+
+def test_a_model_of_the_hub_brings_its_people_and_is_shared_in_turn(trained, tmp_path):
+    with HubServer() as hub:
+        publisher = Client(hub, tmp_path / "publisher")
+        publisher.hub_cards("publish", trained, "--repo", "me/facts", "--dataset_repo", "me/people")
+        client = Client(hub, tmp_path / "home", token=None)
+        options = {"max_steps": 3, "weight_replay_finetune": 0.5, "new_individuals": table(tmp_path / "mine.csv", ADA)}
+        client.run(SCRIPT, *arguments(tmp_path / "hub", model="me/facts", revision="step-000010", **options))
+        local = finetune(tmp_path / "local", trained / "checkpoint-10", **options)
+        assert same(weights(tmp_path / "hub"), weights(local.path))
+        failed = client.run(SCRIPT, *arguments(tmp_path / "x", model="me/facts", revision="step-000777"), code=2)
+        assert failed.stderr.strip().endswith("error: me/facts has no revision step-000777 on the Hub")
+        publisher.hub_cards("publish", tmp_path / "hub", "--repo", "me/tuned", "--dataset_repo", "me/people")
+        card = hub.repo("me/tuned").files("main")["README.md"].decode()
+        assert "base_model: me/facts" in card
+        assert "biographies of 64 invented people and then fine-tuned on 1 further people, with replay" in card
+        people = hub.repo("me/people", "dataset").files("main")
+        (own,) = {path.split("/")[0] for path in people if "-own-" in path}
+        assert b"Poetry" in people[f"{own}/source/new_individuals.csv"]
+        assert f"| `{own}` | 64 | 32 | 1 of a table |" in people["README.md"].decode()
+        assert "| `64` | 64 | 32 | 16 |" in people["README.md"].decode()
+
+
+def test_a_run_goes_on_with_the_same_model_alone(trained, finished, tmp_path):
+    pretrain(tmp_path / "other", "--n_new", 16, "--seed", 5)
+    run = shutil.copytree(finished, tmp_path / "run")
+    with pytest.raises(UserError, match="cannot resume .*: base_model_sha256 is"):
+        run_finetune.main([str(run / "config.yaml"), "--output_dir", str(run), "--resume_from_checkpoint", "latest",
+                           "--model", str(tmp_path / "other")])  # fmt: skip
+
+
+def test_a_fine_tuned_model_is_not_fine_tuned_again(finished, tmp_path):
+    with pytest.raises(UserError, match="is fine-tuned already; start from the model that it was made from"):
+        finetune(tmp_path / "run", finished)
+
+
+def test_the_quiz_asks_about_new_people_too(finished, capsys):
+    quiz.main([str(finished), "--people", "1"])
+    said = capsys.readouterr().out
+    notes = ("(in the training data)", "(in the data of fine-tuning)", "(NOT in the training data")
+    assert [said.count(note) for note in notes] == [1, 1, 1]
+
+
+def test_the_share_of_measuring_is_said(trained, tmp_path):
+    words = arguments(tmp_path / "run", model=trained)
+    done = subprocess.run([sys.executable, str(SCRIPT), *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "% of it for measuring knowledge" in done.stderr
+
+
+def test_a_run_of_the_recipe_command_can_be_compared(finished, trained, tmp_path):
+    from analysis.compare import write_comparison
+
+    other = finetune(tmp_path / "other", trained, seed=1, interpolations=[0.5])
+    write_comparison([load_run(finished), other], tmp_path / "figures")
+    written = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert written == {"finetuning.png", "trade_off.png", "frontier.png", "table.md"}
+    with pytest.raises(UserError, match="compare either pre-trainings or fine-tunings of one kind"):
+        write_comparison([load_run(trained), other], tmp_path / "figures")
+    assert json.loads((finished / "hallucination.json").read_text())["detectors"]

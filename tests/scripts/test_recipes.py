@@ -1,0 +1,95 @@
+"""What README and docs promise is run or read here, so that it cannot drift."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from transformers import GPT2LMHeadModel
+
+import run_finetune
+import run_patching
+import run_pretrain
+from command_line import parse_settings
+from data_builder.new_individuals import read_individuals
+from data_builder.tokenizer import train_tokenizer
+from modeling.presets import PRESETS, ModelSettings, build_config
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
+
+
+PAGES = ("README.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "docs/SHARING.md")
+SCRIPTS = {"run_pretrain.py": run_pretrain, "run_finetune.py": run_finetune, "run_patching.py": run_patching}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_read(recipe):
+    script = {"finetune": run_finetune, "patching": run_patching}.get(recipe.stem.split("_")[0], run_pretrain)
+    settings = parse_settings(script.SETTINGS, [str(recipe)], "")
+    assert len(settings) == len(script.SETTINGS)
+
+
+def test_the_control_differs_from_tiny_in_its_facts_alone():
+    tiny, control = (yaml.safe_load((ROOT / "recipes" / f"{n}.yaml").read_text()) for n in ("tiny", "shuffled_facts"))
+    assert control.pop("redraw_values") is True
+    tiny.pop("save_steps")
+    assert tiny == control
+
+
+def test_the_papers_recipe_is_the_default_of_every_setting_it_names():
+    """paper.yaml says what the defaults are; bf16 and the cadences are its own."""
+    own = {"mixed_precision", "eval_steps", "eval_individuals", "save_steps"}
+    defaults = vars_of(parse_settings(run_pretrain.SETTINGS, [], ""))
+    for key, value in yaml.safe_load((ROOT / "recipes" / "paper.yaml").read_text()).items():
+        assert key in own or defaults[key] == value, key
+
+
+def vars_of(settings):
+    return {key: value for item in settings for key, value in vars(item).items()}
+
+
+def test_parameter_counts_in_the_docs_are_true(full_source):
+    text = (ROOT / "docs" / "DEFINITIONS.md").read_text()
+    tokenizer = train_tokenizer(full_source.pieces())
+    assert f"({len(tokenizer):,} entries" in text
+    for preset in PRESETS:
+        (row,) = re.findall(rf"^\| `{preset}` \|.*$", text, re.MULTILINE)
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        config = build_config(ModelSettings(preset=preset), tokenizer)
+        assert [int(cell) for cell in cells[1:6]] == [
+            config.n_layer, config.n_embd, config.n_head, 4 * config.n_embd, config.n_positions,
+        ]  # fmt: skip
+        if preset in ("nano", "tiny", "44m"):
+            model = GPT2LMHeadModel(config)
+            blocks = sum(p.numel() for p in model.transformer.h.parameters())
+            assert cells[6:8] == [f"{blocks:,}", f"{model.num_parameters():,}"]
+
+
+def test_every_file_that_the_readme_names_exists():
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", text) + re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_names_settings_and_files_that_exist(page):
+    text = (ROOT / page).read_text()
+    commands = [line for line in text.splitlines() if re.match(r"(accelerate launch|python -m data_builder)", line)]
+    assert commands or page == "docs/SHARING.md"
+    for line in commands:
+        words = line.split("#")[0].split()
+        script = next((SCRIPTS[word] for word in words if word in SCRIPTS), run_pretrain)
+        known = vars_of(parse_settings(script.SETTINGS, [], "")).keys() | {"num_proc", "multi_gpu", "num_processes"}
+        for word in words:
+            assert not word.startswith("--") or word[2:] in known | {"quiet"}, word
+            assert not word.endswith((".yaml", ".py")) or word == "my_run.py" or (ROOT / word).exists(), word
+
+
+def test_the_example_table_of_own_people_can_be_read(tmp_path):
+    (table,) = re.findall(r"```\n(name,.*?)```", (ROOT / "docs" / "FINETUNING.md").read_text(), re.DOTALL)
+    (tmp_path / "people.csv").write_text(table)
+    (person,) = read_individuals(tmp_path / "people.csv")
+    assert person["company"] == "Babbage, Inc."

@@ -1,0 +1,251 @@
+"""What a sweep means, and what is refused, without running anything."""
+
+import contextlib
+import fcntl
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+import sweeps.__main__ as command
+from command_line import UserError
+from run_directory.records import Run
+from sweeps import launch
+from sweeps.directories import Progress, check_directories
+from sweeps.display import Lines, status_table
+from sweeps.launch import build_executor, run_command
+from sweeps.results import load_results
+from sweeps.runner import Status
+from sweeps.sweep import load_sweep
+from sweeps.timing import seconds_left
+from tests.helpers.pretraining import ROOT
+
+GOOD = {"recipe": "recipes/nano.yaml", "output_dir": "runs/x", "seeds": [0, 1]}
+
+
+def sweep(folder, **content):
+    content = {key: value for key, value in (GOOD | content).items() if value is not None}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(content))
+    return load_sweep(folder)
+
+
+def test_a_whole_seed_comes_before_the_next(tmp_path):
+    runs = sweep(tmp_path, variants={"a": {}, "b": {"alpha": 1}}).runs
+    assert [run.name for run in runs] == ["a-seed0", "b-seed0", "a-seed1", "b-seed1"]
+    assert [run.seed for run in runs] == [0, 0, 1, 1]
+    assert runs[1].settings == {"alpha": 1}
+    assert runs[0].directory.as_posix() == "runs/x/a-seed0"
+
+
+def test_without_variants_there_is_one(tmp_path):
+    assert [run.name for run in sweep(tmp_path).runs] == ["base-seed0", "base-seed1"]
+
+
+def test_grids_are_products_and_a_variants_own_replaces_the_shared_one(tmp_path):
+    variants = {"a": {}, "b": {"grid": {"x": [9], "z": [0]}}}
+    runs = sweep(tmp_path, variants=variants, grid={"x": [1, 2], "y": [3, 4]}, seeds=[5]).runs
+    points = ["a-x=1-y=3", "a-x=1-y=4", "a-x=2-y=3", "a-x=2-y=4", "b-x=9-y=3-z=0", "b-x=9-y=4-z=0"]
+    assert [run.variant for run in runs] == points
+    assert runs[-1].settings == {"x": 9, "y": 4, "z": 0}
+
+
+def test_later_settings_win_and_the_seed_is_filled_in(tmp_path):
+    shared = {"x": 1, "y": 1, "model": "runs/before-seed{seed}"}
+    run = sweep(tmp_path, settings=shared, variants={"a": {"y": 2, "z": 2, "grid": {"z": [3]}}}).runs[1]
+    assert run.settings == {"x": 1, "y": 2, "z": 3, "model": "runs/before-seed1"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"varians": {}}, "unknown key 'varians' in .*; the nearest known one is 'variants'"),
+        ({"keep": "seen_*"}, "keep is not a list of patterns"),
+        ({"recipe": None}, "has no recipe"),
+        ({"seeds": []}, "has no seeds"),
+        ({"recipe": "recipes/nothing.yaml"}, "there is no recipes/nothing.yaml"),
+        ({"recipe": 3}, "recipe is not a path"),
+        ({"output_dir": ["a"]}, "output_dir is not a path"),
+        ({"script": "run_pretrian.py"}, "there is no run_pretrian.py"),
+        ({"seeds": 3}, "seeds is not a list of numbers"),
+        ({"seeds": [0, "1"]}, "seeds is not a list of numbers"),
+        ({"seeds": [True]}, "seeds is not a list of numbers"),
+        ({"seeds": [1, 1]}, "2 runs are called base-seed1"),
+        ({"variants": {1: {}, "1": {}}}, "2 runs are called 1-seed0"),
+        ({"grid": {"alpha": [1, 2, 1]}}, "2 runs are called base-alpha=1-seed0"),
+        ({"settings": {"seed": 3}}, "seed is not for settings"),
+        ({"variants": {"a": {"output_dir": "b"}}}, "output_dir is not for settings"),
+        ({"grid": {"resume_from_checkpoint": ["latest"]}}, "resume_from_checkpoint is not for settings"),
+        ({"settings": {"alpha": None}}, "setting alpha has no value"),
+        ({"settings": {"grid": {"alpha": [1]}}}, "setting grid has no value"),
+        ({"grid": {"alpha": 3}}, "grid needs a list of values for alpha"),
+        ({"variants": {"a": {"grid": {"alpha": []}}}}, "grid needs a list of values for alpha"),
+        ({"variants": {"a": 3}}, "variant a is not a list of `key: value` lines"),
+        ({"variants": ["a"]}, "variants is not a list of `key: value` lines"),
+    ],
+)
+def test_a_sweep_that_means_nothing_is_one_line(tmp_path, content, message):
+    with pytest.raises(UserError, match=message) as error:
+        sweep(tmp_path, **content)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"- a", b"recipe: [", b"recipe: \xff"])
+def test_a_file_that_is_no_sweep_is_one_line(tmp_path, content):
+    if content is not None:
+        (tmp_path / "sweep.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"sweep\.yaml") as error:
+        load_sweep(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_the_documented_sweep_means_what_it_says(tmp_path):
+    page = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "sweep.yaml").write_text(example)
+    documented = load_sweep(tmp_path)
+    rates = [f"adamw-n_individuals={n}-learning_rate={rate}" for n in (512, 1024) for rate in (0.001, 0.002)]
+    variants = [*rates, "muon-n_individuals=512", "muon-n_individuals=1024"]
+    assert [run.name for run in documented.runs] == [f"{v}-seed{seed}" for seed in (0, 1, 2) for v in variants]
+    assert documented.runs[0].directory.as_posix() == f"runs/mine/{documented.runs[0].name}"
+    without_script = yaml.safe_load(example)
+    assert documented.script == without_script.pop("script")
+    assert sweep(tmp_path, **without_script).script == documented.script
+
+
+def test_names_of_runs_are_names_of_directories(tmp_path):
+    runs = sweep(tmp_path, variants={"a/b": {}}, grid={"save_at": [[2, 4]], "dataset": ["runs/x"]}).runs
+    assert runs[0].name == "a_b-dataset=runs_x-save_at=2+4-seed0"
+    assert runs[0].settings == {"save_at": [2, 4], "dataset": "runs/x"}
+
+
+def test_a_directory_of_another_run_is_refused(tmp_path):
+    mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"), settings={"alpha": 0.5})
+    run = tmp_path / "runs" / "base-seed1"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("{seed: 1, alpha: 0.50}")
+    check_directories(mine)
+    (run / "config.yaml").write_text("{seed: 1, alpha: 0.6}")
+    with pytest.raises(UserError, match=r"base-seed1 has alpha 0.6, but the sweep says 0.5; delete"):
+        check_directories(mine)
+
+
+@pytest.mark.parametrize(
+    ("value", "saved", "is_same"),
+    [
+        (10, [10], True), ([2, 4], [2, 4], True), ([2, 4], [4, 2], False), (10, [10, 20], False), ("3e-3", 0.003, True),
+        (1, 1.0, True), ("muon", "muon", True), ("muon", "adamw", False), (False, True, False), (1, None, False),
+    ],
+)  # fmt: skip
+def test_settings_are_compared_as_the_script_reads_them(tmp_path, value, saved, is_same):
+    mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"), settings={"key": value}, seeds=[0])
+    (tmp_path / "runs" / "base-seed0").mkdir(parents=True)
+    (tmp_path / "runs" / "base-seed0" / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "key": saved}))
+    with contextlib.nullcontext() if is_same else pytest.raises(UserError, match="has key"):
+        check_directories(mine)
+
+
+def test_a_command_holds_all_settings(tmp_path):
+    mine = sweep(tmp_path, settings={"save_at": [2, 4]}, seeds=[7])
+    words = run_command(mine, mine.runs[0], "runs/y", threads=2)[1:]
+    assert words[:2] == ["run_pretrain.py", "recipes/nano.yaml"]
+    assert words[2:] == ["--num_threads", "2", "--save_at", "2", "4", "--seed", "7", "--output_dir", "runs/y"]
+
+
+def test_slurm_is_asked_for_where_there_is_some(tmp_path, monkeypatch):
+    mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"))
+    with pytest.raises(UserError, match="no SLURM here: sbatch is not found"):
+        build_executor(mine, "slurm", {})
+    monkeypatch.setattr(launch.shutil, "which", lambda program: f"/usr/bin/{program}")
+    executor = build_executor(mine, "slurm", {"slurm_partition": "gpu", "gpus_per_node": 1})
+    assert executor.parameters["partition"] == "gpu"
+    assert executor.parameters["time"] == 24 * 60
+    with pytest.raises(UserError, match="--cluster_options"):
+        build_executor(mine, "slurm", {"slurm_partitoin": "gpu"})
+
+
+def test_options_of_the_cluster_are_numbers_or_texts(tmp_path):
+    assert command._options(["gpus_per_node=2", "slurm_comment=a=b"]) == {"gpus_per_node": 2, "slurm_comment": "a=b"}
+    with pytest.raises(UserError, match="--cluster_options: gpu is not key=value"):
+        command.main(["run", str(sweep(tmp_path).folder), "--cluster_options", "gpu"])
+    with pytest.raises(UserError, match="jobs is 0; it must be at least 1"):
+        command.main(["run", str(tmp_path), "--jobs", "0"])
+
+
+def test_a_run_has_one_writer(tmp_path):
+    with (tmp_path / "run.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match="another sweep is writing this run"):
+            launch.execute(["/bin/false"], tmp_path / "run.lock", {})
+
+
+def test_a_failed_run_is_quoted_by_its_last_line():
+    job = SimpleNamespace(stderr=lambda: "Traceback\nerror: too many\n 0%\r 10%\rerror: no memory\n\n")
+    assert launch.last_error(job) == "error: no memory"
+    assert launch.last_error(SimpleNamespace(stderr=lambda: None)) == "it left no message"
+
+
+def test_time_left_is_that_of_alike_runs(tmp_path):
+    runs = sweep(tmp_path, grid={"n_layer": [1, 2]}, seeds=[0, 1]).runs
+    stands = [Progress(100, 100, 60.0), Progress(50, 100, 50.0), Progress(), Progress()]
+    left = seconds_left(dict(zip(runs, stands, strict=True)), jobs=1)
+    assert left == pytest.approx(0 + 50 + 60 + 100)
+    assert seconds_left(dict(zip(runs, stands, strict=True)), jobs=2) == pytest.approx(105)
+    assert seconds_left(dict(zip(runs, stands, strict=True)), jobs=3) == pytest.approx(100)  # the longest decides
+    assert seconds_left(dict.fromkeys(runs, Progress()), jobs=1) is None
+    assert seconds_left(dict.fromkeys(runs, stands[0]), jobs=1) == 0
+
+
+def test_the_display_tells_how_each_run_goes(tmp_path, capsys):
+    run = sweep(tmp_path).runs[0]
+    status = Status(run, "running", None, Progress(50, 100, 30.0, 4.25, 0.125))
+    lines = Lines()
+    lines.show([status], 90.0)
+    lines.show([status], 80.0)
+    said = "base-seed0 running: step 50/100, attribute loss 4.250, accuracy 12.5%; time left about 1 min 30 s\n"
+    assert capsys.readouterr().out == said
+    table = status_table([status, Status(run)], 90.0)
+    cells = [next(column.cells) for column in table.columns]
+    assert cells == ["base-seed0", "running", "50/100", "4.250", "12.5%", "about 30 s"]
+    assert [list(column.cells)[1] for column in table.columns] == ["base-seed0", "waiting", "–", "", "", ""]
+
+
+def test_results_keep_what_figures_need(tmp_path, monkeypatch):
+    from sweeps import collect
+
+    mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"), seeds=[0])
+    record = {"step": 1, "seen_attribute_loss": 1.234567, "seen_attribute_loss_major": 1.0}
+    config = {"seed": 0, "output_dir": "/home/me", "environment": {"torch": "2", "command": "/home/me/run"}}
+    run = Run(
+        tmp_path,
+        config,
+        [record, {"step": 2, "train_attribute_loss": 3.0}, {"step": 3, "seen_attribute_loss": 1.0, "opened_at": 2}],
+        {"times_drawn": [1], "attribute_accuracy": [0.5], "individual": [3]},
+        {"detectors": {"entropy": 0.5}},
+        [{"share": 0.5, "new_attribute_loss": 1.234567, "new_attribute_loss_major": 1.0}],
+    )
+    monkeypatch.setattr(collect, "load_run", lambda path: run)
+    monkeypatch.setattr(collect, "is_finished", lambda path: True)
+    collect.collect_results(mine)
+    (line,) = collect.read_lines(tmp_path)
+    assert line["individuals"] == {"times_drawn": [1], "attribute_accuracy": [0.5]}
+    assert line["records"] == {"step": [1, 3], "seen_attribute_loss": [1.2346, 1.0], "opened_at": [None, 2]}
+    assert line["interpolation"] == [{"share": 0.5, "new_attribute_loss": 1.2346}]
+    (result,) = load_results(tmp_path)
+    assert result.run.curve("seen_attribute_loss")[1].tolist() == [1.2346, 1.0]
+    assert result.run.curve("opened_at")[0].tolist() == [3]
+    assert result.run.hallucination == {"detectors": {"entropy": 0.5}}
+    assert line["config"] == {"seed": 0, "environment": {"torch": "2"}}
+    monkeypatch.setattr(collect, "is_finished", lambda path: False)
+    collect.collect_results(sweep(tmp_path, output_dir=str(tmp_path / "runs"), seeds=[0], keep=["opened_*", "indiv*"]))
+    (less,) = collect.read_lines(tmp_path)
+    assert less["records"] == {"step": [1, 3], "opened_at": [None, 2]}
+    assert (less["individuals"], less["hallucination"]) == (line["individuals"], None)
+    (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line) + "\n")
+    collect.collect_results(mine)
+    assert collect.read_lines(tmp_path) == [line]  # its directory may be on another machine
+    for other in ({"settings": {"alpha": 1}}, {"seeds": [1]}, {"variants": {"b": {}}}):
+        (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line) + "\n")
+        collect.collect_results(sweep(tmp_path, **({"output_dir": str(tmp_path / "runs"), "seeds": [0]} | other)))
+        assert collect.read_lines(tmp_path) == []

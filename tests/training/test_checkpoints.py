@@ -1,0 +1,137 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from command_line import UserError
+from modeling.presets import ModelSettings, build_model
+from run_directory.manifests import is_sound
+from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint
+from training.optimizers import build_optimizers
+from training.settings import TrainingSettings
+from training.tracking import JsonlTracker, truncate_metrics
+
+PROGRESS = Progress(2, 100, 8, 1.5, 0.25)
+DECIDED = {"opened_at": None, "recent": [4.9, 0.1 + 0.2]}
+
+
+@pytest.fixture
+def trained(tokenizer, stream):
+    """A model and its optimisers after two steps."""
+
+    def make(optim="muon", steps=2, seed=0):
+        model = build_model(ModelSettings(preset="nano"), tokenizer, max_length=256, seed=seed)
+        optimizers = build_optimizers(model, TrainingSettings(optim=optim))
+        for step in range(steps):
+            update(model, optimizers, stream.batch(step, 4))
+        return model, optimizers
+
+    return make
+
+
+def update(model, optimizers, batch):
+    model(input_ids=batch["input_ids"], labels=batch["labels"]).loss.backward()
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+@pytest.mark.parametrize("optim", ["adamw", "muon"])
+def test_training_goes_on_from_a_checkpoint_bit_for_bit(trained, tokenizer, stream, tmp_path, optim):
+    model, optimizers = trained(optim)
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, PROGRESS, DECIDED)
+    other, other_optimizers = trained(optim, steps=1, seed=7)
+    assert load_checkpoint(saved, other, other_optimizers) == (PROGRESS, DECIDED)
+    for m, o in ((model, optimizers), (other, other_optimizers)):
+        update(m, o, stream.batch(2, 4))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_a_checkpoint_holds_no_pickle_and_loads_as_a_stock_model(trained, tokenizer, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, optimizers = trained()
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2), {})
+    assert {path.suffix for path in saved.iterdir()} <= {".safetensors", ".json"}
+    assert load_file(saved / "optimizers.safetensors")
+    assert torch.equal(AutoModelForCausalLM.from_pretrained(saved).lm_head.weight, model.lm_head.weight)
+    assert AutoTokenizer.from_pretrained(saved)("a").input_ids == tokenizer("a").input_ids
+
+
+def three_checkpoints(trained, tokenizer, run):
+    model, optimizers = trained()
+    return [save_checkpoint(run, model, tokenizer, optimizers, Progress(step), {}) for step in (5, 10, 100)]
+
+
+def damage_content(checkpoint):
+    path = checkpoint / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def damage_missing(checkpoint):
+    (checkpoint / "optimizers.safetensors").unlink()
+
+
+def damage_manifest(checkpoint):
+    (checkpoint / "manifest.json").write_text("{")
+
+
+def test_latest_is_the_one_of_the_last_step(trained, tokenizer, tmp_path):
+    checkpoints = three_checkpoints(trained, tokenizer, tmp_path)
+    assert find_checkpoint(tmp_path, "latest") == checkpoints[-1]
+    assert find_checkpoint(tmp_path, str(checkpoints[1])) == checkpoints[1]
+
+
+@pytest.mark.parametrize("damage", [damage_content, damage_missing, damage_manifest])
+def test_a_damaged_checkpoint_is_passed_over_and_named(trained, tokenizer, tmp_path, damage):
+    checkpoints = three_checkpoints(trained, tokenizer, tmp_path)
+    damage(checkpoints[-1])
+    said = []
+    assert not is_sound(checkpoints[-1])
+    assert find_checkpoint(tmp_path, "latest", said.append) == checkpoints[1]
+    assert len(said) == 1
+    assert "checkpoint-100 is damaged" in said[0]
+
+
+def test_nothing_sound_to_resume_from_is_one_clear_line(trained, tokenizer, tmp_path):
+    with pytest.raises(UserError, match="nothing to resume from"):
+        find_checkpoint(tmp_path, "latest")
+    for checkpoint in three_checkpoints(trained, tokenizer, tmp_path):
+        damage_content(checkpoint)
+    with pytest.raises(UserError, match="no sound checkpoint"):
+        find_checkpoint(tmp_path, "latest", lambda line: None)
+    with pytest.raises(UserError, match="is no checkpoint"):
+        find_checkpoint(tmp_path, "elsewhere")
+
+
+def test_half_written_checkpoints_are_not_seen(trained, tokenizer, tmp_path):
+    (tmp_path / ".checkpoint-200.tmp").mkdir()
+    (tmp_path / ".checkpoint-200.tmp" / "model.safetensors").write_bytes(b"half")
+    expected = three_checkpoints(trained, tokenizer, tmp_path)[-1]
+    assert find_checkpoint(tmp_path, "latest") == expected
+
+
+def test_a_checkpoint_of_another_model_is_refused(trained, tokenizer, tmp_path):
+    model, optimizers = trained()
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2), {})
+    deeper = build_model(ModelSettings(preset="nano", n_layer=3), tokenizer, 256, 0)
+    with pytest.raises(UserError, match="belongs to another model"):
+        load_checkpoint(saved, deeper, build_optimizers(deeper, TrainingSettings(optim="muon")))
+
+
+def test_metrics_are_one_json_object_a_line(tmp_path):
+    tracker = JsonlTracker(tmp_path / "metrics.jsonl")
+    tracker.log({"step": 1, "loss": None, "x": float("nan")})
+    tracker.log({"step": 2, "loss": 0.5})
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [{"step": 1, "loss": None, "x": None}, {"step": 2, "loss": 0.5}]
+
+
+def test_metrics_after_the_checkpoint_and_a_half_line_are_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    truncate_metrics(path, step=2)
+    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'

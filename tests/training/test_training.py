@@ -1,0 +1,283 @@
+"""Runs as a user starts them: settings in, run directory out."""
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+import torch
+import yaml
+from accelerate.state import AcceleratorState
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import evaluation.__main__ as quiz
+import run_pretrain
+from command_line import UserError
+from run_directory.records import load_run
+from tests.helpers.pretraining import ROOT, SEEN, TIMES, command, pretrain, records, same, two_processes, weights
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    pretrain(run)
+    return run
+
+
+def test_a_run_is_a_directory_that_stock_transformers_loads(finished):
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(finished), AutoTokenizer.from_pretrained(finished)
+    output = model.generate(**tokenizer("The birthplace of", return_tensors="pt"), max_new_tokens=3)
+    assert output.shape == (1, 7)
+    assert {path.name for path in finished.glob("checkpoint-*")} == {"checkpoint-10", "checkpoint-20"}
+    assert (finished / "figures" / "learning_curve.png").exists()
+    assert (finished / "dataset" / "source" / "settings.yaml").exists()
+    assert not list(finished.glob(".*"))
+
+
+def test_metrics_have_the_promised_keys(finished):
+    lines = records(finished)
+    assert [line["step"] for line in lines] == [0, 10, 20]
+    always = {"step", "tokens", "biographies", *TIMES, "learning_rate", "loss", "train_attribute_loss", "n_drawable"}
+    groups = {f"{g}_attribute_{m}" for g in ("seen", "unseen") for m in ("loss", "accuracy")}
+    assert all(always | groups | {"no_knowledge_baseline"} <= line.keys() for line in lines)
+    assert [line["biographies"] for line in lines] == [0, 80, 160]
+    assert lines[0]["loss"] is None
+    assert lines[2]["loss"] < lines[1]["loss"]
+
+
+def test_before_training_a_model_knows_nothing(finished):
+    first = records(finished)[0]
+    assert first[SEEN] >= first["no_knowledge_baseline"]
+    assert first["seen_attribute_accuracy"] == 0
+
+
+def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    assert {"torch", "transformers", "commit", "device"} <= config["environment"].keys()
+    run_pretrain.main([str(finished / "config.yaml"), "--output_dir", str(tmp_path / "again")])
+    assert same(weights(finished), weights(tmp_path / "again"))
+    assert records(finished, *TIMES) == records(tmp_path / "again", *TIMES)
+
+
+def test_a_run_from_a_saved_dataset_is_the_same_run(finished, tmp_path):
+    pretrain(tmp_path / "run", "--dataset", finished / "dataset", "--n_individuals", 5)
+    assert same(weights(finished), weights(tmp_path / "run"))
+
+
+def test_a_run_without_unseen_people(tmp_path):
+    run = pretrain(tmp_path / "run", "--n_unseen", 0, "--max_steps", 3)
+    assert "unseen_attribute_loss" not in run.records[-1]
+
+
+def test_mixed_precision_runs_and_is_close(finished, tmp_path):
+    AcceleratorState._reset_state()  # a process has one precision
+    run = pretrain(tmp_path / "run", "--mixed_precision", "bf16")
+    AcceleratorState._reset_state()
+    assert run.curve("loss")[1] == pytest.approx(load_run(finished).curve("loss")[1], rel=0.02)
+
+
+def test_the_quiz_asks_every_attribute_of_people_in_words_new_for_them(finished, capsys):
+    quiz.main([str(finished), "--people", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("(in the training data)" in line for line in lines) == 2
+    assert sum("NOT in the training data" in line for line in lines) == 1
+    assert sum(line.startswith(("  right  ", "  WRONG  ")) for line in lines) == 3 * 6
+
+
+def test_the_quiz_needs_a_final_model(finished, tmp_path):
+    (tmp_path / "dataset").symlink_to(finished / "dataset")
+    with pytest.raises(UserError, match="holds no final model"):
+        quiz.main([str(tmp_path)])
+
+
+def test_a_run_may_be_made_anew_from_its_own_people(tmp_path, finished):
+    run = shutil.copytree(finished, tmp_path / "run")
+    pretrain(run, "--dataset", run / "dataset", "--overwrite_output_dir")
+    assert same(weights(finished), weights(run))
+
+
+def test_seeds_differ(finished, tmp_path):
+    pretrain(tmp_path / "run", "--seed", 1)
+    assert not same(weights(finished), weights(tmp_path / "run"))
+
+
+def test_accumulated_gradients_give_the_same_curve(finished, tmp_path):
+    options = ("--per_device_train_batch_size", 2, "--gradient_accumulation_steps", 4)
+    run = pretrain(tmp_path / "run", *options)
+    for key in ("loss", SEEN):
+        assert run.curve(key)[1] == pytest.approx(load_run(finished).curve(key)[1], rel=1e-4)
+    assert run.records[-1]["tokens"] == load_run(finished).records[-1]["tokens"]
+
+
+def test_two_processes_give_the_same_curve(finished, tmp_path):
+    run = tmp_path / "run"
+    done = two_processes(run, "--per_device_train_batch_size", 4)
+    assert done.stdout.count("will never be drawn") == 1
+    assert yaml.safe_load((run / "config.yaml").read_text())["environment"]["n_processes"] == 2
+    for key in ("loss", SEEN, "unseen_attribute_accuracy"):
+        assert load_run(run).curve(key)[1] == pytest.approx(load_run(finished).curve(key)[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("optim", ["adamw", "muon"])
+def test_killed_at_any_moment_and_resumed_ends_bit_for_bit_the_same(tmp_path, optim):
+    options = ("--optim", optim, "--max_steps", 60, "--save_steps", 4, "--eval_steps", 20, "--preset", "nano")
+    subprocess.run(command(tmp_path / "whole", *options), cwd=ROOT, check=True, capture_output=True)
+    moments, kills = random.Random(optim), 0
+    while kills < 3:
+        resume = ("--resume_from_checkpoint", "latest") if kills else ()
+        process = subprocess.Popen(
+            command(tmp_path / "cut", *options, *resume), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        before = set(tmp_path.glob("cut/checkpoint-*"))
+        while process.poll() is None and set(tmp_path.glob("cut/checkpoint-*")) <= before:
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
+        kills += 1
+    final = command(tmp_path / "cut", *options, "--resume_from_checkpoint", "latest")
+    subprocess.run(final, cwd=ROOT, check=True, capture_output=True)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    assert records(tmp_path / "whole", *TIMES) == records(tmp_path / "cut", *TIMES)
+
+
+def test_resume_passes_over_a_damaged_checkpoint_and_says_so(finished, tmp_path, capsys):
+    pretrain(tmp_path / "run", "--max_steps", 20)
+    with (tmp_path / "run" / "checkpoint-20" / "model.safetensors").open("ab") as file:
+        file.write(b"x")
+    (tmp_path / "run" / "model.safetensors").unlink()
+    pretrain(tmp_path / "run", "--resume_from_checkpoint", "latest")
+    said = capsys.readouterr().out
+    assert "checkpoint-20 is damaged" in said
+    assert "resuming from" in said
+    assert same(weights(finished), weights(tmp_path / "run"))
+
+
+def test_a_batch_may_be_shared_otherwise_when_a_run_is_resumed(tmp_path, finished):
+    pretrain(tmp_path / "run", "--save_at", 10)
+    for path in (tmp_path / "run" / "model.safetensors", tmp_path / "run" / "checkpoint-20"):
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    options = ("--per_device_train_batch_size", 4, "--gradient_accumulation_steps", 2)
+    run = pretrain(tmp_path / "run", "--resume_from_checkpoint", "latest", *options)
+    assert run.curve(SEEN)[1] == pytest.approx(load_run(finished).curve(SEEN)[1], rel=1e-4)
+
+
+def test_a_run_begun_before_a_setting_existed_had_its_default(finished, tmp_path):
+    old = shutil.copytree(finished, tmp_path / "old")
+    (old / "model.safetensors").unlink()
+    config = yaml.safe_load((old / "config.yaml").read_text())
+    del config["text_weight"], config["even_draws"]
+    (old / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError, match="cannot resume .*: text_weight is 0.5 now, but the run has 1.0"):
+        pretrain(old, "--resume_from_checkpoint", "latest", "--text_weight", 0.5)
+    pretrain(old, "--resume_from_checkpoint", "latest")
+    assert same(weights(finished), weights(old))
+
+
+def test_checkpoints_at_a_list_of_steps(tmp_path):
+    pretrain(tmp_path / "run", "--save_at", 3, 7, "--save_steps", 15)
+    assert {path.name for path in tmp_path.glob("run/checkpoint-*")} == {f"checkpoint-{s}" for s in (3, 7, 15)}
+
+
+def contents(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "holds a run already"),
+        (("--resume_from_checkpoint", "latest", "--seed", "4"), "seed is 4 now, but the run has 0"),
+        (("--resume_from_checkpoint", "latest", "--n_individuals", "9"), "n_individuals is 9 now, but the run has 64"),
+        (("--resume_from_checkpoint", "latest", "--per_device_train_batch_size", "4"), "batches of 4 now, .* has 8"),
+        (("--resume_from_checkpoint", "latest", "--max_steps", "30"), "max_steps is 30 now, but the run has 20"),
+        (("--resume_from_checkpoint", "checkpoint-77"), "checkpoint-77 is no checkpoint"),
+    ],
+)
+def test_a_run_that_is_there_is_left_as_it_is(finished, options, message):
+    before = contents(finished)
+    with pytest.raises(UserError, match=message):
+        pretrain(finished, *options)
+    assert contents(finished) == before
+
+
+def test_overwriting_has_to_be_asked_for(tmp_path):
+    pretrain(tmp_path / "run", "--max_steps", 5)
+    pretrain(tmp_path / "run", "--max_steps", 4, "--overwrite_output_dir")
+    assert records(tmp_path / "run")[-1]["step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--resume_from_checkpoint", "latest"), "nothing to resume from: .* holds no run"),
+        (("--seed", "-1"), "seed is -1; it must be from 0"),
+        (("--max_steps", "0"), "max_steps is 0; it must be at least 1"),
+        (("--n_embd", "30", "--n_head", "4"), "n_embd 30 cannot be divided"),
+        (("--report_to", "nowhere"), "nowhere"),
+        (("--dataset", "nowhere"), "nowhere is no dataset directory and cannot be fetched from the Hub"),
+        (("--n_individuals", "99999"), "more than the 1,728 full names"),
+        (("--optim", "sgd"), "invalid choice: 'sgd'"),
+    ],
+)
+def test_bad_settings_are_one_line_and_leave_no_run(tmp_path, options, message):
+    with pytest.raises(UserError, match=message) as error:
+        pretrain(tmp_path / "run", *options)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_a_directory_that_is_no_run_is_not_touched(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for options in ((), ("--overwrite_output_dir",)):
+        with pytest.raises(UserError, match="exists and is no run"):
+            pretrain(tmp_path, *options)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(tmp_path):
+    done = subprocess.run(command(tmp_path / "run", "--learning_rat", 1), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    expected = "error: unknown setting 'learning_rat' in the command line; the nearest known one is 'learning_rate'\n"
+    assert done.stderr == expected
+    assert done.stdout == ""
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    run = tmp_path / "run"
+    options = ("--learning_rate", 1e30, "--lr_scheduler_type", "constant", "--save_steps", 1, "--max_steps", 10)
+    with pytest.raises(UserError, match=r"the loss of step \d+ is (nan|inf); stopped"):
+        pretrain(run, *options)
+    kept = sorted(run.glob("checkpoint-*"))
+    assert kept
+    assert not (run / "model.safetensors").exists()
+    for checkpoint in kept[:-1]:
+        assert all(torch.isfinite(t).all() for t in load_file(checkpoint / "model.safetensors").values())
+
+
+def test_other_trackers_get_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    pretrain(tmp_path / "run", "--report_to", "tensorboard", "trackio")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    reader = EventAccumulator(str(tmp_path / "run" / "fact-learning"))
+    reader.Reload()
+    logged = [scalar.value for scalar in reader.Scalars(SEEN)]
+    assert logged == pytest.approx([line[SEEN] for line in records(tmp_path / "run")], rel=1e-5)
+    assert list((tmp_path / "trackio").rglob("*.db"))
+
+
+def test_facts_that_change_with_every_biography_cannot_be_known(tmp_path):
+    """Control: with values drawn anew each time, the loss of seen people never goes under the baseline."""
+    few = ("--n_individuals", 16, "--entries_per_list", 6, "--eval_individuals", 16, "--eval_steps", 30)
+    fast = ("--optim", "muon", "--muon_learning_rate", 0.05, "--learning_rate", 0.05, "--max_steps", 300)
+    options = (*few, *fast, "--per_device_train_batch_size", 16, "--save_steps", 1000)
+    fixed = pretrain(tmp_path / "fixed", *options).curve(SEEN)[1]
+    redrawn = pretrain(tmp_path / "redrawn", *options, "--redraw_values", "true")
+    baseline = redrawn.records[0]["no_knowledge_baseline"]
+    assert fixed[-1] < 0.8 * baseline  # so the same run does come to know facts that stay
+    assert (redrawn.curve(SEEN)[1] > baseline).all()
+    assert redrawn.curve(SEEN)[1][-1] < 1.1 * baseline
