@@ -2,9 +2,12 @@
 
 import argparse
 import difflib
+import math
 import os
 import sys
-from dataclasses import field, fields
+from collections.abc import Iterable
+from dataclasses import Field, field, fields
+from enum import Enum
 from pathlib import Path
 
 import yaml
@@ -14,13 +17,90 @@ from transformers import HfArgumentParser
 ENVIRONMENT_KEY = "environment"
 
 
-def setting(default, help: str):
-    """A dataclass field with its help text: one setting of a script."""
-    return field(default=default, metadata={"help": help})
-
-
 class UserError(Exception):
     """A mistake in what the user asked for. Its message is one line that says what to do."""
+
+
+class Role(Enum):
+    """What a setting is for. What may differ on resume, is published, or makes another experiment, follows from it."""
+
+    DECIDES = "what is computed"
+    REPETITION = "what is computed; another value is the same experiment once more (a seed)"
+    SHARE = "how processes share a batch; only its whole size decides"
+    PROBE = "on whom knowledge is measured; the same all along a run"
+    MEASURING = "when and how much is measured; changes nothing else"
+    SAVING = "when to save, on how many threads; belongs to one run on one machine"
+    INPUT = "where something lies that the run is made of"
+    PLACE = "where something is written or fetched; nobody else's business"
+    ACTION = "what to do this time; nobody else's business"
+
+
+# A run keeps what it was made of; so the places of its inputs may change.
+FREE_ON_RESUME = {Role.MEASURING, Role.SAVING, Role.INPUT, Role.PLACE, Role.ACTION}
+PRIVATE = {Role.INPUT, Role.PLACE, Role.ACTION}
+INCIDENTAL = {Role.REPETITION, Role.PROBE, Role.MEASURING, Role.SAVING, Role.PLACE, Role.ACTION}
+
+
+def setting(
+    default, help: str, role: Role = Role.DECIDES, *, at_least=None, at_most=None, above=None, below=None,
+    cost: bool = False, formerly: str | None = None,
+):  # fmt: skip
+    """A dataclass field that says all about itself: one setting of a script.
+
+    Args:
+        default: its value where nobody gives one; None means that it may be left out.
+        help: for `--help`.
+        role: what it is for.
+        at_least, at_most, above, below: bounds of the number, or of each number of a list.
+        cost: whether runs that agree in it, and in the others of this kind, take about the same time.
+        formerly: its name in older recipes and runs, which still works.
+    """
+    bounds = {"at least": at_least, "above": above, "at most": at_most, "below": below}
+    about = About(help, role, {k: v for k, v in bounds.items() if v is not None}, cost, formerly)
+    return field(default=default, metadata={"help": about})
+
+
+class About(str):
+    """What a setting says of itself: its help text, and more that HfArgumentParser, which reads it, need not know."""
+
+    def __new__(cls, help: str, role: Role, bounds: dict, cost: bool, formerly: str | None):  # noqa: D102
+        self = super().__new__(cls, help)
+        self.role, self.bounds, self.cost, self.formerly = role, bounds, cost, formerly
+        return self
+
+
+def about(item: Field) -> About | None:
+    """What a field says of itself; None of one that was not declared by `setting`."""
+    return item.metadata.get("help")
+
+
+def check_bounds(settings) -> None:
+    """Check each number of a dataclass of settings against the bounds it was declared with.
+
+    Raises:
+        UserError: one is out of them, or not a number.
+    """
+    for item in fields(settings):
+        bounds, value = getattr(about(item), "bounds", None), getattr(settings, item.name)
+        for number in value if isinstance(value, list) else [value]:
+            if bounds and number is not None and not _within(number, bounds):
+                raise UserError(f"{item.name} is {number}; it must be {_words(bounds)}")
+
+
+def _within(number, bounds: dict) -> bool:
+    low, high = bounds.get("at least", -math.inf), bounds.get("at most", math.inf)
+    inside = low <= number <= high and math.isfinite(number)  # not so if it is not a number at all
+    return inside and bounds.get("above", -math.inf) < number < bounds.get("below", math.inf)
+
+
+def _words(bounds: dict) -> str:
+    return " and ".join(f"{name} {_power(value)}" for name, value in bounds.items())
+
+
+def _power(value) -> str:
+    """2^63 reads better than nineteen digits."""
+    exponent = math.frexp(value)[1] - 1
+    return f"2^{exponent}" if isinstance(value, int) and exponent > 30 and value == 2**exponent else f"{value:,}"
 
 
 class _Parser(HfArgumentParser):
@@ -29,7 +109,11 @@ class _Parser(HfArgumentParser):
 
 
 def parse_settings(
-    types: tuple[type, ...], argv: list[str], description: str, others: tuple[type, ...] = (), base: dict | None = None
+    types: tuple[type, ...],
+    argv: list[str],
+    description: str,
+    others: Iterable[str] = (),
+    base: dict | None = None,
 ) -> tuple:
     """Read dataclasses from an optional YAML recipe (first argument) and command-line options.
 
@@ -37,30 +121,57 @@ def parse_settings(
         types: dataclasses whose fields are the settings.
         argv: the arguments, without the program's name.
         description: what `--help` says first.
-        others: dataclasses whose fields a recipe may set as well, for another script.
+        others: names of settings that a recipe may set as well, for another script.
         base: settings of another run, in place of the defaults.
 
     Returns:
         One instance of each dataclass.
 
     Raises:
-        UserError: unknown key (the nearest known one is named), wrong type, unreadable recipe.
+        UserError: unknown key (the nearest known one is named), wrong type, a number out of bounds, unreadable recipe.
     """
     parser = _Parser(types, description=description, allow_abbrev=False)
     parser.add_argument("recipe", nargs="?", help="YAML file of settings; options override it")
-    known = {field.name for item in types for field in fields(item)}
+    declared = {item.name: item for kind in types for item in fields(kind)}
+    argv = _with_new_names(argv, declared)
     if argv and not argv[0].startswith("-"):
-        ignored = {field.name for item in others for field in fields(item)} - known
-        argv = _recipe_options(argv[0], known, ignored) + argv[1:]
-    argv = _options(base or {}, known) + argv
+        argv = _recipe_options(argv[0], declared, set(others) - declared.keys()) + argv[1:]
+    argv = _options(base or {}, declared) + argv
     namespace, unknown = parser.parse_known_args(argv)
     for option in [*unknown, namespace.recipe]:
         if option is not None:
-            raise UserError(_unknown(option, "the command line", known))
-    return parser.parse_dict(vars(namespace), allow_extra_keys=True)
+            raise UserError(_unknown(option, "the command line", declared))
+    parsed = parser.parse_dict(vars(namespace), allow_extra_keys=True)
+    for settings in parsed:
+        check_bounds(settings)
+    return parsed
 
 
-def _recipe_options(path: str, known: set[str], ignored: set[str]) -> list[str]:
+def _with_new_names(argv: list[str], declared: dict[str, Field]) -> list[str]:
+    """Options by the names that settings have today."""
+    names = {f"--{old}": f"--{new}" for old, new in former_names(declared.values()).items()}
+    parts = (word.partition("=") for word in argv)
+    return ["".join((_today(names, option), *rest)) for option, *rest in parts]
+
+
+def former_names(declared: Iterable[Field]) -> dict[str, str]:
+    """What settings were called once: the old name and that of today."""
+    return {about(item).formerly: item.name for item in declared if about(item) and about(item).formerly}
+
+
+def renamed(settings: dict, declared: Iterable[Field]) -> dict:
+    """Settings of a recipe or an older run by the names they have today."""
+    names = former_names(declared)
+    return {names.get(key, key): value for key, value in settings.items()}
+
+
+def _today(names: dict[str, str], option: str) -> str:
+    if option in names:
+        print(f"note: {option} is called {names[option]} now", file=sys.stderr)
+    return names.get(option, option)
+
+
+def _recipe_options(path: str, declared: dict[str, Field], ignored: set[str]) -> list[str]:
     """A recipe as command-line options, so that both are checked by the same parser."""
     try:
         settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
@@ -69,22 +180,28 @@ def _recipe_options(path: str, known: set[str], ignored: set[str]) -> list[str]:
     if not isinstance(settings, dict):
         raise UserError(f"recipe {path} is not a list of `key: value` lines")
     settings.pop(ENVIRONMENT_KEY, None)
+    names = former_names(declared.values())
+    settings = {_today(names, key): value for key, value in settings.items()}
     for key in settings:
-        if key not in known | ignored:
-            raise UserError(_unknown(str(key), path, known | ignored))
-    return _options(settings, known)
+        if key not in declared and key not in ignored:
+            raise UserError(_unknown(str(key), path, {*declared, *ignored}))
+    return _options(settings, declared)
 
 
-def _options(settings: dict, known: set[str]) -> list[str]:
+def _options(settings: dict, known: Iterable[str]) -> list[str]:
     given = {key: value for key, value in settings.items() if key in known and value is not None}
     words = ((f"--{key}", *(value if isinstance(value, list) else [value])) for key, value in given.items())
     return [str(word) for option in words for word in option]
 
 
-def _unknown(option: str, where: str, known: set[str]) -> str:
-    key = option.lstrip("-").split("=")[0]
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-    return f"unknown setting '{key}' in {where}; the nearest known one is '{nearest}'"
+def _unknown(option: str, where: str, known: Iterable[str]) -> str:
+    return unknown("setting", option.lstrip("-").split("=")[0], where, known)
+
+
+def unknown(what: str, name: str, where: str, known: Iterable[str]) -> str:
+    """The error for a name that nobody knows: one line that tells where it stands, and the nearest known one."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
+    return f"unknown {what} '{name}'{where and ' in '}{where}; the nearest known one is '{nearest}'"
 
 
 def run(main) -> None:

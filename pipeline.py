@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from command_line import UserError
-from data_builder.schedules import Plan, ScheduleSettings
-from hub_cards.settings import HubSettings
-from training.settings import TrainingSettings
+from data_builder.schedules import Plan
+from run_directory.layout import DATASET
+from settings.hub import HubSettings
+from settings.schedule import ScheduleSettings
+from settings.training import TrainingSettings
 
 
 @dataclass
@@ -52,9 +54,8 @@ def begin(training: TrainingSettings) -> Path:
         UserError: settings that can't be, or something is there that would be lost.
     """
     from run_directory.layout import find_run
-    from training.start import check_settings
 
-    check_settings(training)
+    training.check()
     return find_run(training)
 
 
@@ -85,7 +86,7 @@ def execute(job: Job) -> None:
     publisher = _publisher(job.run, job.hub)
     accelerator = begin_run(job.run, training, job.settings, job.facts)
     if accelerator.is_main_process and not training.resume_from_checkpoint:
-        job.source.save(job.run / "dataset")
+        job.source.save(job.run / DATASET)
     _warn_of_the_never_drawn(job, accelerator.print)
     hooks = {"saved": publisher.checkpoint_saved} if publisher else {}
     Training(accelerator, job.model, job.tokenizer, job.stream, measure, training, job.run, **hooks, **job.options)()
@@ -128,7 +129,7 @@ def _write_reports(job: Job, probes: dict) -> None:
 
 
 def _times_drawn(job: Job):
-    return job.stream.times_drawn(job.training.max_steps, job.stream.schedule.plan.batch_size)
+    return job.stream.times_drawn(job.training.last_step, job.stream.schedule.plan.batch_size)
 
 
 def _warn_of_the_never_drawn(job: Job, report) -> None:
@@ -140,7 +141,7 @@ def _warn_of_the_never_drawn(job: Job, report) -> None:
     if n_never:
         report(
             f"warning: {n_never:,} of {len(individuals):,} individuals will never be drawn in these "
-            f"{job.training.max_steps:,} steps of {job.stream.schedule.plan.batch_size}; train longer or change the "
+            f"{job.training.last_step:,} steps of {job.stream.schedule.plan.batch_size}; train longer or change the "
             "schedule"
         )
 

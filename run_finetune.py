@@ -3,73 +3,24 @@
 accelerate launch run_finetune.py recipes/finetune_tiny.yaml --model runs/mine --weight_replay_finetune 0.125
 """
 
-import json
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import command_line
-from command_line import UserError, parse_settings, setting
-from data_builder.schedules import ScheduleSettings, build_schedule
-from data_builder.source import DataSettings, Source
-from hub_cards.settings import DatasetSettings, HubSettings
-from modeling.adaptation import AdaptationSettings
+from command_line import UserError, parse_settings
+from data_builder.schedules import build_schedule
+from data_builder.source import Source
 from modeling.presets import PRESETS, check_length
 from pipeline import Job, begin, check_place, execute, plan
-from training.settings import TrainingSettings
-
-
-@dataclass
-class FinetuneSettings(DatasetSettings):
-    """Which model learns of whom. Its people, tokenizer and sizes come along with the model."""
-
-    model: str | None = setting(None, "the trained model: a run, a checkpoint in one, or a Hub repository (required)")
-    revision: str | None = setting(None, "revision of the Hub repository, e.g. step-000500")
-    preset: str | None = setting(None, "the model's size by name; only checked, since the model has its own")
-    individuals_finetune: Literal["new", "rare"] = setting(
-        "new", "whom to train on: people of the group `new`, or the last of the seen ones, whom power_law and "
-        "celebrities draw least"
-    )  # fmt: skip
-    n_individuals_finetune: int | None = setting(None, "how many of them; for `new`, all if not given")
-    new_individuals: str | None = setting(None, "CSV table of own people (name, birth_date, ...) to be the new ones")
-    share_random_words: float = setting(0.0, "share of each batch that is random words (REMIX, Chen et al. 2024)")
-    share_invented: float = setting(
-        0.0, "share of each batch that is about invented people, where the model is held to the old one's predictions"
-    )
-    weight_distillation: float = setting(1.0, "share_invented: weight of the divergence from the old model, per token")
-    interpolations: list[float] | None = setting(
-        None, "at the end, also measure models between the old weights (0) and the new ones (1), e.g. 0.25 0.5 0.75"
-    )
-
-
-@dataclass
-class FinetuneSchedule(ScheduleSettings):
-    """Who is drawn when."""
-
-    schedule: str = setting("replay", "who is drawn when, by name: docs/SCHEDULES.md")
-
-
-@dataclass
-class FinetuneTraining(TrainingSettings):
-    """How to train. Defaults are the paper's (Sec. 5): AdamW as before, constant learning rate."""
-
-    max_steps: int = setting(2_000, "updates; the paper leaves it open")
-    learning_rate: float = setting(3e-5, "peak learning rate of AdamW")
-    lr_scheduler_type: Literal["cosine", "constant", "linear"] = setting("constant", "how it decays to 0, or does not")
-    evals_per_decade: int | None = setting(
-        6, "beside eval_steps, measure so often in each tenfold of steps: old knowledge goes within about 100 steps"
-    )
-    eval_individuals: int = setting(96, "individuals measured in each group")
-    attention_individuals: int = setting(16, "on how many of the seen ones of these attention is measured, too")
-
-
-SETTINGS = (FinetuneSettings, FinetuneSchedule, AdaptationSettings, HubSettings, FinetuneTraining)
+from run_directory.layout import DATASET
+from settings import FINETUNING, names
+from settings.data import DataSettings
+from settings.finetuning import FinetuneSettings
 
 
 def main(argv: list[str]) -> None:
     """The old model and its people, whom to train on, stream; then all that every run does."""
-    settings = parse_settings(SETTINGS, argv, __doc__, others=(DataSettings,))
+    settings = parse_settings(FINETUNING, argv, __doc__, others=names(DataSettings))
     finetune, schedule, adaptation, hub, training = settings
     run = begin(training)
 
@@ -83,7 +34,7 @@ def main(argv: list[str]) -> None:
         raise UserError("no model: say which one to fine-tune, e.g. --model runs/mine")
     found = find_model(finetune.model, finetune.revision)
     check_place(run, found.path, *filter(None, (finetune.dataset, finetune.new_individuals)))
-    source = _people(found, finetune, run / "dataset" if training.resume_from_checkpoint else None)
+    source = _people(found, finetune, run / DATASET if training.resume_from_checkpoint else None)
     groups = _groups(source.population.groups, finetune, found.config)
     finetune.n_individuals_finetune = len(groups[finetune.individuals_finetune])  # for config.yaml
     model, tokenizer = found.load()
@@ -99,7 +50,7 @@ def main(argv: list[str]) -> None:
 
 def _people(found, settings: FinetuneSettings, resumed: Path | None) -> Source:
     """Those that the model was trained on, and the user's own if there are any."""
-    from hub_cards.datasets import find_dataset
+    from data_builder.fetch import find_dataset
 
     if resumed:
         return Source.load(resumed)
@@ -174,10 +125,11 @@ def _objective(settings: FinetuneSettings, old) -> dict:
 def _measure_between(run: Path, model, old, shares: list[float], measure) -> None:
     """Write interpolation.json: what models between the old and the new one know."""
     from modeling.adaptation import interpolate
+    from run_directory.layout import write_report
 
     if shares:
         rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares]
-        (run / "interpolation.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_report(run, "interpolation", rows)
 
 
 if __name__ == "__main__":

@@ -3,48 +3,29 @@
 accelerate launch run_patching.py recipes/patching_tiny.yaml --reference runs/mine --reference_patching 500
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import command_line
 import run_pretrain
-from command_line import ENVIRONMENT_KEY, UserError, parse_settings, setting
+from command_line import ENVIRONMENT_KEY, Role, UserError, parse_settings
 from data_builder.source import Source
-from hub_cards.settings import DatasetSettings
-from modeling.presets import ModelSettings, build_config, build_model
+from modeling.presets import build_config, build_model
 from pipeline import Job, begin, check_place, execute
 from run_directory.models import FoundModel, find_record, find_step
-from training.settings import TrainingSettings
+from settings import PATCHING, of_roles, role
+from settings.data import DatasetSettings
+from settings.model import ModelSettings
+from settings.patching import PatchingSettings
+from settings.training import TrainingSettings
 
-
-@dataclass
-class PatchingSettings:
-    """Whose attention, and from when on (paper, Sec. 3 and App. D)."""
-
-    reference: str | None = setting(
-        None,
-        "the run to do again, a directory or a Hub repository; its config.yaml has all other settings (required)",
-    )
-    reference_patching: int | None = setting(
-        None, "step at which the reference was saved whose attention is used; 0 is the untrained model (required)"
-    )
-    start_patching: int = setting(
-        0, "step from which on it is used; above 0, the model and the reference share their training until then"
-    )
-
-
-SETTINGS = (PatchingSettings, *run_pretrain.SETTINGS)
-# What may differ from the reference although it is recorded: how much is measured.
-_MEASURED = {"eval_individuals"}
-_CADENCE = {"logging_steps", "eval_steps", "evals_per_decade", "attention_individuals"}
 _SIZES = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")
 
 
 def main(argv: list[str]) -> None:
     """The reference's people, stream and model, and its attention; then all that every run does."""
-    patching = parse_settings(SETTINGS, argv, __doc__)[0]
+    patching = parse_settings(PATCHING, argv, __doc__)[0]
     found = _reference(patching)
-    _, _, *others = parse_settings(SETTINGS, argv, __doc__, base=_inherited(found.config))
+    _, _, *others = parse_settings(PATCHING, argv, __doc__, base=_inherited(found.config))
     stream_settings, schedule, model_settings, hub, training = others
     run = begin(training)
     check_place(run, found.path)
@@ -91,13 +72,12 @@ def _reference(settings: PatchingSettings) -> FoundModel:
 
 def _inherited(config: dict) -> dict:
     """The reference's settings, without where it was written and shared and when it was saved."""
-    from run_directory.layout import FREE
-
-    return {key: value for key, value in config.items() if key not in FREE - _CADENCE}
+    own = of_roles(Role.SAVING, Role.INPUT, Role.PLACE, Role.ACTION)
+    return {key: value for key, value in config.items() if key not in own}
 
 
 def _people(found: FoundModel, reference: str, settings: DatasetSettings) -> Source:
-    from hub_cards.datasets import find_dataset
+    from data_builder.fetch import find_dataset
 
     if found.dataset and settings.dataset:
         raise UserError(f"{reference} brings the people it was trained on; leave out --dataset")
@@ -109,12 +89,12 @@ def _people(found: FoundModel, reference: str, settings: DatasetSettings) -> Sou
 
 def _check_same(settings: list, config: dict, reference: str, training: TrainingSettings) -> None:
     """Whether all that decides about batches and updates is as in the reference."""
-    from run_directory.layout import batch_size, changed, resolve
+    from run_directory.config import batch_size, changed, resolve
     from training.start import n_processes
 
     given = resolve(settings)
     for key, then in changed(settings, config).items():
-        if key not in _MEASURED:
+        if role(key) is not Role.PROBE:
             raise UserError(
                 f"{key} is {given[key]}, but {reference} has {then}; a patched run differs from its reference in "
                 "attention alone"

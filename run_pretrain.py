@@ -3,31 +3,22 @@
 accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from command_line import parse_settings, run, setting
-from data_builder.schedules import ScheduleSettings, build_schedule
-from data_builder.source import DataSettings, Source
-from hub_cards.settings import DatasetSettings, HubSettings
-from modeling.presets import ModelSettings
+from command_line import parse_settings, run
+from data_builder.schedules import build_schedule
+from data_builder.source import Source
 from pipeline import Job, begin, execute, plan
-from training.settings import TrainingSettings
-
-
-@dataclass
-class StreamSettings(DatasetSettings):
-    """Which dataset, and how biographies are drawn from it."""
-
-    redraw_values: bool = setting(False, "control: new values in each biography, so that nobody can be known")
-
-
-SETTINGS = (DataSettings, StreamSettings, ScheduleSettings, ModelSettings, HubSettings, TrainingSettings)
+from run_directory.layout import DATASET
+from settings import PRETRAINING
+from settings.data import DatasetSettings
+from settings.schedule import ScheduleSettings
+from settings.training import TrainingSettings
 
 
 def main(argv: list[str]) -> None:
     """People, tokenizer, stream and model; then all that every run does."""
-    settings = parse_settings(SETTINGS, argv, __doc__)
+    settings = parse_settings(PRETRAINING, argv, __doc__)
     data, stream_settings, schedule, model_settings, hub, training = settings
     run = begin(training)
 
@@ -35,7 +26,7 @@ def main(argv: list[str]) -> None:
     from data_builder.tokenizer import train_tokenizer
     from modeling.presets import build_model
 
-    dataset = run / "dataset" if training.resume_from_checkpoint else _dataset(stream_settings)
+    dataset = run / DATASET if training.resume_from_checkpoint else _dataset(stream_settings)
     source = Source.load(dataset) if dataset else Source.build(data)
     people = source.settings if stream_settings.dataset else data
     tokenizer = train_tokenizer(source.pieces())
@@ -45,10 +36,10 @@ def main(argv: list[str]) -> None:
     execute(Job(run, [people, *settings[1:]], source, stream, tokenizer, model, groups, training, hub))
 
 
-def _dataset(settings: StreamSettings) -> Path | None:
+def _dataset(settings: DatasetSettings) -> Path | None:
     if settings.dataset is None:
         return None
-    from hub_cards.datasets import find_dataset
+    from data_builder.fetch import find_dataset
 
     return find_dataset(settings.dataset, settings.dataset_name, settings.dataset_revision)
 

@@ -11,20 +11,17 @@ from analysis.drawing import Groups, band, mark_baseline, save, style
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
 from analysis.phases import phases_of
 from analysis.statistics import interval_text, markdown
-from command_line import ENVIRONMENT_KEY, UserError
+from command_line import Role, UserError
 from run_directory.records import Run, baseline, last
-
-# What differs between runs without making them another experiment.
-_INCIDENTAL = {
-    ENVIRONMENT_KEY, "seed", "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "num_threads", "dataset",
-    "hub_model_id", "hub_dataset_id", "push_to_hub", "save_steps", "save_at", "report_to",
-}  # fmt: skip
+from settings import SAME_EXPERIMENT, role
 
 
 def grouped(runs: Iterable[Run]) -> Groups:
     """Runs of the same settings, seeds apart, under a name that says in what they differ from the others."""
     runs = list(runs)
-    keys = sorted(set().union(*(run.config for run in runs)) - _INCIDENTAL, key=lambda key: (key != "schedule", key))
+    keys = sorted(
+        set().union(*(run.config for run in runs)) - SAME_EXPERIMENT, key=lambda key: (key != "schedule", key)
+    )
     varying = [key for key in keys if len({_value(run, key) for run in runs}) > 1]
     groups: Groups = {}
     for run in runs:
@@ -34,9 +31,9 @@ def grouped(runs: Iterable[Run]) -> Groups:
 
 
 def _value(run: Run, key: str) -> str:
-    """A setting; a model that a sweep trained with the same seed is the same one for all seeds."""
+    """A setting; what a sweep made with the same seed is the same for all seeds."""
     value = str(run.config.get(key))
-    return value.replace(f"seed{run.config.get('seed')}", "seed") if key == "model" else value
+    return value.replace(f"seed{run.config.get('seed')}", "seed") if role(key) is Role.INPUT else value
 
 
 def compare_curves(groups: Groups):

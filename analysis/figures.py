@@ -12,6 +12,7 @@ from analysis.attention import layers_of, signature_figure
 from analysis.drawing import GROUP_STYLES, save, steps_on_a_log_scale
 from analysis.hallucination import hallucination_figure
 from analysis.phases import TOLERANCE, Phases, phases_of
+from run_directory.layout import FIGURES, LEARNING_CURVE, PHASES, replace_text
 from run_directory.records import Run, baseline, load_run
 
 PHASE_NAMES = ("1 statistics", "2 plateau", "3 knowledge")
@@ -29,16 +30,16 @@ def draw_run(path: str | Path) -> Phases | None:
     """
     run = load_run(path)
     phases = None if run.taught else phases_of(run)
-    folder = run.path / "figures"
+    folder = run.path / FIGURES
     folder.mkdir(exist_ok=True)
-    save(learning_curve(run, phases), folder / "learning_curve.png", dpi=150)
+    save(learning_curve(run, phases), folder / LEARNING_CURVE, dpi=150)
     if len(run.curve("unseen_entropy")[0]):
         save(hallucination_figure([run]), folder / "hallucination.png")
     if layers_of(run):
         save(signature_figure([run]), folder / "signatures.png")
     if phases:
         numbers = asdict(phases) | {"plateau_length": phases.plateau_length, "tolerance": TOLERANCE}
-        (folder / "phases.json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        replace_text(folder / PHASES, json.dumps(numbers, indent=1) + "\n")
     print(summary(run, phases))
     return phases
 

@@ -13,15 +13,17 @@ import torch
 from torch.nn import functional
 
 from data_builder.schedules import Plan, Uniform
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
 from evaluation.signatures import attention_metrics, look
 from modeling.loss import IGNORED_LABEL, TokenLoss
 from modeling.patching import Patched
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.data import DataSettings
+from settings.model import ModelSettings
+from settings.training import TrainingSettings
 from training.optimizers import build_optimizers
-from training.settings import TrainingSettings
 
 # The people of recipes/tiny.yaml, and those of the paper; a batch of 44m is as large as a CPU has time for.
 _PEOPLE = {

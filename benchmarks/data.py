@@ -17,15 +17,17 @@ from datasets import disable_progress_bars
 
 from data_builder.builder import BiographyBuilder
 from data_builder.schedules import Plan, Uniform
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
 from modeling.loss import IGNORED_LABEL, TokenLoss
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.data import DataSettings
+from settings.model import ModelSettings
+from settings.training import TrainingSettings
 from training.memory import keep_memory
 from training.optimizers import build_optimizers
 from training.products import fast_products
-from training.settings import TrainingSettings
 
 ROUNDS = 5
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -71,7 +73,8 @@ _GROWTH = """
 import statistics, sys, time
 from benchmarks.memory import peak_mb
 from data_builder.schedules import Plan, Uniform
-from data_builder.source import DataSettings, Source
+from settings.data import DataSettings
+from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
 

@@ -19,10 +19,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.memory import peak_mb
 from modeling.loss import TokenLoss
+from settings.training import TrainingSettings
 from training.memory import keep_memory
 from training.optimizers import build_optimizers
 from training.products import fast_products
-from training.settings import TrainingSettings
 
 WARM_UP, STEPS = 2, 7
 VOCABULARY = 5760  # the full word lists

@@ -7,27 +7,26 @@ python -m data_builder recipes/tiny.yaml --output_dir data/tiny      # the peopl
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import run_pretrain  # for the keys of a recipe, so that one recipe serves both
 from command_line import UserError, parse_settings, run, setting
 from data_builder.directory import build_directory
-from data_builder.source import DataSettings
+from settings import PRETRAINING, names
+from settings.data import DataSettings
 
 
 @dataclass
 class BuildSettings(DataSettings):
     """What to build and where."""
 
-    biographies_per_individual: int = setting(1, "rows of each person in the split `train`, each in other wording")
+    biographies_per_individual: int = setting(
+        1, "rows of each person in the split `train`, each in other wording", at_least=1
+    )
     output_dir: str | None = setting(None, "directory to write (required)")
-    num_proc: int = setting(1, "processes; changes nothing but the time")
+    num_proc: int = setting(1, "processes; changes nothing but the time", at_least=1)
 
 
 def main(argv: list[str]) -> None:
     """Settings, then the directory."""
-    (settings,) = parse_settings((BuildSettings,), argv, __doc__, others=run_pretrain.SETTINGS)
-    for name in ("biographies_per_individual", "num_proc"):
-        if getattr(settings, name) < 1:
-            raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
+    (settings,) = parse_settings((BuildSettings,), argv, __doc__, others=names(*PRETRAINING))
     if not settings.output_dir:
         raise UserError("no output_dir: say where to write, e.g. --output_dir data/64k")
     data = DataSettings(**{field.name: getattr(settings, field.name) for field in fields(DataSettings)})

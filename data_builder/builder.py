@@ -13,8 +13,9 @@ from command_line import setting
 from data_builder.biographies import Renderer
 from data_builder.random import uniforms
 from data_builder.sentences import TEMPLATES_DIR
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
 from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, VALUES_DIR
+from settings.data import DataSettings
 
 CONFIGURATIONS = ("population", "biographies", "templates")
 # Split of `biographies` -> (group, wording held out from training)

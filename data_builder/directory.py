@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from command_line import UserError
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
+from settings.data import DataSettings
 
 
 def build_directory(data: DataSettings, output: Path, biographies_per_individual: int = 1, num_proc: int = 1) -> Source:

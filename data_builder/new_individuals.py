@@ -1,11 +1,10 @@
 """A user's own people: a CSV table of names and attributes, checked."""
 
 import csv
-import difflib
 import unicodedata
 from pathlib import Path
 
-from command_line import UserError
+from command_line import UserError, unknown
 from data_builder.tokenizer import SPECIAL_TOKENS
 from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, WordLists
 
@@ -68,8 +67,7 @@ def extend(lists: WordLists, people: list[dict[str, str]]) -> WordLists:
 def _check_columns(path: str | Path, columns: list[str]) -> None:
     for column in columns:
         if column not in COLUMNS:
-            nearest = difflib.get_close_matches(column or "", COLUMNS, n=1, cutoff=0.0)[0]
-            raise UserError(f"unknown column '{column}' in {path}; the nearest known one is '{nearest}'")
+            raise UserError(unknown("column", column or "", str(path), COLUMNS))
     for column in COLUMNS:
         if columns.count(column) != 1:
             raise UserError(f"{path} must have the column {column} once; it needs {','.join(COLUMNS)}")

@@ -3,31 +3,12 @@
 A schedule is a class and a row in SCHEDULES; docs/SCHEDULES.md has a complete example.
 """
 
-import difflib
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from command_line import UserError, setting
-
-
-@dataclass
-class ScheduleSettings:
-    """Who is drawn when. Parameters have the paper's names (Sec. 4); docs/SCHEDULES.md has its grids."""
-
-    schedule: str = setting("uniform", "who is drawn when, by name: docs/SCHEDULES.md")
-    even_draws: bool = setting(False, "everybody at regular intervals, as often as the schedule says; not at random")
-    alpha: float = setting(0.6, "power_law: individual i is drawn in proportion to i^-alpha")
-    n_celebrities: int | None = setting(None, "celebrities: how many; an eighth of the population if not given")
-    weight_celebrities: float = setting(8.0, "celebrities: how much more often each of them is drawn")
-    indiv_warmup: int | None = setting(None, "warm-ups: who comes first; an eighth of the population if not given")
-    epochs_warmup: float = setting(2.0, "warm_up, gradual: how long, in epochs of population / batch size steps")
-    share_adaptive: float = setting(0.6, "adaptive: training attribute loss / baseline at which everybody is let in")
-    n_groups: int = setting(4, "sequential: groups visited in turn")
-    n_repeats: int = setting(1, "sequential: how often all of them are visited")
-    weight_replay_finetune: float = setting(0.0, "replay: how often an old individual is drawn, where a new one is 1")
-    n_individuals_replay: int | None = setting(None, "replay: how many old individuals; all if not given")
-    start_replay: float = setting(0.0, "replay: share of the steps after which old individuals are drawn")
+from command_line import UserError, check_bounds, unknown
+from settings.schedule import ScheduleSettings
 
 
 @dataclass(frozen=True)
@@ -120,8 +101,6 @@ class PowerLaw(Uniform):
 
     def __init__(self, plan):
         super().__init__(plan)
-        if not plan.settings.alpha >= 0:
-            raise UserError(f"alpha is {plan.settings.alpha}; it must be 0 or more")
         self.tops = np.cumsum(np.arange(1, len(plan.individuals) + 1) ** -float(plan.settings.alpha))
 
     def draw(self, step, draws):
@@ -136,8 +115,6 @@ class Celebrities(Schedule):
     def __init__(self, plan):
         super().__init__(plan)
         self.celebrities = plan.first("n_celebrities")
-        if not 0 < plan.settings.weight_celebrities < float("inf"):
-            raise UserError(f"weight_celebrities is {plan.settings.weight_celebrities}; it must be above 0 and finite")
 
     def groups(self, step):
         """Celebrities and the rest."""
@@ -203,8 +180,6 @@ class Adaptive(Schedule):
     def __init__(self, plan):
         super().__init__(plan)
         self.few = plan.first("indiv_warmup")
-        if not 0 < plan.settings.share_adaptive <= 1:
-            raise UserError(f"share_adaptive is {plan.settings.share_adaptive}; it must be above 0 and at most 1")
         self.state = {"opened_at": None, "recent": []}
 
     @property
@@ -239,12 +214,6 @@ class Replay(Uniform):
     def __init__(self, plan):
         super().__init__(plan)
         settings = plan.settings
-        if not 0 <= settings.weight_replay_finetune < float("inf"):
-            raise UserError(
-                f"weight_replay_finetune is {settings.weight_replay_finetune}; it must be 0 (no replay) or more"
-            )
-        if not 0 <= settings.start_replay < 1:
-            raise UserError(f"start_replay is {settings.start_replay}; it must be from 0 to below 1")
         if settings.weight_replay_finetune and not plan.old:
             raise UserError("schedule replay has nobody to replay here; it is for run_finetune.py")
         size = len(plan.old) if settings.n_individuals_replay is None else settings.n_individuals_replay
@@ -282,8 +251,8 @@ def build_schedule(plan: Plan) -> Schedule:
     """
     name = plan.settings.schedule
     if name not in SCHEDULES:
-        nearest = difflib.get_close_matches(name, SCHEDULES, n=1, cutoff=0.0)[0]
-        raise UserError(f"unknown schedule '{name}'; the nearest is '{nearest}', all are {', '.join(SCHEDULES)}")
+        raise UserError(unknown("schedule", name, "", SCHEDULES))
+    check_bounds(plan.settings)
     if plan.settings.weight_replay_finetune and not issubclass(SCHEDULES[name], Replay):
         raise UserError(f"weight_replay_finetune is for --schedule replay, not for {name}")
     return SCHEDULES[name](plan)

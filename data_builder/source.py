@@ -9,36 +9,15 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from command_line import UserError, setting
+from command_line import UserError, check_bounds
 from data_builder.new_individuals import extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
 from data_builder.sentences import Template, load_templates
 from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, WordLists, join_name, load_word_lists
+from settings.data import DataSettings
 
 OWN_PEOPLE = "new_individuals.csv"
 _NEWER = ("names_per_list",)
-
-
-@dataclass
-class DataSettings:
-    """Who exists. Defaults are the paper's (Sec. 2; 16k held-out people)."""
-
-    n_individuals: int = setting(64_000, "individuals of pre-training (group `seen`)")
-    n_unseen: int = setting(16_000, "individuals never trained on (group `unseen`)")
-    n_new: int = setting(16_000, "individuals kept for fine-tuning (group `new`)")
-    n_heldout_templates: int = setting(5, "templates an individual keeps for evaluation, of each attribute's")
-    entries_per_list: int | None = setting(
-        None, "names and values in use, of each word list; fewer for a small world, or a name gives a person away"
-    )
-    names_per_list: int | None = setting(
-        None, "names in use of each list of names, if another number than entries_per_list: how many people share one"
-    )
-    population_seed: int = setting(0, "decides names, values and template splits")
-    values_dir: str | None = setting(None, "directory of own word lists")
-    templates_dir: str | None = setting(None, "directory of own templates")
-    new_individuals: str | None = setting(
-        None, "CSV table of own people (name, birth_date, ...), who are then the group `new` instead of n_new others"
-    )
 
 
 @dataclass(frozen=True)
@@ -58,7 +37,7 @@ class Source:
         Raises:
             UserError: sizes, lists or templates that cannot be used.
         """
-        _check_sizes(settings)
+        check_bounds(settings)
         word_lists = load_word_lists(settings.values_dir, settings.entries_per_list, settings.names_per_list)
         templates = load_templates(settings.templates_dir, settings.n_heldout_templates)
         population = build_population(
@@ -155,17 +134,6 @@ def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarra
 def _saved(saved: dict, item: Field):
     """A saved setting; one that is newer than the dataset had its default then."""
     return saved.get(item.name, item.default) if item.name in _NEWER else saved[item.name]
-
-
-def _check_sizes(settings: DataSettings) -> None:
-    if not 0 <= settings.population_seed < 2**64:
-        raise UserError(f"population_seed is {settings.population_seed}; it must be from 0 to 2^64 - 1")
-    least = {"n_individuals": 1, "n_unseen": 0, "n_new": 0, "n_heldout_templates": 1, "entries_per_list": 1}
-    least |= {"names_per_list": 1}
-    for name, minimum in least.items():
-        value = getattr(settings, name)
-        if value is not None and value < minimum:
-            raise UserError(f"{name} is {value}; it must be at least {minimum}")
 
 
 def _write_lines(folder: Path, lists: dict) -> None:

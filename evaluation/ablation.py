@@ -1,6 +1,5 @@
 """The circuit of recall, cut: what is left when names are hidden where values are predicted."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ from torch.nn import functional
 from data_builder.word_lists import ATTRIBUTES
 from evaluation.knowledge import attribute_accuracies, attribute_losses
 from modeling.patching import record
+from run_directory.layout import write_report
 
-ABLATION = "ablation.json"
 _ROWS = 64  # go through the model at the same time
 
 
@@ -60,4 +59,4 @@ def write_ablation(run: Path, model, probe: dict[str, torch.Tensor]) -> None:
     """Write `ablation.json`: `ablate_names`, rounded."""
     found = ablate_names(model, probe)
     rounded = {cut: {name: round(value, 5) for name, value in numbers.items()} for cut, numbers in found.items()}
-    (run / ABLATION).write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+    write_report(run, "ablation", rounded)

@@ -13,8 +13,8 @@ from data_builder.word_lists import ATTRIBUTES
 from evaluation.detection import auprc, auroc, bootstrap, calibration_error, risk_coverage
 from evaluation.neighbours import neighbour_answers
 from evaluation.probes import probe_predictions, text_losses
+from run_directory.layout import write_report
 
-HALLUCINATION = "hallucination.json"
 _CURVE_POINTS = 50
 Flat = dict[str, np.ndarray]
 
@@ -107,4 +107,4 @@ def _curve(seen: Flat, unseen: Flat) -> dict[str, list[float]]:
 def write_hallucination(run: Path, report: dict) -> None:
     """Write `hallucination.json`, rounded."""
     rounded = json.loads(json.dumps(report), parse_float=lambda text: float(f"{float(text):.5g}"))
-    (run / HALLUCINATION).write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
+    write_report(run, "hallucination", rounded)

@@ -1,6 +1,5 @@
 """Who is known at the end of a run, and how often each of them was drawn."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +7,7 @@ import torch
 
 from data_builder.word_lists import ATTRIBUTES
 from evaluation.probes import probe_predictions
-
-INDIVIDUALS = "individuals.json"
+from run_directory.layout import LAST_REPORT, write_report
 
 
 def individual_knowledge(model, probe: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
@@ -39,4 +37,4 @@ def write_individuals(run: Path, model, probe: dict[str, torch.Tensor], times_dr
     known = individual_knowledge(model, probe)
     columns = known | {"times_drawn": times_drawn[known["individual"]]}
     rounded = {name: np.round(column, 4).tolist() for name, column in columns.items()}
-    (run / INDIVIDUALS).write_text(json.dumps(rounded) + "\n", encoding="utf-8")
+    write_report(run, LAST_REPORT, rounded, indent=None)

@@ -76,11 +76,12 @@ def _preview(arguments) -> None:
     from data_builder.source import Source
     from hub_cards.cards import model_card
     from hub_cards.datasets import population_card, population_name
+    from run_directory.layout import DATASET
     from run_directory.records import load_run
 
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
     if arguments.dataset_repo:
-        source = Source.load(Path(arguments.what) / "dataset")
+        source = Source.load(Path(arguments.what) / DATASET)
         name = population_name(source)
         print(population_card(arguments.dataset_repo, source, name, configs=[], there={}))
 

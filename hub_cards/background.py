@@ -10,9 +10,10 @@ from command_line import UserError
 from hub_cards.datasets import publish_dataset
 from hub_cards.publish import publish_run, push_revision
 from hub_cards.revisions import checkpoint_revision
-from hub_cards.settings import HubSettings
 from run_directory.hub import CLIENT_ERRORS, explain, open_repo
+from run_directory.layout import DATASET
 from run_directory.records import load_run
+from settings.hub import HubSettings
 
 # How long the end of a run waits for the rest of what is to be sent, in seconds.
 FINISH_WITHIN = 600
@@ -88,5 +89,5 @@ def publish(api: HfApi, run: Path, repo_id: str, dataset_id: str | None = None, 
     """A run and, if a repository is named for it, its dataset; returns how many revisions were sent."""
     sent = 0
     if dataset_id:
-        sent += publish_dataset(api, run / "dataset", dataset_id, report=report)
+        sent += publish_dataset(api, run / DATASET, dataset_id, report=report)
     return sent + publish_run(api, run, repo_id, dataset_id, report)

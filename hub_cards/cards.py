@@ -9,9 +9,11 @@ from safetensors import safe_open
 from analysis.phases import TOLERANCE, phases_of
 from command_line import ENVIRONMENT_KEY
 from evaluation.citation import CITATION
-from hub_cards.revisions import checkpoint_branch, public_settings, sound_checkpoints
+from hub_cards.revisions import checkpoint_branch, sound_checkpoints
 from modeling.presets import HAWK
+from run_directory.layout import FIGURES, LEARNING_CURVE, WEIGHTS
 from run_directory.records import Run
+from settings import public
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "not recorded"
@@ -30,14 +32,14 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
     """
     recorded = run.config.get(ENVIRONMENT_KEY) or {}
     last = next(record for record in reversed(run.records) if "seen_attribute_loss" in record)
-    figure = "figures/learning_curve.png"
+    figure = f"{FIGURES}/{LEARNING_CURVE}"
     return str(
         ModelCard.from_template(
             _model_data(run, last, repo_id, dataset_id),
             template_path=str(TEMPLATES / "model_card.md.j2"),
             name=repo_id.split("/")[-1],
             repo_id=repo_id,
-            parameters=_parameters(run.path / "model.safetensors"),
+            parameters=_parameters(run.path / WEIGHTS),
             people=number(run.config.get("n_individuals")),
             steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
             figure=figure if (run.path / figure).exists() else None,
@@ -55,7 +57,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             duration=f"{last['seconds'] / 60:.1f} minutes" if "seconds" in last else MISSING,
             environment=lambda key: recorded.get(key) if recorded.get(key) is not None else MISSING,
             dataset=f"[{dataset_id}]({_DATASETS}/{dataset_id})" if dataset_id else "`dataset/` in this repository",
-            recipe=yaml.safe_dump(public_settings(run.config), sort_keys=False),
+            recipe=yaml.safe_dump(public(run.config), sort_keys=False),
             versions=", ".join(f"{name} {recorded[name]}" for name in _PACKAGES if name in recorded) or MISSING,
             citation=CITATION,
             number=number,

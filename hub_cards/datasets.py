@@ -5,9 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import yaml
-from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi, snapshot_download
-from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi
+from huggingface_hub.errors import EntryNotFoundError
 
 from command_line import UserError
 from data_builder.directory import build_directory, configurations
@@ -99,31 +98,3 @@ def _remote_settings(api: HfApi, repo_id: str) -> dict[str, dict]:
     names = [path.split("/")[0] for path in files if path.endswith("/source/settings.yaml")]
     paths = {n: api.hf_hub_download(repo_id, _SETTINGS.format(name=n), repo_type="dataset") for n in sorted(names)}
     return {n: yaml.safe_load(Path(path).read_text(encoding="utf-8")) for n, path in paths.items()}
-
-
-def find_dataset(dataset: str, name: str | None = None, revision: str | None = None) -> Path:
-    """The directory of a dataset: a local one, or fetched from the Hub (about 100 KB; offline from then on).
-
-    Args:
-        dataset: a directory or a repository id.
-        name: which population of the repository; not needed if it has one.
-        revision: of the repository.
-
-    Raises:
-        UserError: neither; or several populations and none named.
-    """
-    if Path(dataset).exists():
-        return Path(dataset)
-    try:
-        validate_repo_id(dataset)
-        patterns = ["*/source/**"]
-        folder = snapshot_download(dataset, repo_type="dataset", revision=revision, allow_patterns=patterns)
-    except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{dataset} is no dataset directory and cannot be fetched from the Hub: {reason}") from None
-    found = {path.parent.parent.name: path.parent.parent for path in Path(folder).glob("*/source/settings.yaml")}
-    if name is None and len(found) == 1:
-        return next(iter(found.values()))
-    if name not in found:
-        raise UserError(f"{dataset} holds the populations {', '.join(sorted(found))}; choose with --dataset_name")
-    return found[name]

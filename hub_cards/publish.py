@@ -13,7 +13,8 @@ from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 from hub_cards.cards import model_card
 from hub_cards.revisions import Revision, checkpoint_revision, main_revision, sound_checkpoints
 from run_directory.hub import again
-from run_directory.manifests import MANIFEST, sha256
+from run_directory.layout import MANIFEST, WEIGHTS
+from run_directory.manifests import sha256
 from run_directory.records import load_run
 
 _HUB_FILES = {".gitattributes"}
@@ -35,7 +36,7 @@ def publish_run(api: HfApi, path: Path, repo_id: str, dataset_id: str | None = N
     run = load_run(path)
     steps = [checkpoint_revision(run, step, folder) for step, folder in sound_checkpoints(path).items()]
     revisions = [*steps]
-    if (path / "model.safetensors").exists():
+    if (path / WEIGHTS).exists():
         revisions.append(main_revision(run, model_card(run, repo_id, dataset_id), steps))
     sent = [revision for revision in revisions if push_revision(api, repo_id, revision)]
     for revision in sent:

@@ -7,19 +7,14 @@ from pathlib import Path
 import yaml
 
 from command_line import ENVIRONMENT_KEY
-from run_directory.manifests import MANIFEST, checkpoints, is_sound, sha256
+from run_directory.layout import ADAPTER, CONFIG, DATASET, FIGURES, MANIFEST, OPTIMIZERS, PROGRESS, STEP_BRANCH
+from run_directory.manifests import checkpoints, is_sound, sha256
 from run_directory.records import Run
+from settings import public
 
 # Only needed to resume, twice the size of the model, and of no use without the run's directory.
-_NOT_SHARED = {"optimizers.safetensors", "adapter.safetensors", "progress.json", MANIFEST}
-# Where a run was written and what was pushed is nobody's business but its owner's.
-_PRIVATE = {
-    ENVIRONMENT_KEY, "output_dir", "model", "revision", "reference", "dataset", "values_dir", "templates_dir",
-    "new_individuals", "resume_from_checkpoint", "overwrite_output_dir", "report_to", "push_to_hub", "hub_model_id",
-    "hub_dataset_id", "hub_private_repo",
-}  # fmt: skip
-_RUN_FOLDERS = ("figures", "dataset")
-STEP_BRANCH = "step-"
+_NOT_SHARED = {OPTIMIZERS, ADAPTER, PROGRESS, MANIFEST}
+_RUN_FOLDERS = (FIGURES, DATASET)
 
 
 @dataclass(frozen=True)
@@ -59,18 +54,13 @@ def main_revision(run: Run, card: str, steps: list[Revision]) -> Revision:
         paths += (path for path in (run.path / folder).rglob("*") if path.is_file())
     files: dict = {path.relative_to(run.path).as_posix(): path for path in sorted(paths)}
     files["README.md"] = card.encode()
-    files["config.yaml"] = _public_config(run.config).encode()
+    files[CONFIG] = _public_config(run.config).encode()
     return _with_manifest(Revision("main", files), {step.branch: sha256(step.files[MANIFEST]) for step in steps})
-
-
-def public_settings(config: dict) -> dict:
-    """The settings of a run without local paths and without what concerns its publication."""
-    return {key: value for key, value in config.items() if key not in _PRIVATE}
 
 
 def _public_config(config: dict) -> str:
     environment = {key: value for key, value in (config.get(ENVIRONMENT_KEY) or {}).items() if key != "command"}
-    return yaml.safe_dump(public_settings(config) | {ENVIRONMENT_KEY: environment}, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(public(config) | {ENVIRONMENT_KEY: environment}, sort_keys=False, allow_unicode=True)
 
 
 def _with_manifest(revision: Revision, revisions: dict[str, str] | None = None) -> Revision:

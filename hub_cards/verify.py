@@ -6,10 +6,10 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 from hub_cards.publish import remote_manifest
-from run_directory.manifests import MANIFEST, sha256
+from run_directory.layout import MANIFEST, STEP_BRANCH, WEIGHTS
+from run_directory.manifests import sha256
 
 _HUB_FILES = {".gitattributes", MANIFEST}
-_WEIGHTS = "model.safetensors"
 
 
 def verify(api: HfApi, repo_id: str) -> list[str]:
@@ -23,12 +23,12 @@ def verify(api: HfApi, repo_id: str) -> list[str]:
     branches = sorted(branch.name for branch in api.list_repo_refs(repo_id).branches)
     problems, weights, manifests = [], defaultdict(list), {}
     for branch in branches:
-        if branch == "main" or branch.startswith("step-"):
+        if branch == "main" or branch.startswith(STEP_BRANCH):
             manifests[branch] = remote_manifest(api, repo_id, branch)
             found = _check_branch(api, repo_id, branch, manifests[branch])
             problems += [f"{branch}: {problem}" for problem in found]
             if branch != "main" and manifests[branch]:
-                weights[manifests[branch]["files"].get(_WEIGHTS)].append(branch)
+                weights[manifests[branch]["files"].get(WEIGHTS)].append(branch)
     problems += [f"{', '.join(same)}: the same weights" for same in weights.values() if len(same) > 1]
     return problems + _check_revisions(api, repo_id, manifests)
 

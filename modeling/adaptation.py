@@ -1,24 +1,14 @@
 """Which weights of a trained model are trained further: all, some, or low-rank additions to them (LoRA)."""
 
 import copy
-from dataclasses import dataclass
-from typing import Literal
 
-from command_line import UserError, setting
+from command_line import UserError, check_bounds
+from settings.model import AdaptationSettings
 
 # GPT-2's names.
 _FEED_FORWARD = ".mlp."
 _ADAPTED = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]
 _ADAPTER = "default"
-
-
-@dataclass
-class AdaptationSettings:
-    """What is trained."""
-
-    trainable: Literal["all", "feed_forward", "all_but_feed_forward", "lora"] = setting("all", "which weights")
-    lora_r: int = setting(8, "lora: rank of the additions to each matrix of the blocks")
-    lora_alpha: float = setting(16.0, "lora: the additions are scaled by lora_alpha / lora_r")
 
 
 def adapt(model, settings: AdaptationSettings, seed: int) -> None:
@@ -32,6 +22,7 @@ def adapt(model, settings: AdaptationSettings, seed: int) -> None:
     Raises:
         UserError: a rank below one, parts of a model that has not these parts.
     """
+    check_bounds(settings)
     if settings.trainable != "all" and model.config.model_type != "gpt2":
         raise UserError(f"trainable {settings.trainable} is for GPT-2; this model is a {model.config.model_type}")
     if settings.trainable == "lora":
@@ -46,8 +37,6 @@ def _add_lora(model, settings: AdaptationSettings, seed: int) -> None:
     import torch
     from peft import LoraConfig, inject_adapter_in_model
 
-    if settings.lora_r < 1:
-        raise UserError(f"lora_r is {settings.lora_r}; it must be at least 1")
     config = LoraConfig(r=settings.lora_r, lora_alpha=settings.lora_alpha, target_modules=_ADAPTED, fan_in_fan_out=True)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

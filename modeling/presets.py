@@ -1,9 +1,7 @@
 """Model presets by name: stock GPT-2 configurations, and Hawk ones of the same sizes."""
 
-from dataclasses import dataclass
-from typing import Literal
-
-from command_line import UserError, setting
+from command_line import UserError, check_bounds
+from settings.model import ModelSettings
 
 # Sizes of the paper (Sec. 2 and App. C): 44m is its default model; `tiny` and `nano` are this
 # project's, for minutes on a CPU and for tests.
@@ -18,18 +16,6 @@ PRESETS = {
 HAWK = "hawk-"
 # The vocabulary of the model is rounded up to a multiple of this: matrix products like even sizes.
 VOCABULARY_MULTIPLE = 64
-
-
-@dataclass
-class ModelSettings:
-    """Which model. Sizes that are given override the preset's."""
-
-    preset: Literal["nano", "tiny", "44m", "163m", "400m", "hawk-nano", "hawk-tiny", "hawk-44m"] = setting(
-        "44m", "model size by name; hawk: without attention"
-    )
-    n_layer: int | None = setting(None, "number of blocks")
-    n_head: int | None = setting(None, "attention heads in a block")
-    n_embd: int | None = setting(None, "width of the residual stream")
 
 
 def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
@@ -76,12 +62,10 @@ def build_config(settings: ModelSettings, tokenizer):
 
 
 def _sizes(settings: ModelSettings) -> dict[str, int]:
+    check_bounds(settings)
     names = ("n_layer", "n_head", "n_embd")
     given = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
     sizes = PRESETS[settings.preset.removeprefix(HAWK)] | given
-    for name in names:
-        if sizes[name] < 1:
-            raise UserError(f"{name} is {sizes[name]}; it must be at least 1")
     if sizes["n_embd"] % sizes["n_head"]:
         raise UserError(f"n_embd {sizes['n_embd']} cannot be divided among n_head {sizes['n_head']} heads")
     return sizes

@@ -4,8 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-MANIFEST = "manifest.json"
-CHECKPOINT = "checkpoint-"
+from run_directory.layout import CHECKPOINT, MANIFEST
 
 
 def checkpoints(run: Path) -> dict[int, Path]:

@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError
 
 from command_line import UserError
-from hub_cards.revisions import STEP_BRANCH
+from run_directory.config import last_step, read_config
 from run_directory.hub import hub_errors
-from run_directory.manifests import CHECKPOINT, checkpoints, sha256
-
-_WEIGHTS = "model.safetensors"
+from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, is_run
+from run_directory.manifests import checkpoints, sha256
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class FoundModel:
 
     def facts(self) -> dict[str, str | None]:
         """What a run that begins with it records: the repository, and which weights exactly."""
-        digest = sha256((self.path / _WEIGHTS).read_bytes())
+        digest = sha256((self.path / WEIGHTS).read_bytes())
         return {"base_model": self.repository, "base_model_sha256": digest}
 
     def load(self):
@@ -64,7 +62,7 @@ def find_model(model: str, revision: str | None = None) -> FoundModel:
         return _from_hub(model, revision)
     if revision:
         raise UserError(f"{model} is a directory and has no revisions; name one of its checkpoints instead")
-    if not (path / _WEIGHTS).exists():
+    if not (path / WEIGHTS).exists():
         steps = ", ".join(folder.name for folder in checkpoints(path).values())
         advice = f"name a checkpoint in it: {steps}" if steps else "train one"
         raise UserError(f"{model} holds no final model; {advice}")
@@ -84,7 +82,7 @@ def find_record(model: str) -> FoundModel:
     path = Path(model)
     found = _found(path, path) if path.exists() else _from_hub(model, None)
     if not found.config:
-        raise UserError(f"{model} has no config.yaml; name the directory or repository of a whole run")
+        raise UserError(f"{model} has no {CONFIG}; name the directory or repository of a whole run")
     return found
 
 
@@ -99,7 +97,7 @@ def find_step(model: str, step: int) -> FoundModel:
         UserError: it was not saved then; names the steps at which it was.
     """
     record = find_record(model)
-    final = [record.config["max_steps"]] if (record.path / _WEIGHTS).exists() else []
+    final = [last_step(record.config)] if (record.path / WEIGHTS).exists() else []
     there = checkpoints(record.path) if Path(model).exists() else _revisions(model)
     if step in there:
         return _found(there[step], record.path) if Path(model).exists() else find_model(model, there[step])
@@ -119,7 +117,7 @@ def _revisions(model: str) -> dict[int, str]:
 def _from_hub(model: str, revision: str | None) -> FoundModel:
     try:
         validate_repo_id(model)
-        run = Path(snapshot_download(model, allow_patterns=["config.yaml", "dataset/**", *([] if revision else ["*"])]))
+        run = Path(snapshot_download(model, allow_patterns=[CONFIG, f"{DATASET}/**", *([] if revision else ["*"])]))
         path = Path(snapshot_download(model, revision=revision)) if revision else run
     except RevisionNotFoundError:
         raise UserError(f"{model} has no revision {revision} on the Hub") from None
@@ -130,9 +128,6 @@ def _from_hub(model: str, revision: str | None) -> FoundModel:
 
 
 def _found(path: Path, run: Path, repository: str | None = None) -> FoundModel:
-    config, dataset = run / "config.yaml", run / "dataset"
-    try:
-        settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else None
-    except yaml.YAMLError as error:
-        raise UserError(f"cannot read {config}: {' '.join(str(error).split())}") from None
-    return FoundModel(path, settings or {}, dataset if (dataset / "source").is_dir() else None, repository)
+    settings = read_config(run) if is_run(run) else {}
+    dataset = run / DATASET
+    return FoundModel(path, settings, dataset if (dataset / "source").is_dir() else None, repository)

@@ -1,15 +1,15 @@
-"""The one way to load a run."""
+"""The record of a run, and the one way to load a run."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from command_line import UserError
-
-REPORTS = ("individuals", "hallucination", "interpolation", "ablation")
+from run_directory.config import read_config
+from run_directory.layout import REPORTS, metrics_file, replace_text, report_file
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,13 @@ def load_run(path: str | Path) -> Run:
         raise UserError(f"{path} is no run: it needs config.yaml and metrics.jsonl") from None
     if not any("seen_attribute_loss" in record for record in records):
         raise UserError(f"{path} has no evaluation in metrics.jsonl yet")
-    reports = (path / f"{name}.json" for name in REPORTS)
+    reports = (report_file(path, name) for name in REPORTS)
     return Run(path, config, records, *(json.loads(file.read_text()) if file.exists() else None for file in reports))
-
-
-def read_config(path: Path) -> dict:
-    """config.yaml of a run directory."""
-    return yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
 
 
 def read_records(path: Path) -> list[dict]:
     """The lines of metrics.jsonl of a run directory, without one that is only half written."""
-    lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = metrics_file(path).read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
@@ -86,3 +81,25 @@ def baseline(run: Run) -> float:
 def last(run: Run, key: str) -> float:
     """The last value of a metric."""
     return float(run.curve(key)[1][-1])
+
+
+def append_record(run: Path, record: dict) -> None:
+    """Write one more line of metrics.jsonl; numbers that JSON lacks (nan, infinities) become null."""
+    with metrics_file(run).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({key: _json_number(value) for key, value in record.items()}) + "\n")
+
+
+def _json_number(value):
+    return value if value is None or math.isfinite(value) else None
+
+
+def truncate_records(run: Path, step: int) -> None:
+    """Keep the records up to `step`, when a run goes back to a checkpoint; drop a line cut in half."""
+    kept, path = [], metrics_file(run)
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except ValueError:
+            break
+    replace_text(path, "".join(kept))

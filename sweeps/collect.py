@@ -5,9 +5,9 @@ from fnmatch import fnmatch
 
 from command_line import ENVIRONMENT_KEY
 from data_builder.word_lists import ATTRIBUTES
-from hub_cards.revisions import public_settings
-from run_directory.layout import replace_text
-from run_directory.records import REPORTS, load_run
+from run_directory.layout import REPORTS, replace_text
+from run_directory.records import load_run
+from settings import public
 from sweeps.directories import is_finished
 from sweeps.results import read_lines, results_file
 from sweeps.sweep import Sweep, SweepRun
@@ -73,7 +73,7 @@ def columns(records: list[dict]) -> dict[str, list]:
 def _public_config(config: dict) -> dict:
     """config.yaml without what is true on this machine only."""
     environment = {key: value for key, value in config[ENVIRONMENT_KEY].items() if key != "command"}
-    return public_settings(config) | {ENVIRONMENT_KEY: environment}
+    return public(config) | {ENVIRONMENT_KEY: environment}
 
 
 def _is_evaluation(key: str) -> bool:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from command_line import UserError
+from run_directory.config import last_step, read_config
+from run_directory.layout import is_reported, is_run
 from run_directory.manifests import checkpoints
-from run_directory.records import read_config, read_records
+from run_directory.records import read_records
 from sweeps.sweep import Sweep
 
 
@@ -43,7 +45,7 @@ def read_progress(run: Path) -> Progress:
     said = [record["predicted_seconds"] for record in records if record.get("predicted_seconds")]
     return Progress(
         step=records[-1]["step"],
-        max_steps=config.get("max_steps"),
+        max_steps=last_step(config),
         seconds=records[-1]["seconds"],
         attribute_loss=measured.get("seen_attribute_loss"),
         attribute_accuracy=measured.get("seen_attribute_accuracy"),
@@ -53,14 +55,14 @@ def read_progress(run: Path) -> Progress:
 
 def is_finished(run: Path) -> bool:
     """Whether the run came to its end: all steps recorded, and its last report, of individuals, is there."""
-    return read_progress(run).share >= 1 and (run / "individuals.json").exists()
+    return read_progress(run).share >= 1 and is_reported(run)
 
 
 def restart_options(run: Path) -> list[str]:
     """What the script must be told to go on with what is there."""
     if checkpoints(run):
         return ["--resume_from_checkpoint", "latest"]
-    return ["--overwrite_output_dir"] if (run / "config.yaml").exists() else []
+    return ["--overwrite_output_dir"] if is_run(run) else []
 
 
 def state(run: Path) -> str:
@@ -77,7 +79,7 @@ def check_directories(sweep: Sweep) -> None:
         UserError: one has another value for a setting that the sweep names.
     """
     for run in sweep.runs:
-        if not (run.path / "config.yaml").exists():
+        if not is_run(run.path):
             continue
         config = read_config(run.path)
         for key, value in (run.settings | {"seed": run.seed}).items():

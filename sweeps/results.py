@@ -8,8 +8,8 @@ from pathlib import Path
 
 from analysis.statistics import interval_text, markdown, mean_interval
 from command_line import UserError
-from run_directory.layout import replace_text
-from run_directory.records import REPORTS, Run
+from run_directory.layout import REPORTS, replace_text
+from run_directory.records import Run
 
 CLAIMS = "claims.json"
 

@@ -1,6 +1,5 @@
 """A sweep: a recipe with variants, a grid and seeds, expanded into runs."""
 
-import difflib
 import itertools
 from collections import Counter
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from command_line import UserError
+from command_line import UserError, unknown
 
 ROOT = Path(__file__).parents[1]
 _KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir", "keep")
@@ -89,8 +88,7 @@ def _read(file: Path) -> dict:
     content = _mapping(content, "it", file)
     for key in content:
         if key not in _KEYS:
-            nearest = difflib.get_close_matches(str(key), _KEYS, n=1, cutoff=0.0)[0]
-            raise UserError(f"unknown key '{key}' in {file}; the nearest known one is '{nearest}'")
+            raise UserError(unknown("key", str(key), str(file), _KEYS))
     for key in _REQUIRED:
         if not content.get(key):
             raise UserError(f"{file} has no {key}")

@@ -7,22 +7,16 @@ import time
 from pathlib import Path
 
 from command_line import UserError
+from settings import COST
 from sweeps.directories import Progress, read_progress, state
 from sweeps.launch import run_command, threads_each
 from sweeps.sweep import ROOT, Sweep, SweepRun
 from training.forecast import duration
 
-# Runs of a sweep that agree in these take about the same time.
-_COST = (
-    "preset", "n_layer", "n_embd", "n_head", "optim", "max_steps", "per_device_train_batch_size",
-    "gradient_accumulation_steps", "mixed_precision", "eval_steps", "eval_individuals", "evals_per_decade",
-    "trainable", "share_invented", "share_random_words", "interpolations",
-)  # fmt: skip
-
 
 def cost(run: SweepRun) -> tuple:
     """What decides how long a run takes."""
-    return tuple(str(run.settings.get(key)) for key in _COST)
+    return tuple(str(run.settings.get(key)) for key in COST)
 
 
 def seconds_left(runs: dict[SweepRun, Progress], jobs: int) -> float | None:

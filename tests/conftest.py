@@ -17,10 +17,11 @@ from hypothesis import settings
 
 from data_builder.schedules import Plan, Uniform
 from data_builder.sentences import TEMPLATES_DIR
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
 from data_builder.word_lists import VALUES_DIR
+from settings.data import DataSettings
 from tests.helpers.finetuning import trained  # noqa: F401  fixtures for all tests
 from tests.helpers.hub_toys import api, filled, folder, hub  # noqa: F401  fixtures for all tests
 

@@ -11,11 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from command_line import UserError
 from modeling.adaptation import adapter_tensors, merged
-from run_directory.manifests import CHECKPOINT, checkpoints, is_sound, write_manifest
-
-OPTIMIZERS = "optimizers.safetensors"
-ADAPTER = "adapter.safetensors"
-PROGRESS = "progress.json"
+from run_directory.layout import ADAPTER, CHECKPOINT, OPTIMIZERS, PROGRESS, WEIGHTS
+from run_directory.manifests import checkpoints, is_sound, write_manifest
 
 
 @dataclass
@@ -109,7 +106,7 @@ def load_checkpoint(checkpoint: Path, model, optimizers: list) -> tuple[Progress
 def _load_weights(checkpoint: Path, model) -> None:
     """Of a model with an adapter, the adapter alone: the rest is as it was in the beginning."""
     adapter = adapter_tensors(model)
-    weights = load_file(checkpoint / (ADAPTER if adapter else "model.safetensors"))
+    weights = load_file(checkpoint / (ADAPTER if adapter else WEIGHTS))
     missing, unexpected = model.load_state_dict(weights, strict=False)
     unset = adapter.keys() & set(missing) if adapter else set(missing) - set(model._tied_weights_keys or [])
     if unset or unexpected:

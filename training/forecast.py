@@ -2,8 +2,8 @@
 
 import statistics
 
+from settings.training import TrainingSettings
 from training.checkpoints import Progress
-from training.settings import TrainingSettings
 
 # The first steps are up to three times as slow (on a CPU, oneDNN compiles a kernel for each new width of a batch;
 # docs/LOG.md); a median over the next ten forgives an outlier.
@@ -35,7 +35,7 @@ class Forecast:
 
     def _predict(self, progress: Progress) -> str:
         update = statistics.median(self.updates[SKIPPED:])
-        steps = self.settings.max_steps
+        steps = self.settings.last_step
         evaluations = {self.first, *(step for step in self.settings.evaluations() if step > self.first)}
         n_evaluations = sum(step >= progress.step for step in evaluations)  # that of this step is still to come
         evaluation = progress.evaluation_seconds / (len(evaluations) - n_evaluations)

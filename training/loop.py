@@ -12,12 +12,11 @@ from tqdm.auto import tqdm
 
 from command_line import UserError
 from modeling.loss import IGNORED_LABEL, TokenLoss
-from run_directory.layout import METRICS
+from run_directory.records import truncate_records
+from settings.training import TrainingSettings
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
 from training.forecast import Forecast, duration
 from training.optimizers import build_optimizers, learning_rate_factor
-from training.settings import TrainingSettings
-from training.tracking import truncate_metrics
 
 
 @dataclass
@@ -66,7 +65,7 @@ class Training:
         self.forecast = Forecast(self.settings, self.progress.step)
 
     def __call__(self) -> None:
-        """Train from where the run stands to `max_steps`, and save the final model."""
+        """Train from where the run stands to its last step, and save the final model."""
         self._begin = time.perf_counter()
         if self.settings.resume_from_checkpoint:
             self._resume()
@@ -74,7 +73,7 @@ class Training:
         else:
             self._record()
         bar = self._bar()
-        for step in range(self.progress.step, self.settings.max_steps):
+        for step in range(self.progress.step, self.settings.last_step):
             started = time.perf_counter()
             n_tokens = self._update(step)
             self._advance(n_tokens)
@@ -147,7 +146,11 @@ class Training:
 
     def _save_due(self) -> bool:
         step, every = self.progress.step, self.settings.save_steps
-        return bool(every and step % every == 0) or step in (self.settings.save_at or [])
+        return bool(every and step % every == 0) or step in (self.settings.save_at or []) or self._paused()
+
+    def _paused(self) -> bool:
+        """Whether the run ends here before its schedule does, to be gone on with."""
+        return self.progress.step == self.settings.last_step < self.settings.max_steps
 
     def _record(self) -> None:
         """Write a line of metrics: the mean losses since the last one, and knowledge where it is due."""
@@ -203,12 +206,12 @@ class Training:
         self.progress, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            truncate_metrics(self.run / METRICS, self.progress.step)
+            truncate_records(self.run, self.progress.step)
         self.accelerator.print(f"resuming from {checkpoint}")
 
     def _bar(self) -> tqdm:
         return tqdm(
-            total=self.settings.max_steps,
+            total=self.settings.last_step,
             initial=self.progress.step,
             disable=not self.accelerator.is_main_process,
             unit="step",

@@ -5,7 +5,7 @@ import re
 
 import torch
 
-from training.settings import TrainingSettings
+from settings.training import TrainingSettings
 
 # The update of a Muon step has RMS entries of about 1/sqrt(max(rows, columns)); "original" scaling
 # keeps the learning rate comparable between matrices of different shape (Jordan et al. 2024).

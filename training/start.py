@@ -11,37 +11,12 @@ import transformers
 from accelerate import Accelerator
 
 from command_line import UserError
-from run_directory.layout import METRICS, check_same, environment, resolve, write_config
+from run_directory.config import check_same, note_last_step, resolve, write_config
+from run_directory.environment import environment
+from settings.training import TrainingSettings
 from training.memory import keep_memory
 from training.products import fast_products
-from training.settings import TrainingSettings
 from training.tracking import JsonlTracker
-
-_AT_LEAST_ONE = (
-    "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "logging_steps", "eval_steps",
-    "eval_individuals", "attention_individuals",
-)  # fmt: skip
-
-
-def check_settings(settings: TrainingSettings) -> None:
-    """Check the numbers, before anything is built or written.
-
-    Raises:
-        UserError: a seed out of range, sizes below one.
-    """
-    if not 0 <= settings.seed < 2**63:
-        raise UserError(f"seed is {settings.seed}; it must be from 0 to 2^63 - 1")
-    for name in _AT_LEAST_ONE:
-        if getattr(settings, name) < 1:
-            raise UserError(f"{name} is {getattr(settings, name)}; it must be at least 1")
-    if not 0 <= settings.warmup_steps < settings.max_steps:
-        raise UserError(
-            f"warmup_steps is {settings.warmup_steps}; it must be from 0 to below max_steps {settings.max_steps}"
-        )
-    if not 0 <= settings.text_weight < float("inf"):
-        raise UserError(f"text_weight is {settings.text_weight}; it must be 0 (values alone) or more")
-    if settings.evals_per_decade is not None and settings.evals_per_decade < 1:
-        raise UserError(f"evals_per_decade is {settings.evals_per_decade}; it must be at least 1, or left out")
 
 
 def n_processes() -> int:
@@ -70,7 +45,9 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
     if resume:
         check_same(run, others, accelerator.num_processes, facts)
     accelerator.wait_for_everyone()  # all have checked before one writes
-    if accelerator.is_main_process and not resume:
+    if accelerator.is_main_process and resume:
+        note_last_step(run, settings.stop_at)
+    elif accelerator.is_main_process:
         if run.exists():
             shutil.rmtree(run)
         here = environment(accelerator.num_processes, _device_name(accelerator.device))
@@ -81,7 +58,7 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
 
 
 def _accelerator(settings: TrainingSettings, run: Path) -> Accelerator:
-    trackers = [JsonlTracker(run / METRICS), *(settings.report_to or [])]
+    trackers = [JsonlTracker(run), *(settings.report_to or [])]
     on_cpu = not torch.accelerator.is_available()  # accelerate does not see that by itself with two CPU processes
     try:
         accelerator = Accelerator(

@@ -8,8 +8,9 @@ import evaluation.attention_map as command
 from analysis.attention import heat_map, layers_of, signature_figure
 from command_line import UserError
 from modeling.patching import record
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
 from run_directory.records import Run
+from settings.model import ModelSettings
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import yaml
 from command_line import UserError
 from data_builder.__main__ import main
 from data_builder.builder import BiographyBuilder
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
+from settings.data import DataSettings
 from tests.helpers.toys import SMALL, arguments, build, files_of, replace_line
 
 

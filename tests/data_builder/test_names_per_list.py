@@ -5,8 +5,9 @@ import math
 import pytest
 
 from command_line import UserError
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
 from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, load_word_lists
+from settings.data import DataSettings
 from tests.helpers.toys import SMALL
 
 

@@ -9,9 +9,10 @@ from command_line import UserError
 from data_builder.biographies import Renderer
 from data_builder.new_individuals import COLUMNS, extend, name_parts, read_individuals
 from data_builder.schedules import Plan, Uniform
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
+from settings.data import DataSettings
 from tests.helpers.independent import ATTRIBUTES, value_text
 from tests.helpers.own_people import ADA, table
 from tests.helpers.toys import SMALL, build

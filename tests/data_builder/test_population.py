@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from command_line import UserError
 from data_builder.population import build_population
 from data_builder.random import uniforms
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
+from settings.data import DataSettings
 from tests.helpers.independent import is_uniform
 
 NAMES, VALUES, TEMPLATES = (20, 30, 40), (31 * 12 * 20, 80, 20, 10, 50, 80), (25, 25, 8, 6, 25, 255)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from command_line import UserError
 from data_builder.random import uniforms
-from data_builder.schedules import SCHEDULES, Adaptive, Plan, ScheduleSettings, Uniform, build_schedule
+from data_builder.schedules import SCHEDULES, Adaptive, Plan, Uniform, build_schedule
 from data_builder.stream import BiographyStream
+from settings.schedule import ScheduleSettings
 from tests.helpers.independent import fits, is_uniform
 
 STEPS, BATCH = 40, 25  # with 50 people an epoch is 2 steps

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from data_builder.population import Wording
 from data_builder.random import uniforms
 from data_builder.schedules import Plan, Uniform
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
 from data_builder.stream import BiographyStream, TokenTables
 from data_builder.tokenizer import train_tokenizer
+from settings.data import DataSettings
 from tests.helpers.independent import (
     ATTRIBUTES,
     biography,

@@ -7,7 +7,8 @@ from evaluation import ablation
 from evaluation.ablation import ablate_names
 from evaluation.measure import run_measure
 from modeling.patching import Patched
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.model import ModelSettings
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from evaluation.detection import auprc, auroc, calibration_error
 from evaluation.hallucination import answers, confidence, hallucination_report, separation, write_hallucination
 from evaluation.neighbours import neighbour_answers
 from evaluation.probes import probe_predictions, text_losses
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.model import ModelSettings
 
 
 @pytest.fixture(scope="module")

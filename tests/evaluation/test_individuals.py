@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM
 
 import evaluation.individuals
 from evaluation.individuals import individual_knowledge
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.model import ModelSettings
 from tests.helpers.pretraining import pretrain, records, world_of
 from training.loop import token_and_value_counts
 

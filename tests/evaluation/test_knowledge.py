@@ -13,7 +13,8 @@ from data_builder.word_lists import ATTRIBUTES
 from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
 from evaluation.measure import knowledge, run_measure
 from evaluation.probes import probe_predictions
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.model import ModelSettings
 
 MODULES = ("attribute_loss", "attribute_accuracy", "no_knowledge_baseline")
 

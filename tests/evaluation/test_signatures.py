@@ -17,7 +17,8 @@ from evaluation.signatures import (
 )
 from modeling.loss import TokenLoss
 from modeling.patching import Patched
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.model import ModelSettings
 
 # <bos> n n n is v v . n n n in v . <padding>
 NAMES = [0, 1, 1, 1, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0]

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 
 import run_pretrain
 from data_builder.directory import build_directory
-from data_builder.source import DataSettings, Source
+from data_builder.source import Source
 from run_directory.manifests import sha256
+from settings.data import DataSettings
 from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_toys import Client
 
@@ -127,7 +128,7 @@ from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
-from hub_cards.datasets import find_dataset
+from data_builder.fetch import find_dataset
 source = Source.load(find_dataset({dataset!r}))
 everybody = Uniform(Plan(source.population.groups["seen"]))
 stream = BiographyStream(source, train_tokenizer(source.pieces()), everybody, seed=0)

@@ -8,12 +8,13 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from command_line import UserError
-from modeling.adaptation import AdaptationSettings, adapt, adapter_tensors, interpolate, merged
+from modeling.adaptation import adapt, adapter_tensors, interpolate, merged
 from modeling.loss import DistillingLoss, TokenLoss
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.model import AdaptationSettings, ModelSettings
+from settings.training import TrainingSettings
 from training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from training.optimizers import build_optimizers, learning_rate_factor
-from training.settings import TrainingSettings
 
 KEYS = ("input_ids", "labels", "attribute_ids")
 

@@ -13,12 +13,13 @@ from command_line import UserError
 from evaluation.measure import run_measure
 from evaluation.signatures import gradients_to_names, look
 from hub_cards.cards import model_card
-from modeling.adaptation import AdaptationSettings, adapt
+from modeling.adaptation import adapt
 from modeling.loss import TokenLoss, wanted_logits
-from modeling.presets import ModelSettings, build_config, build_model
+from modeling.presets import build_config, build_model
+from settings.model import AdaptationSettings, ModelSettings
+from settings.training import TrainingSettings
 from tests.helpers.pretraining import TIMES, pretrain, records, same, weights, world_of
 from training.optimizers import build_optimizers
-from training.settings import TrainingSettings
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from command_line import UserError
 from modeling import loss as loss_module
 from modeling.attention import SHORT_ATTENTION
 from modeling.loss import TokenLoss, wanted_logits
-from modeling.presets import PRESETS, ModelSettings, build_config, build_model
+from modeling.presets import PRESETS, build_config, build_model
+from settings.model import ModelSettings
 
 
 def nano(tokenizer, seed=0, **sizes):

@@ -12,7 +12,8 @@ from evaluation.probes import probe_predictions
 from modeling.attention import SHORT_ATTENTION
 from modeling.loss import TokenLoss, wanted_logits
 from modeling.patching import Patched, Tape, record
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.model import ModelSettings
 
 
 def lively(tokenizer, seed):

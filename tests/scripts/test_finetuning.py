@@ -15,10 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import evaluation.__main__ as quiz
 import run_finetune
 from command_line import UserError
-from data_builder.schedules import Plan, ScheduleSettings, build_schedule
+from data_builder.schedules import Plan, build_schedule
 from data_builder.source import Source
 from modeling.presets import PRESETS
 from run_directory.records import load_run
+from settings.schedule import ScheduleSettings
 from tests.helpers.finetuning import FAST, SCRIPT, arguments, finetune
 from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_toys import Client

@@ -13,8 +13,9 @@ import run_patching
 from command_line import UserError
 from evaluation.measure import run_measure
 from modeling.patching import Patched
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
 from run_directory.records import load_run
+from settings.model import ModelSettings
 from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_toys import Client
 from tests.helpers.pretraining import ROOT, TIMES, pretrain, records, same, two_processes, weights, world_of

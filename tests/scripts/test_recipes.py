@@ -13,7 +13,8 @@ import run_pretrain
 from command_line import parse_settings
 from data_builder.new_individuals import read_individuals
 from data_builder.tokenizer import train_tokenizer
-from modeling.presets import PRESETS, ModelSettings, build_config
+from modeling.presets import PRESETS, build_config
+from settings.model import ModelSettings
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

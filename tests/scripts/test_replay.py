@@ -14,8 +14,9 @@ from data_builder.biographies import Renderer
 from data_builder.mixture import NOBODY, MixedStream
 from data_builder.population import build_population, unused_names
 from data_builder.random import uniforms
-from data_builder.schedules import Plan, ScheduleSettings, build_schedule
+from data_builder.schedules import Plan, build_schedule
 from data_builder.word_lists import NAME_LISTS
+from settings.schedule import ScheduleSettings
 from tests.helpers.independent import fits
 
 OLD, NEW = range(10, 30), range(40, 48)

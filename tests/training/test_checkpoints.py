@@ -5,11 +5,12 @@ import torch
 from safetensors.torch import load_file
 
 from command_line import UserError
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
 from run_directory.manifests import is_sound
+from settings.model import ModelSettings
+from settings.training import TrainingSettings
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint
 from training.optimizers import build_optimizers
-from training.settings import TrainingSettings
 from training.tracking import JsonlTracker, truncate_metrics
 
 PROGRESS = Progress(2, 100, 8, 1.5, 0.25)

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from settings.training import TrainingSettings
 from training.checkpoints import Progress
 from training.forecast import Forecast, duration
-from training.settings import TrainingSettings
 
 UPDATE, EVALUATION = 0.5, 2.0  # seconds, exact in binary
 

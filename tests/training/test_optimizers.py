@@ -3,9 +3,10 @@ import math
 import pytest
 import torch
 
-from modeling.presets import ModelSettings, build_model
+from modeling.presets import build_model
+from settings.model import ModelSettings
+from settings.training import TrainingSettings
 from training.optimizers import build_optimizers, learning_rate_factor
-from training.settings import TrainingSettings
 
 
 @pytest.fixture

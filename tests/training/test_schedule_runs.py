@@ -11,7 +11,8 @@ import pytest
 import run_pretrain
 from command_line import UserError, parse_settings
 from data_builder.random import uniforms
-from data_builder.schedules import SCHEDULES, Adaptive, Plan, ScheduleSettings, Uniform, build_schedule
+from data_builder.schedules import SCHEDULES, Adaptive, Plan, Uniform, build_schedule
+from settings.schedule import ScheduleSettings
 from tests.helpers.independent import fits
 from tests.helpers.pretraining import ROOT, TIMES, pretrain, records, same, two_processes, weights, world_of
 

@@ -1,0 +1,37 @@
+"""Finding a dataset: a directory here, or a repository on the Hub."""
+
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+from command_line import UserError
+
+
+def find_dataset(dataset: str, name: str | None = None, revision: str | None = None) -> Path:
+    """The directory of a dataset: a local one, or fetched from the Hub (about 100 KB; offline from then on).
+
+    Args:
+        dataset: a directory or a repository id.
+        name: which population of the repository; not needed if it has one.
+        revision: of the repository.
+
+    Raises:
+        UserError: neither; or several populations and none named.
+    """
+    if Path(dataset).exists():
+        return Path(dataset)
+    try:
+        validate_repo_id(dataset)
+        patterns = ["*/source/**"]
+        folder = snapshot_download(dataset, repo_type="dataset", revision=revision, allow_patterns=patterns)
+    except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{dataset} is no dataset directory and cannot be fetched from the Hub: {reason}") from None
+    found = {path.parent.parent.name: path.parent.parent for path in Path(folder).glob("*/source/settings.yaml")}
+    if name is None and len(found) == 1:
+        return next(iter(found.values()))
+    if name not in found:
+        raise UserError(f"{dataset} holds the populations {', '.join(sorted(found))}; choose with --dataset_name")
+    return found[name]

@@ -1,0 +1,86 @@
+"""config.yaml: the resolved settings of a run, and which of them must be the same when it is resumed."""
+
+import math
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import yaml
+
+from command_line import ENVIRONMENT_KEY, UserError
+from run_directory.layout import config_file, replace_text
+from settings import MAY_DIFFER_ON_RESUME, SHARES, today
+
+
+def read_config(run: Path) -> dict:
+    """The settings of a run, by the names that they have today.
+
+    Raises:
+        FileNotFoundError: there is no config.yaml.
+        UserError: it is not to be read.
+    """
+    try:
+        saved = yaml.safe_load(config_file(run).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"cannot read {config_file(run)}: {' '.join(str(error).split())}") from None
+    return today(saved or {})
+
+
+def resolve(settings: list) -> dict:
+    """All settings of dataclasses, for config.yaml."""
+    return {key: value for item in settings for key, value in asdict(item).items()}
+
+
+def check_same(run: Path, settings: list, n_processes: int, facts: dict) -> None:
+    """Check that a run is resumed with the settings and facts it began with, on any number of processes.
+
+    Raises:
+        UserError: a setting that decides what is computed is another now.
+    """
+    saved = read_config(run)
+    resolved = resolve(settings)
+    for key, then in changed(settings, saved).items():
+        raise UserError(f"cannot resume {run}: {key} is {resolved[key]} now, but the run has {then}")
+    for key, value in facts.items():
+        if saved[ENVIRONMENT_KEY].get(key) != value:
+            raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved[ENVIRONMENT_KEY][key]}")
+    now, then = batch_size(resolved, n_processes), batch_size(saved, saved[ENVIRONMENT_KEY]["n_processes"])
+    if now != then:
+        raise UserError(
+            f"cannot resume {run}: {n_processes} process(es) make batches of {now} now, but the run has {then}; "
+            "change per_device_train_batch_size or gradient_accumulation_steps"
+        )
+
+
+def changed(settings: list, saved: dict) -> dict:
+    """Settings that decide what is computed and that another run has differently, and how that run has them.
+
+    How processes share a batch is left out. A setting that is newer than the run had its default then.
+    """
+    then = {field.name: field.default for item in settings for field in fields(item)} | saved
+    decisive = {key: value for key, value in resolve(settings).items() if key not in MAY_DIFFER_ON_RESUME | SHARES}
+    return {key: then[key] for key, value in decisive.items() if then[key] != value}
+
+
+def batch_size(settings: dict, n_processes: int) -> int:
+    """Biographies in an update, over all processes."""
+    return n_processes * math.prod(settings[key] for key in SHARES)
+
+
+def note_last_step(run: Path, stop_at: int | None) -> None:
+    """A resumed run may end elsewhere than it was to end at first; all else in its config.yaml stays."""
+    saved = read_config(run)
+    if saved.get("stop_at") != stop_at:
+        environment = saved.pop(ENVIRONMENT_KEY)
+        write_config(run, saved | {"stop_at": stop_at}, environment)
+
+
+def last_step(config: dict) -> int:
+    """Where a run ends, or ended, of its schedule's max_steps."""
+    return config.get("stop_at") or config["max_steps"]
+
+
+def write_config(run: Path, settings: dict, environment: dict) -> None:
+    """Write the resolved settings, a recipe that makes this run again, and where it ran."""
+    run.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(settings | {ENVIRONMENT_KEY: environment}, sort_keys=False, allow_unicode=True)
+    replace_text(config_file(run), text)

@@ -1,0 +1,52 @@
+"""Who exists, and where they come from if they are not made anew."""
+
+from dataclasses import dataclass
+
+from command_line import Role, setting
+
+
+@dataclass
+class DataSettings:
+    """Who exists. Defaults are the paper's (Sec. 1; 16k held-out people)."""
+
+    n_individuals: int = setting(64_000, "individuals of pre-training (group `seen`)", at_least=1)
+    n_unseen: int = setting(16_000, "individuals never trained on (group `unseen`)", at_least=0)
+    n_new: int = setting(16_000, "individuals kept for fine-tuning (group `new`)", at_least=0)
+    n_heldout_templates: int = setting(
+        5, "templates an individual keeps for evaluation, of each attribute's", at_least=1
+    )
+    entries_per_list: int | None = setting(
+        None,
+        "names and values in use, of each word list; fewer for a small world, or a name gives a person away",
+        at_least=1,
+    )
+    names_per_list: int | None = setting(
+        None,
+        "names in use of each list of names, if another number than entries_per_list: how many people share one",
+        at_least=1,
+    )
+    population_seed: int = setting(
+        0, "decides names, values and template splits", Role.REPETITION, at_least=0, below=2**64
+    )
+    values_dir: str | None = setting(None, "directory of own word lists", Role.INPUT)
+    templates_dir: str | None = setting(None, "directory of own templates", Role.INPUT)
+    new_individuals: str | None = setting(
+        None,
+        "CSV table of own people (name, birth_date, ...), who are then the group `new` instead of n_new others",
+        Role.INPUT,
+    )
+
+
+@dataclass
+class DatasetSettings:
+    """Which people, if they are not made anew."""
+
+    dataset: str | None = setting(
+        None,
+        "a built dataset, directory or Hub repository; its people replace those of n_individuals etc.",
+        Role.PLACE,
+    )
+    dataset_name: str | None = setting(
+        None, "which population of a Hub repository that holds several, e.g. 64k", Role.PLACE
+    )
+    dataset_revision: str | None = setting(None, "revision of the Hub repository", Role.PLACE)

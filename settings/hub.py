@@ -1,0 +1,17 @@
+"""What of a run is pushed, and where to."""
+
+from dataclasses import dataclass
+
+from command_line import Role, setting
+
+
+@dataclass
+class HubSettings:
+    """Nothing is pushed that is not named here. Tokens come from `hf auth login` or HF_TOKEN, never from settings."""
+
+    push_to_hub: bool = setting(False, "publish checkpoints while training, then the run", Role.ACTION)
+    hub_model_id: str | None = setting(None, "model repository, e.g. me/facts-tiny", Role.PLACE)
+    hub_dataset_id: str | None = setting(
+        None, "dataset repository to publish the run's people to, e.g. me/biographies", Role.PLACE
+    )
+    hub_private_repo: bool = setting(False, "make new repositories private", Role.PLACE)

@@ -1,0 +1,29 @@
+"""Which model, and which of its weights are trained."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from command_line import setting
+
+
+@dataclass
+class ModelSettings:
+    """Which model. Sizes that are given override the preset's."""
+
+    preset: Literal["nano", "tiny", "44m", "163m", "400m", "hawk-nano", "hawk-tiny", "hawk-44m"] = setting(
+        "44m", "model size by name; hawk: without attention", cost=True
+    )
+    n_layer: int | None = setting(None, "number of blocks", at_least=1, cost=True)
+    n_head: int | None = setting(None, "attention heads in a block", at_least=1, cost=True)
+    n_embd: int | None = setting(None, "width of the residual stream", at_least=1, cost=True)
+
+
+@dataclass
+class AdaptationSettings:
+    """What is trained."""
+
+    trainable: Literal["all", "feed_forward", "all_but_feed_forward", "lora"] = setting(
+        "all", "which weights", cost=True
+    )
+    lora_r: int = setting(8, "lora: rank of the additions to each matrix of the blocks", at_least=1)
+    lora_alpha: float = setting(16.0, "lora: the additions are scaled by lora_alpha / lora_r")

@@ -1,0 +1,91 @@
+"""The settings of a training run. Defaults are the paper's default run (Sec. 1, App. G)."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from command_line import Role, UserError, setting
+
+
+@dataclass
+class TrainingSettings:
+    """How to train, measure and save."""
+
+    output_dir: str | None = setting(None, "the run's directory (required)", Role.PLACE)
+    seed: int = setting(0, "of initial weights and of all batches", Role.REPETITION, at_least=0, below=2**63)
+    max_steps: int = setting(16_000, "updates of the whole schedule", at_least=1, cost=True)
+    stop_at: int | None = setting(
+        None, "end at this step of the schedule; to go on, resume with a later one or without", Role.SAVING,
+        at_least=1, cost=True,
+    )  # fmt: skip
+    per_device_train_batch_size: int = setting(
+        128, "biographies in a forward pass of one process", Role.SHARE, at_least=1, cost=True
+    )
+    gradient_accumulation_steps: int = setting(1, "forward passes in an update", Role.SHARE, at_least=1, cost=True)
+    optim: Literal["adamw", "muon"] = setting("adamw", "muon: matrices by Muon, the rest by AdamW", cost=True)
+    learning_rate: float = setting(4e-4, "peak learning rate of AdamW", at_least=0)
+    muon_learning_rate: float = setting(2e-2, "peak learning rate of Muon, for the matrices", at_least=0)
+    lr_scheduler_type: Literal["cosine", "constant", "linear"] = setting("cosine", "how it decays to 0, or does not")
+    warmup_steps: int = setting(
+        0, "updates in which the learning rate rises from 0 to its peak; the paper has none", at_least=0
+    )
+    weight_decay: float = setting(0.1, "of all matrices", at_least=0)
+    adam_beta1: float = setting(0.9, "decay of AdamW's first moment", at_least=0, below=1)
+    adam_beta2: float = setting(0.95, "decay of AdamW's second moment", at_least=0, below=1)
+    adam_epsilon: float = setting(1e-8, "the paper leaves it open", at_least=0)
+    text_weight: float = setting(1.0, "weight in the loss of tokens that are not values, which count 1", at_least=0)
+    max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; the paper leaves it open", above=0)
+    mixed_precision: Literal["no", "bf16"] = setting("no", "bf16 for a GPU", cost=True)
+    num_threads: int | None = setting(
+        None, "CPU threads of each process; all cores, shared out, if not given", Role.SAVING, at_least=1
+    )
+    logging_steps: int = setting(10, "write a line of metrics every so many steps", Role.MEASURING, at_least=1)
+    eval_steps: int = setting(100, "measure knowledge every so many steps", Role.MEASURING, at_least=1, cost=True)
+    evals_per_decade: int | None = setting(
+        None,
+        "beside eval_steps, measure so often in each tenfold of steps (1-10, 10-100, ...), evenly on a log scale",
+        Role.MEASURING,
+        at_least=1,
+        cost=True,
+    )
+    eval_individuals: int = setting(512, "individuals measured in each group", Role.PROBE, at_least=1, cost=True)
+    attention_individuals: int = setting(
+        32, "on how many of the seen ones of these attention is measured, too", Role.MEASURING, at_least=1
+    )
+    save_steps: int | None = setting(None, "checkpoint every so many steps", Role.SAVING, at_least=1)
+    save_at: list[int] | None = setting(None, "checkpoint at these steps", Role.SAVING, at_least=1)
+    resume_from_checkpoint: str | None = setting(None, "`latest`, or a checkpoint directory of this run", Role.ACTION)
+    overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)
+    report_to: list[str] | None = setting(
+        None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard", Role.PLACE
+    )
+
+    @property
+    def last_step(self) -> int:
+        """Where the run ends, of the schedule's max_steps."""
+        return self.stop_at or self.max_steps
+
+    def batch_size(self, n_processes: int) -> int:
+        """Biographies in an update, over all processes."""
+        return n_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    def evaluations(self) -> list[int]:
+        """The steps at which knowledge is measured, ascending; the first and the last are always among them."""
+        last = self.last_step
+        steps = {0, last, *range(0, last, self.eval_steps)}
+        if self.evals_per_decade:
+            n = int(self.evals_per_decade * math.log10(last))
+            steps |= {round(10 ** (number / self.evals_per_decade)) for number in range(n + 1)}
+        return sorted(steps)
+
+    def check(self) -> None:
+        """What no single number's bounds can say.
+
+        Raises:
+            UserError: steps beyond the schedule's end.
+        """
+        if self.warmup_steps >= self.max_steps:
+            raise UserError(f"warmup_steps is {self.warmup_steps}; it must be below max_steps {self.max_steps}")
+        for name, step in [("stop_at", self.stop_at), *(("save_at", step) for step in self.save_at or [])]:
+            if step is not None and step > self.max_steps:
+                raise UserError(f"{name} is {step:,}; it must be at most max_steps {self.max_steps:,}")
