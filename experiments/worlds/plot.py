@@ -1,0 +1,151 @@
+"""Figure, table and claims of this experiment: what each rung of the ladder is worth, from its results."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import PercentFormatter
+
+from analysis.drawing import GROUP_STYLES
+from analysis.phases import phases_of, slowdown
+from analysis.statistics import mean_interval
+from run_directory.records import Run, baseline, last
+from sweeps.results import Result, by_seed, claim, claim_above, interval_table, load_results, publish
+
+WORLDS = {"tiny": 2, "pocket": 4, "small": 4}  # and how many layers the model has
+LOSS, ACCURACY, UNSEEN = "seen_attribute_loss", "seen_attribute_accuracy", "unseen_attribute_loss"
+Groups = dict[str, list[Result]]
+
+
+def main(folder: Path) -> None:
+    """Write results/worlds.png, table.md and claims.json."""
+    results = load_results(folder)
+    groups = {world: [r for r in results if r.variant == world] for world in WORLDS}
+    groups = {world: found for world, found in groups.items() if found}
+    publish(folder, {"worlds": draw(groups)}, table(groups), claims(groups))
+
+
+def draw(groups: Groups):
+    """A column for each world: loss, accuracy and attention over training; a line for each seed."""
+    figure, panels = plt.subplots(3, len(groups), figsize=(4 * len(groups), 8), sharey="row", layout="constrained")
+    for (world, results), (loss, accuracy, attention) in zip(groups.items(), panels.T, strict=True):
+        for number, result in enumerate(results):
+            run, once = result.run, number == 0
+            for group in ("seen", "unseen"):
+                how = GROUP_STYLES[group] | {"linewidth": 1, "label": GROUP_STYLES[group]["label"] if once else None}
+                steps, values = run.curve(f"{group}_attribute_loss")
+                loss.plot(steps, values / baseline(run), **how)
+                accuracy.plot(*run.curve(f"{group}_attribute_accuracy"), **how)
+            attention.plot(*run.curve(extraction(world)), color="#D55E00", linewidth=1,
+                           label="values to names, last layer (extraction)" if once else None)  # fmt: skip
+            attention.plot(*run.curve("layer_1_name_grouping"), color="#0072B2", linewidth=1, linestyle="--",
+                           label="name grouping, layer 1" if once else None)  # fmt: skip
+        starts, ends = zip(*(plateau(result.run) for result in results), strict=True)
+        for axes in (loss, accuracy, attention):
+            axes.axvspan(np.median(starts), np.median(ends), color="#E5E5E5", zorder=0, linewidth=0)
+        loss.axhline(1, color="grey", linestyle=":", linewidth=1.2)
+        loss.set(title=f"{world} (n = {len(results)} seeds)", ylim=(0, 1.6))
+        accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+        accuracy.set_ylim(0, 1.02)
+        attention.set(xlabel="training step", ylim=(0, 1))
+    for axes, label in zip(panels[:, 0], ("attribute loss / baseline", "attribute accuracy", "attention"), strict=True):
+        axes.set_ylabel(label)
+        axes.legend(fontsize="small")
+    return figure
+
+
+def table(groups: Groups) -> str:
+    """What each world is worth; means and 95% intervals over seeds."""
+    columns = {
+        "plateau begins (step)": (lambda r: phases_of(r.run).plateau_start, "{:.0f}"),
+        "ends": (lambda r: phases_of(r.run).plateau_end, "{:.0f}"),
+        "exposures at its end": (exposures, "{:.1f}"),
+        "slowdown": (flatness, "{:.1f}"),
+        "unseen above baseline, mid-plateau (nats)": (above_baseline, "{:.2f}"),
+        "rise of extraction before its end": (lambda r: before_the_end(r), "{:.0f}%"),
+        "name grouping, layer 1, gained by then (points)": (lambda r: grouped(r, [1]), "{:.0f}"),
+        "in any layer": (lambda r: grouped(r), "{:.0f}"),
+        "known at the end": (lambda r: 100 * last(r.run, ACCURACY), "{:.0f}%"),
+    }
+    return interval_table("world", groups, columns)
+
+
+def plateau(run: Run) -> tuple[float, float]:
+    """Where it begins and ends; at the end of the run, if it lasts so long."""
+    phases, end = phases_of(run), run.curve(LOSS)[0][-1]
+    return tuple(end if edge is None else edge for edge in (phases.plateau_start, phases.plateau_end))
+
+
+def extraction(world: str) -> str:
+    """Attention from where values are predicted to names, in the last layer."""
+    return f"layer_{WORLDS[world]}_value_to_name"
+
+
+def exposures(result: Result) -> float:
+    """Biographies of an individual read when the plateau ends."""
+    return result.run.at("biographies", plateau(result.run)[1]) / result.run.config["n_individuals"]
+
+
+def flatness(result: Result) -> float | None:
+    """The plateau's slowdown (docs/DEFINITIONS.md)."""
+    return slowdown(*result.run.curve(LOSS), baseline(result.run))
+
+
+def above_baseline(result: Result) -> float:
+    """Loss of unseen individuals above the baseline, half-way along the plateau, in nats."""
+    return result.run.at(UNSEEN, sum(plateau(result.run)) / 2) - baseline(result.run)
+
+
+def before_the_end(result: Result) -> float:
+    """Percent of the rise of extraction, from its lowest value on, that has happened when the plateau ends."""
+    _, values = result.run.curve(extraction(result.variant))
+    at_end = result.run.at(extraction(result.variant), plateau(result.run)[1])
+    return float(100 * (at_end - values.min()) / (values[-1] - values.min()))
+
+
+def grouped(result: Result, layers=None) -> float:
+    """Name grouping at the end of the plateau less that at step 0, in points; the largest of the layers."""
+    layers, end = layers or range(1, WORLDS[result.variant] + 1), plateau(result.run)[1]
+    keys = [f"layer_{layer}_name_grouping" for layer in layers]
+    return max(100 * (result.run.at(key, end) - result.run.at(key, 0)) for key in keys)
+
+
+def equivalent(id: str, text: str, values: dict[int, float], low: float, high: float, unit: str) -> dict:
+    """A claim that holds if the whole interval lies between two values, and not if it lies outside."""
+    _, bottom, top = mean_interval(list(values.values()))
+    inside, outside = low < bottom and top < high, top < low or high < bottom
+    return claim(id, text, values, unit, True if inside else False if outside else None)
+
+
+def claims(groups: Groups) -> list[dict]:
+    """Those of claims.yaml, of the worlds that were run."""
+    if "small" not in groups:
+        return []
+    small, tiny, pocket = (groups.get(world, []) for world in ("small", "tiny", "pocket"))
+    length = by_seed(small, lambda r: np.subtract(*plateau(r.run)[::-1]))
+    found = [
+        claim_above("flat", "small: the loss of seen individuals stays within 5% of the baseline for over 500 steps",
+                    length, "steps", above=500),
+        equivalent("unseen-at-baseline", "small: half-way along the plateau unseen individuals are within 0.2 nats of "
+                   "the baseline", by_seed(small, above_baseline), -0.2, 0.2, "nats"),
+        claim_above("extraction-on-plateau", "small: over half of the rise of extraction happens before the plateau "
+                    "ends", by_seed(small, before_the_end), "%", above=50),
+        claim_above("grouping", "small: name grouping in layer 1 has risen by the end of the plateau",
+                    by_seed(small, lambda r: grouped(r, [1])), "points of attention"),
+        claim_above("grouping-anywhere", "small: name grouping in some layer has risen by the end of the plateau "
+                    "(exploratory)", by_seed(small, grouped), "points of attention"),
+    ]  # fmt: skip
+    ratio = ratios(by_seed(small, exposures), by_seed(pocket, exposures))
+    if ratio:
+        found.append(equivalent("exposures", "the plateau ends after as many exposures in small as in pocket, to within "
+                                "20%", ratio, 0.8, 1.2, "times"))  # fmt: skip
+    flat = ratios(by_seed(small, flatness), by_seed(tiny, flatness))
+    if flat:
+        found.append(claim_above("flatter-than-tiny", "the plateau of small is 1.5 times as flat (slowdown) as tiny's",
+                                 flat, "times", above=1.5))  # fmt: skip
+    return found
+
+
+def ratios(a: dict[int, float | None], b: dict[int, float | None]) -> dict[int, float]:
+    """a / b for each seed that both have a number for."""
+    return {seed: a[seed] / b[seed] for seed in sorted(a.keys() & b.keys()) if a[seed] and b[seed]}
