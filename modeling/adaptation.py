@@ -2,7 +2,7 @@
 
 import copy
 
-from command_line import check_bounds
+from command_line import UserError, check_bounds
 from modeling.families import family_of
 from settings.model import AdaptationSettings
 
@@ -18,7 +18,7 @@ def adapt(model, settings: AdaptationSettings, seed: int) -> None:
         seed: of LoRA's initial matrices (their product is 0).
 
     Raises:
-        UserError: a rank below one, parts of a model of no known family.
+        UserError: a rank below one, LoRA on a model without matrices for it, a model of no known family.
     """
     check_bounds(settings)
     if settings.trainable == "lora":
@@ -34,6 +34,8 @@ def _add_lora(model, settings: AdaptationSettings, seed: int) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     family = family_of(model.config)
+    if not family.lora:
+        raise UserError(f"trainable lora is not for {type(model).__name__}; take all or one of the other parts of it")
     config = LoraConfig(
         r=settings.lora_r,
         lora_alpha=settings.lora_alpha,

@@ -18,7 +18,7 @@ class Family:
         blocks: name of the list of blocks, in the base model.
         feed_forward: name of the feed-forward layer, in a block.
         attention: name of the attention, in a block, if it goes through a tape (modeling/patching.py); None if not.
-        lora: names of the matrices that LoRA adds to, in a block.
+        lora: names of the matrices that LoRA adds to, in a block; none if it cannot be used.
         input_first: whether these matrices are (input, output), not (output, input) as those of `nn.Linear`.
     """
 
@@ -121,14 +121,10 @@ def _hawk(shared: dict, n_layer: int, n_embd: int, n_head: int, n_positions: int
     )
 
 
-_SELF_ATTENTION = tuple(f"self_attn.{name}_proj" for name in "qkvo")
-_RECURRENCE = tuple(f"temporal_block.linear_{name}" for name in ("x", "y", "out"))
-
-
-def _gated(layer: str) -> tuple[str, ...]:
-    return tuple(f"{layer}.{name}_proj" for name in ("gate", "up", "down"))
-
-
+_PROJECTIONS = (
+    *("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
+    *("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
+)
 # By the `model_type` of config.json.
 FAMILIES = {
     "gpt2": Family(
@@ -148,7 +144,7 @@ FAMILIES = {
         blocks="layers",
         feed_forward="mlp",
         attention="self_attn",
-        lora=_SELF_ATTENTION + _gated("mlp"),
+        lora=_PROJECTIONS,
     ),
     "qwen3": Family(
         prefix="qwen3-",
@@ -157,7 +153,7 @@ FAMILIES = {
         blocks="layers",
         feed_forward="mlp",
         attention="self_attn",
-        lora=_SELF_ATTENTION + _gated("mlp"),
+        lora=_PROJECTIONS,
     ),
     "recurrent_gemma": Family(
         prefix="hawk-",
@@ -166,6 +162,6 @@ FAMILIES = {
         blocks="layers",
         feed_forward="mlp_block",
         attention=None,
-        lora=_RECURRENCE + _gated("mlp_block"),
+        lora=(),  # its blocks keep states that cannot be copied, as merging needs
     ),
 }

@@ -31,12 +31,15 @@ class Tape:
     def attend(self, module, query, key, value, attention_mask, dropout, scaling):
         """Attention that records or replays; arguments and results are those of an attention function.
 
-        Where probabilities are replayed, queries and keys are not used, so that no gradient flows into them.
+        Keys and values are there for each head, however many share them. Where probabilities are replayed, queries and
+        keys are not used, so that their gradients are 0.
         """
         if self.replayed is None:
             probabilities = _own_attention(module, query, key, attention_mask, scaling)
         else:
             probabilities = self.replayed[module.layer_idx]
+            # Gradients of 0, not none: they decay, and several processes wait for the gradients of all weights.
+            value = value + query[..., :0].sum() + key[..., :0].sum()
         if module.layer_idx in self.hidden:
             probabilities = probabilities.masked_fill(self.hidden[module.layer_idx][:, None], 0)
             probabilities = probabilities / probabilities.sum(-1, keepdim=True)
