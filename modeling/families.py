@@ -99,9 +99,7 @@ def _qwen3(shared: dict, n_layer: int, n_embd: int, n_head: int, n_positions: in
 
 def _check_rotary(n_embd: int, n_head: int) -> None:
     if n_embd // n_head % 2:
-        raise UserError(
-            f"a head has {n_embd // n_head} dimensions (n_embd / n_head); rotary positions need an even number"
-        )
+        raise UserError(f"n_embd / n_head is {n_embd // n_head}; it must be even, since rotary positions turn pairs")
 
 
 def _hawk(shared: dict, n_layer: int, n_embd: int, n_head: int, n_positions: int):

@@ -53,9 +53,9 @@ def test_without_names_everybody_is_the_same(model, stream, source):
         parameter.data.zero_()  # in layer 1 no token learns of others
     ours, theirs = (ablate_names(model, p) for p in (probe, other))
     assert ours["layer_2"] == pytest.approx(theirs["layer_2"], rel=1e-5)
-    assert ours["layer_1"]["attribute_loss"] != pytest.approx(theirs["layer_1"]["attribute_loss"], rel=1e-3)
+    assert ours["layer_1"]["attribute_loss"] != pytest.approx(theirs["layer_1"]["attribute_loss"], rel=1e-4)
 
 
 def test_names_are_hidden_from_a_patched_model_too(tokenizer, stream):
-    found = ablate_names(Patched(lively(tokenizer, 0), nano(tokenizer, 1)), stream.probe("seen", 6))
+    found = ablate_names(Patched(lively(tokenizer, 0), nano(tokenizer, 1, n_head=4)), stream.probe("seen", 6))
     assert len({round(numbers["attribute_loss"], 4) for numbers in found.values()}) == 4
