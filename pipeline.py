@@ -115,14 +115,14 @@ def _write_reports(job: Job, probes: dict) -> None:
     from evaluation.ablation import write_ablation
     from evaluation.hallucination import hallucination_report, write_hallucination
     from evaluation.individuals import write_individuals
-    from modeling.patching import has_attention
+    from modeling.families import family_of
 
     model = job.measured(job.model)
     if "unseen" in probes:
         begin = time.perf_counter()
         report = hallucination_report(model, probes, job.source.population, job.stream.tables)
         write_hallucination(job.run, report | {"seconds": time.perf_counter() - begin})
-    if has_attention(model):
+    if family_of(model.config).attention:
         write_ablation(job.run, model, probes["seen"])
     draw_run(job.run)
     write_individuals(job.run, model, probes["seen"], _times_drawn(job))

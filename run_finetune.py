@@ -10,12 +10,14 @@ import command_line
 from command_line import UserError, parse_settings
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
-from modeling.presets import PRESETS, check_length
+from modeling.families import family_of
+from modeling.presets import build_config, check_length, difference
 from pipeline import Job, begin, check_place, execute, plan
 from run_directory.layout import DATASET
 from settings import FINETUNING, names
 from settings.data import DataSettings
 from settings.finetuning import FinetuneSettings
+from settings.model import ModelSettings
 
 
 def main(argv: list[str]) -> None:
@@ -38,7 +40,7 @@ def main(argv: list[str]) -> None:
     groups = _groups(source.population.groups, finetune, found.config)
     finetune.n_individuals_finetune = len(groups[finetune.individuals_finetune])  # for config.yaml
     model, tokenizer = found.load()
-    _check_model(model, finetune.preset, found.path)
+    _check_model(model, tokenizer, finetune.preset, found.path)
     stream = _stream(source, tokenizer, groups, finetune, schedule, training)
     check_length(stream.tables.max_length, model.config)
     old = copy.deepcopy(model)
@@ -89,16 +91,12 @@ def _n_often_drawn(n_seen: int, pretraining: dict) -> int:
     return pretraining["n_celebrities"] or n_seen // 8
 
 
-def _check_model(model, preset: str | None, path: Path) -> None:
-    """The preset, if one is given, is the model's."""
-    if preset is None:
-        return
-    if preset not in PRESETS:
-        raise UserError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
-    for name, value in PRESETS[preset].items():
-        if getattr(model.config, name, None) != value:
-            has = getattr(model.config, name, None)
-            raise UserError(f"preset {preset} has {name} {value}, but {path} has {has}; leave out --preset")
+def _check_model(model, tokenizer, preset: str | None, path: Path) -> None:
+    """It is of a known family; the preset, if one is given, is its own."""
+    family_of(model.config)
+    if preset and (found := difference(model.config, build_config(ModelSettings(preset=preset), tokenizer))):
+        name, has, value = found
+        raise UserError(f"preset {preset} has {name} {value}, but {path} has {has}; leave out --preset")
 
 
 def _stream(source: Source, tokenizer, groups: dict[str, range], settings: FinetuneSettings, schedule, training):

@@ -9,7 +9,7 @@ import command_line
 import run_pretrain
 from command_line import ENVIRONMENT_KEY, Role, UserError, parse_settings
 from data_builder.source import Source
-from modeling.presets import build_config, build_model
+from modeling.presets import build_config, build_model, difference
 from pipeline import Job, begin, check_place, execute
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
@@ -17,8 +17,6 @@ from settings.data import DatasetSettings
 from settings.model import ModelSettings
 from settings.patching import PatchingSettings
 from settings.training import TrainingSettings
-
-_SIZES = ("n_layer", "n_head", "n_embd", "n_positions", "vocab_size")
 
 
 def main(argv: list[str]) -> None:
@@ -113,11 +111,9 @@ def _model(reference: str, step: int, settings: ModelSettings, tokenizer, max_le
         return build_model(settings, tokenizer, max_length, seed)
     found = find_step(reference, step)
     model, its_tokenizer = found.load()
-    expected = build_config(settings, tokenizer)
-    for name in _SIZES:
-        has, wanted = (getattr(config, name, None) for config in (model.config, expected))
-        if has != wanted:
-            raise UserError(f"{found.path} is of another architecture: {name} is {has}, its config.yaml makes {wanted}")
+    if differs := difference(model.config, build_config(settings, tokenizer)):
+        name, has, wanted = differs
+        raise UserError(f"{found.path} is of another architecture: {name} is {has}, its config.yaml makes {wanted}")
     if its_tokenizer.get_vocab() != tokenizer.get_vocab():
         raise UserError(f"{found.path} has another tokenizer than the one made from its people")
     return model

@@ -10,7 +10,7 @@ from analysis.phases import TOLERANCE, phases_of
 from command_line import ENVIRONMENT_KEY
 from evaluation.citation import CITATION
 from hub_cards.revisions import checkpoint_branch, sound_checkpoints
-from modeling.presets import HAWK
+from modeling.families import family_of
 from run_directory.layout import FIGURES, LEARNING_CURVE, WEIGHTS
 from run_directory.records import Run
 from settings import public
@@ -39,13 +39,12 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             template_path=str(TEMPLATES / "model_card.md.j2"),
             name=repo_id.split("/")[-1],
             repo_id=repo_id,
-            parameters=_parameters(run.path / WEIGHTS),
+            model=_model(run),
             people=number(run.config.get("n_individuals")),
             steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
             taught=_taught(run),
-            recurrent=str(run.config.get("preset")).startswith(HAWK),
             patching=run.config if "reference_patching" in run.config else None,
             measured_groups=_measured_groups(run, last),
             detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
@@ -157,8 +156,21 @@ def percent(value) -> str:
     return MISSING if value is None else f"{value:.1%}"
 
 
-def _parameters(weights: Path) -> str:
-    if not weights.exists():
-        return MISSING
-    with safe_open(weights, "pt") as file:
-        return f"{sum(file.get_tensor(name).numel() for name in file.keys()):,}"  # noqa: SIM118
+def _model(run: Run) -> str:
+    """The final model in words, or while there is none that of the last checkpoint, from config.json and weights."""
+    from transformers import AutoConfig
+
+    folders = (run.path, *reversed(sound_checkpoints(run.path).values()))
+    folder = next((folder for folder in folders if (folder / WEIGHTS).exists()), None)
+    if folder is None:
+        return f"model ({MISSING} parameters)"
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        parameters = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
+    config = AutoConfig.from_pretrained(folder)
+    family, heads = family_of(config), config.num_attention_heads
+    shared = getattr(config, "num_key_value_heads", None) or heads
+    sizes = f"{config.num_hidden_layers} layers of width {config.hidden_size}"
+    if family.attention:
+        sizes += f", {heads} heads" + (f" with {shared} of keys and values" if shared < heads else "")
+    tied = "tied" if config.tie_word_embeddings else "not tied"
+    return f"{family.words} with {parameters:,} parameters ({sizes}; input and output embeddings {tied})"

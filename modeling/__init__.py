@@ -1,1 +1,1 @@
-"""Models: GPT-2 presets and the training objective. Stock transformers classes only."""
+"""Models: families, presets and the training objective. Stock transformers classes only."""

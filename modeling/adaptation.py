@@ -3,11 +3,9 @@
 import copy
 
 from command_line import UserError, check_bounds
+from modeling.families import family_of
 from settings.model import AdaptationSettings
 
-# GPT-2's names.
-_FEED_FORWARD = ".mlp."
-_ADAPTED = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]
 _ADAPTER = "default"
 
 
@@ -15,29 +13,35 @@ def adapt(model, settings: AdaptationSettings, seed: int) -> None:
     """Freeze what is not to be trained; add LoRA's matrices. The model stays of its stock class.
 
     Args:
-        model: a stock causal language model, changed in place; a GPT-2, unless all of it is trained.
+        model: a stock causal language model, changed in place.
         settings: what is trained.
         seed: of LoRA's initial matrices (their product is 0).
 
     Raises:
-        UserError: a rank below one, parts of a model that has not these parts.
+        UserError: a rank below one, LoRA on a model without matrices for it, a model of no known family.
     """
     check_bounds(settings)
-    if settings.trainable != "all" and model.config.model_type != "gpt2":
-        raise UserError(f"trainable {settings.trainable} is for GPT-2; this model is a {model.config.model_type}")
     if settings.trainable == "lora":
         _add_lora(model, settings, seed)
     elif settings.trainable != "all":
-        wanted = settings.trainable == "feed_forward"
+        feed_forward, wanted = f".{family_of(model.config).feed_forward}.", settings.trainable == "feed_forward"
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_((_FEED_FORWARD in name) == wanted)
+            parameter.requires_grad_((feed_forward in name) == wanted)
 
 
 def _add_lora(model, settings: AdaptationSettings, seed: int) -> None:
     import torch
     from peft import LoraConfig, inject_adapter_in_model
 
-    config = LoraConfig(r=settings.lora_r, lora_alpha=settings.lora_alpha, target_modules=_ADAPTED, fan_in_fan_out=True)
+    family = family_of(model.config)
+    if not family.lora:
+        raise UserError(f"trainable lora is not for {type(model).__name__}; take all or one of the other parts of it")
+    config = LoraConfig(
+        r=settings.lora_r,
+        lora_alpha=settings.lora_alpha,
+        target_modules=list(family.lora),
+        fan_in_fan_out=family.input_first,
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         inject_adapter_in_model(config, model, adapter_name=_ADAPTER)

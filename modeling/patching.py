@@ -11,6 +11,7 @@ from torch import nn
 
 from command_line import UserError
 from modeling.attention import SHORT_ATTENTION
+from modeling.families import FAMILIES, family_of
 
 
 @dataclass
@@ -30,12 +31,15 @@ class Tape:
     def attend(self, module, query, key, value, attention_mask, dropout, scaling):
         """Attention that records or replays; arguments and results are those of an attention function.
 
-        Where probabilities are replayed, queries and keys are not used, so that no gradient flows into them.
+        Keys and values are there for each head, however many share them. Where probabilities are replayed, queries and
+        keys are not used, so that their gradients are 0.
         """
         if self.replayed is None:
             probabilities = _own_attention(module, query, key, attention_mask, scaling)
         else:
             probabilities = self.replayed[module.layer_idx]
+            # Gradients of 0, not none: they decay, and several processes wait for the gradients of all weights.
+            value = value + query[..., :0].sum() + key[..., :0].sum()
         if module.layer_idx in self.hidden:
             probabilities = probabilities.masked_fill(self.hidden[module.layer_idx][:, None], 0)
             probabilities = probabilities / probabilities.sum(-1, keepdim=True)
@@ -97,15 +101,11 @@ class Patched(nn.Module):
         return self.model.base_model(**inputs, tape=tape)
 
 
-def has_attention(model) -> bool:
-    """Whether a model, patched or not, is of a kind whose attention goes through a tape."""
-    return model.config.model_type == "gpt2"
-
-
 def check_patchable(model) -> None:
     """Raise UserError if a model has no attention that goes through a tape."""
-    if not has_attention(model):
-        raise UserError(f"attention of {type(model).__name__} cannot be patched; only that of GPT-2 can")
+    if not family_of(model.config).attention:
+        able = ", ".join(name for name, family in FAMILIES.items() if family.attention)
+        raise UserError(f"{type(model).__name__} has no attention to record or to patch; these have: {able}")
 
 
 def record(model, input_ids: torch.Tensor, hidden: dict[int, torch.Tensor] | None = None) -> tuple:
@@ -130,4 +130,4 @@ def record(model, input_ids: torch.Tensor, hidden: dict[int, torch.Tensor] | Non
 def blocks(model) -> nn.ModuleList:
     """The blocks of a model, patched or not; the residual stream goes from one to the next."""
     body = (model.model if isinstance(model, Patched) else model).base_model
-    return body.h if has_attention(model) else body.layers
+    return getattr(body, family_of(model.config).blocks)

@@ -10,8 +10,11 @@ from command_line import setting
 class ModelSettings:
     """Which model. Sizes that are given override the preset's."""
 
-    preset: Literal["nano", "tiny", "44m", "163m", "400m", "hawk-nano", "hawk-tiny", "hawk-44m"] = setting(
-        "44m", "model size by name; hawk: without attention", cost=True
+    preset: str = setting(
+        "44m",
+        "model by name: a size (nano, tiny, 44m, 163m, 400m), alone for GPT-2, or after llama-, qwen3- (grouped-query "
+        "attention) or hawk- (without attention)",
+        cost=True,
     )
     n_layer: int | None = setting(None, "number of blocks", at_least=1, cost=True)
     n_head: int | None = setting(None, "attention heads in a block", at_least=1, cost=True)

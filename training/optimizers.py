@@ -5,11 +5,11 @@ import re
 
 import torch
 
+from modeling.families import family_of
 from settings.training import TrainingSettings
 
 # The update of a Muon step has RMS entries of about 1/sqrt(max(rows, columns)); "original" scaling
 # keeps the learning rate comparable between matrices of different shape (Jordan et al. 2024).
-_IN_BLOCKS = re.compile(r"\.(h|layers)\..*weight$")  # of GPT-2 and of Hawk, whose biases may have two dimensions
 _MUON = {"momentum": 0.95, "nesterov": True, "adjust_lr_fn": "original"}
 
 
@@ -21,7 +21,9 @@ def build_optimizers(model, settings: TrainingSettings) -> list[torch.optim.Opti
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if settings.optim == "adamw":
         return [_adamw(list(named.values()), settings)]
-    matrices = {name: p for name, p in named.items() if p.ndim == 2 and _IN_BLOCKS.search(name)}
+    # Biases may have two dimensions, in Hawk.
+    in_blocks = re.compile(rf"\.{family_of(model.config).blocks}\..*weight$")
+    matrices = {name: p for name, p in named.items() if p.ndim == 2 and in_blocks.search(name)}
     rest = [p for name, p in named.items() if name not in matrices]
     optimizers = [_adamw(rest, settings)] if rest else []
     return [*optimizers, _muon(list(matrices.values()), settings)] if matrices else optimizers

@@ -16,9 +16,8 @@ from evaluation.signatures import (
     value_positions,
 )
 from modeling.loss import TokenLoss
-from modeling.patching import Patched
-from modeling.presets import build_model
-from settings.model import ModelSettings
+from modeling.patching import Patched, blocks
+from tests.helpers.families import ATTENTIVE, NANO, attention_of, nano
 
 # <bos> n n n is v v . n n n in v . <padding>
 NAMES = [0, 1, 1, 1, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0]
@@ -122,13 +121,9 @@ def test_fast_signatures_equal_the_slow_ones(stream, seed, n_rows, n_heads):
         assert {key: values[layer] for key, values in found.items()} == pytest.approx(expected, rel=1e-4)
 
 
-def nano(tokenizer, seed=0):
-    return build_model(ModelSettings(preset="nano"), tokenizer, max_length=256, seed=seed)
-
-
 def slow_ratios(model, probe):
     """From the hidden states that stock transformers gives, one token after another."""
-    states = model(input_ids=probe["input_ids"], output_hidden_states=True)
+    states = model(input_ids=probe["input_ids"], output_hidden_states=True, use_cache=False)
     streams = states.hidden_states[:-1]  # the last is what leaves the last block
     for stream in streams:
         stream.retain_grad()
@@ -143,13 +138,15 @@ def slow_ratios(model, probe):
     return [(names / places).item() for names, places in norms]
 
 
-def test_gradients_that_reach_names_equal_those_of_stock_hidden_states(tokenizer, stream):
-    model, probe = nano(tokenizer), stream.probe("seen", 5)
-    expected = slow_ratios(nano(tokenizer), probe)
-    _, _, gradients = look(model, probe)
+@pytest.mark.parametrize("preset", NANO)
+def test_gradients_that_reach_names_equal_those_of_stock_hidden_states(tokenizer, stream, preset):
+    model, probe = nano(tokenizer, preset=preset), stream.probe("seen", 5)
+    expected = slow_ratios(nano(tokenizer, preset=preset), probe)
+    _, attention, gradients = look(model, probe)
+    assert (attention is not None) == (preset in ATTENTIVE)
     assert gradients_to_names(gradients, probe) == pytest.approx(expected, rel=1e-4)
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert not any(block._forward_pre_hooks for block in model.transformer.h)
+    assert not any(block._forward_pre_hooks for block in blocks(model))
 
 
 def test_gradients_are_measured_of_frozen_weights_too(tokenizer, stream):
@@ -160,10 +157,11 @@ def test_gradients_are_measured_of_frozen_weights_too(tokenizer, stream):
     assert ratios[0] == ratios[1]
 
 
-def test_without_attention_between_tokens_nothing_reaches_names(tokenizer, stream):
-    model, probe = nano(tokenizer), stream.probe("seen", 5)
-    for block in model.transformer.h:
-        block.attn.c_proj.weight.data.zero_()
+@pytest.mark.parametrize("preset", ATTENTIVE)
+def test_without_attention_between_tokens_nothing_reaches_names(tokenizer, stream, preset):
+    model, probe = nano(tokenizer, preset=preset), stream.probe("seen", 5)
+    for block in blocks(model):
+        attention_of(block)[1].weight.data.zero_()
     _, _, gradients = look(model, probe)
     assert gradients_to_names(gradients, probe) == [0, 0]
 
@@ -173,15 +171,16 @@ def measured_of(model, probe):
     return attention_metrics(attention, gradients, probe)
 
 
-def test_what_an_evaluation_records(tokenizer, stream):
-    model = nano(tokenizer)
+@pytest.mark.parametrize("preset", ATTENTIVE)
+def test_what_an_evaluation_records(tokenizer, stream, preset):
+    model = nano(tokenizer, preset=preset)
     TokenLoss(model)  # as in training
     metrics = measured_of(model, stream.probe("seen", 8))
     names = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
     assert metrics.keys() == {"name_grouping"} | {f"layer_{layer}_{name}" for layer in (1, 2) for name in names}
     assert metrics["name_grouping"] == metrics["layer_1_name_grouping"]
     assert all(type(value) is float and 0 <= value < 2 for value in metrics.values())
-    assert metrics["layer_1_sharpness"] == pytest.approx(1, abs=0.02)  # untrained attention is nearly uniform
+    assert metrics["layer_1_sharpness"] == pytest.approx(1, abs=0.2)  # untrained attention is nearly uniform
 
 
 def test_a_patched_model_shows_the_attention_of_its_reference(tokenizer, stream):

@@ -10,22 +10,24 @@ from transformers import AutoModelForCausalLM
 from command_line import UserError
 from modeling.adaptation import adapt, adapter_tensors, interpolate, merged
 from modeling.loss import DistillingLoss, TokenLoss
-from modeling.presets import build_model
-from settings.model import AdaptationSettings, ModelSettings
+from settings.model import AdaptationSettings
 from settings.training import TrainingSettings
+from tests.helpers.families import ATTENTIVE, NANO
+from tests.helpers.families import nano as fresh
 from training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from training.optimizers import build_optimizers, learning_rate_factor
 
 KEYS = ("input_ids", "labels", "attribute_ids")
 
 
+@pytest.fixture(params=ATTENTIVE)
+def preset(request):
+    return request.param
+
+
 @pytest.fixture
-def model(stream, tokenizer):
-    return fresh(stream, tokenizer)
-
-
-def fresh(stream, tokenizer, seed=0):
-    return build_model(ModelSettings(preset="nano"), tokenizer, stream.tables.max_length, seed)
+def model(tokenizer, preset):
+    return fresh(tokenizer, preset=preset)
 
 
 def train(model, stream, optim="adamw", n_steps=3):
@@ -40,6 +42,7 @@ def train(model, stream, optim="adamw", n_steps=3):
     return optimizers
 
 
+@pytest.mark.parametrize("preset", NANO)
 @pytest.mark.parametrize("optim", ["adamw", "muon"])
 @pytest.mark.parametrize("trainable", ["all", "feed_forward", "all_but_feed_forward"])
 def test_only_what_shall_be_trained_changes(model, stream, trainable, optim):
@@ -47,15 +50,23 @@ def test_only_what_shall_be_trained_changes(model, stream, trainable, optim):
     adapt(model, AdaptationSettings(trainable=trainable), seed=0)
     train(model, stream, optim)
     for name, weights in model.state_dict().items():
-        of_feed_forward = ".mlp." in name
+        of_feed_forward = ".mlp" in name
         changes = {"all": True, "feed_forward": of_feed_forward, "all_but_feed_forward": not of_feed_forward}
         assert torch.equal(weights, before[name]) != changes[trainable], name
 
 
-def test_lora_begins_as_the_model_and_trains_its_own_matrices_alone(model, stream):
+# Rows and columns of the matrices of a block, added up.
+ADAPTED = {
+    "nano": 128 + 64 + 160 + 160,
+    "llama-nano": 4 * 64 + 3 * 120,
+    "qwen3-nano": 2 * (64 + 48) + 3 * 128,
+}
+
+
+def test_lora_begins_as_the_model_and_trains_its_own_matrices_alone(model, stream, preset):
     plain, batch = copy.deepcopy(model), stream.batch(9, 4)
     adapt(model, AdaptationSettings(trainable="lora", lora_r=4), seed=0)
-    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 2 * 4 * (128 + 64 + 160 + 160)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 2 * 4 * ADAPTED[preset]
     with torch.no_grad():
         assert torch.equal(model(batch["input_ids"]).logits, plain(batch["input_ids"]).logits)
         train_and_compare(model, plain, stream, batch)
@@ -73,8 +84,8 @@ def train_and_compare(model, plain, stream, batch):
     assert all(torch.equal(base[name], p) for name, p in plain.named_parameters())
 
 
-def test_lora_depends_on_its_seed_alone(stream, tokenizer):
-    models = [fresh(stream, tokenizer) for _ in range(3)]
+def test_lora_depends_on_its_seed_alone(tokenizer):
+    models = [fresh(tokenizer) for _ in range(3)]
     for model, seed in zip(models, (0, 0, 1), strict=True):
         torch.rand(seed + 1)
         adapt(model, AdaptationSettings(trainable="lora"), seed)
@@ -83,38 +94,39 @@ def test_lora_depends_on_its_seed_alone(stream, tokenizer):
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
-def test_a_checkpoint_of_lora_is_a_stock_model_and_goes_on_exactly(model, stream, tokenizer, tmp_path):
+def test_a_checkpoint_of_lora_is_a_stock_model_and_goes_on_exactly(model, stream, tokenizer, tmp_path, preset):
     settings = AdaptationSettings(trainable="lora")
     adapt(model, settings, seed=0)
     optimizers = train(model, stream)
     saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(step=3), {})
     stock, batch = AutoModelForCausalLM.from_pretrained(saved), stream.batch(5, 4)
     assert torch.allclose(stock(batch["input_ids"]).logits, model(batch["input_ids"]).logits, atol=1e-5)
-    again = fresh(stream, tokenizer)
+    again = fresh(tokenizer, preset=preset)
     adapt(again, settings, seed=0)
     load_checkpoint(saved, again, build_optimizers(again, TrainingSettings()))
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
-    again.transformer.h.append(copy.deepcopy(again.transformer.h[0]))
+    deeper = fresh(tokenizer, preset=preset, n_layer=3)
+    adapt(deeper, settings, seed=0)
     with pytest.raises(UserError, match="belongs to another model"):
-        load_checkpoint(saved, again, [])
+        load_checkpoint(saved, deeper, [])
 
 
-def test_a_rank_below_one_is_one_line(model):
+def test_a_rank_below_one_is_one_line(tokenizer):
     with pytest.raises(UserError, match="lora_r is 0; it must be at least 1"):
-        adapt(model, AdaptationSettings(trainable="lora", lora_r=0), seed=0)
+        adapt(fresh(tokenizer), AdaptationSettings(trainable="lora", lora_r=0), seed=0)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_between_two_models_each_weight_is(stream, tokenizer, share):
-    old, new = fresh(stream, tokenizer), fresh(stream, tokenizer, seed=1)
+def test_between_two_models_each_weight_is(tokenizer, share, preset):
+    old, new, before = (fresh(tokenizer, seed, preset) for seed in (0, 1, 0))
     between = interpolate(new, old, share)
     for a, b, c in zip(old.parameters(), new.parameters(), between.parameters(), strict=True):
         assert torch.allclose(c, (1 - share) * a + share * b, atol=1e-7)
-    assert all(torch.equal(p, q) for p, q in zip(old.parameters(), fresh(stream, tokenizer).parameters(), strict=True))
+    assert all(torch.equal(p, q) for p, q in zip(old.parameters(), before.parameters(), strict=True))
 
 
 def test_a_model_is_held_to_another_where_there_are_no_labels(stream, tokenizer):
-    model, teacher, batch = fresh(stream, tokenizer), fresh(stream, tokenizer, seed=1), stream.batch(0, 6)
+    model, teacher, batch = fresh(tokenizer), fresh(tokenizer, seed=1), stream.batch(0, 6)
     with torch.no_grad():
         for parameter in teacher.parameters():
             parameter.mul_(3)
@@ -147,7 +159,7 @@ def slow_divergence(model, teacher, batch, rows):
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_small_batches_add_up_whatever_kinds_of_rows_they_have(stream, tokenizer, size):
-    model, teacher, batch = fresh(stream, tokenizer), fresh(stream, tokenizer, seed=1), stream.batch(0, 6)
+    model, teacher, batch = fresh(tokenizer), fresh(tokenizer, seed=1), stream.batch(0, 6)
     batch["labels"][[1, 2]] = -100
     batch["attribute_ids"][[1, 2]] = 0
     objective = DistillingLoss(model, teacher, 0.5)
@@ -163,8 +175,8 @@ def test_small_batches_add_up_whatever_kinds_of_rows_they_have(stream, tokenizer
         assert torch.allclose(gradient, parameter.grad, rtol=1e-3, atol=1e-4)
 
 
-def test_a_model_has_no_distance_from_itself(model, stream):
-    batch = stream.batch(0, 4)
+def test_a_model_has_no_distance_from_itself(tokenizer, stream):
+    batch, model = stream.batch(0, 4), fresh(tokenizer)
     batch["labels"][2] = -100
     total, _ = DistillingLoss(model, copy.deepcopy(model), 1.0)(*(batch[key] for key in KEYS))
     plain, _ = TokenLoss(model)(*(batch[key][[0, 1, 3]] for key in KEYS))

@@ -1,23 +1,26 @@
+from dataclasses import fields
+
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPT2LMHeadModel
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM, GPT2LMHeadModel
 from transformers.activations import ACT2FN
 
 from command_line import UserError
 from modeling import loss as loss_module
 from modeling.attention import SHORT_ATTENTION
 from modeling.loss import TokenLoss, wanted_logits
-from modeling.presets import PRESETS, build_config, build_model
+from modeling.patching import blocks
+from modeling.presets import PRESETS, build_config
 from settings.model import ModelSettings
+from tests.helpers.families import ATTENTIVE, NANO, lively, nano
+
+every_family = pytest.mark.parametrize("preset", NANO)
 
 
-def nano(tokenizer, seed=0, **sizes):
-    return build_model(ModelSettings(preset="nano", **sizes), tokenizer, max_length=256, seed=seed)
-
-
-def test_weights_depend_on_the_seed_alone(tokenizer):
+@every_family
+def test_weights_depend_on_the_seed_alone(tokenizer, preset):
     torch.manual_seed(5)
-    first, again, other = nano(tokenizer), nano(tokenizer), nano(tokenizer, seed=1)
+    first, again, other = (nano(tokenizer, seed, preset) for seed in (0, 0, 1))
     state = torch.get_rng_state()
     same = [torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)]
     assert all(same)
@@ -41,12 +44,22 @@ def test_there_is_a_setting_for_each_preset(tokenizer):
         config = build_config(ModelSettings(preset=preset), tokenizer)
         assert config.vocab_size % 64 == 0
         assert config.vocab_size >= len(tokenizer)
-        assert config.resid_pdrop == config.embd_pdrop == config.attn_pdrop == 0
+        dropped = ("resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout")
+        assert not any(getattr(config, name, 0) for name in dropped)
+        assert all(part in ABOUT for part in preset.split("-"))  # --help names them
+    with pytest.raises(UserError, match="unknown preset 'llama-tinny'; the nearest known one is 'llama-tiny'"):
+        build_config(ModelSettings(preset="llama-tinny"), tokenizer)
 
 
-def test_a_model_is_stock_and_comes_back_from_disk(tokenizer, tmp_path):
-    model = nano(tokenizer)
-    assert type(model) is GPT2LMHeadModel
+ABOUT = next(item.metadata["help"] for item in fields(ModelSettings) if item.name == "preset")
+
+
+@every_family
+def test_a_model_is_stock_and_comes_back_from_disk(tokenizer, tmp_path, preset):
+    model = nano(tokenizer, preset=preset)
+    assert type(model) is MODEL_FOR_CAUSAL_LM_MAPPING[type(model.config)]
+    assert model.config.num_hidden_layers == len(blocks(model)) == 2
+    assert sum("Attention" in type(module).__name__ for module in model.modules()) == 2 * (preset in ATTENTIVE)
     model.save_pretrained(tmp_path)
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert torch.equal(model.lm_head.weight, loaded.lm_head.weight)
@@ -57,12 +70,30 @@ def test_a_model_is_stock_and_comes_back_from_disk(tokenizer, tmp_path):
     [
         ({"n_embd": 30, "n_head": 4}, 10, "n_embd 30 cannot be divided among n_head 4 heads"),
         ({"n_layer": 0}, 10, "n_layer is 0; it must be at least 1"),
+        ({"preset": "llama-nano", "n_embd": 30}, 10, "n_embd / n_head is 15; it must be even"),
+        ({"preset": "llama-nano"}, 257, "the longest biography has 257 tokens, the model reads 256"),
+        ({"preset": "qwen3-nano", "n_embd": 36, "n_head": 3}, 10, "n_head is 3; it must be even"),
         ({}, 257, "the longest biography has 257 tokens, the model reads 256"),
     ],
 )
 def test_sizes_that_do_not_fit_are_one_clear_line(tokenizer, sizes, length, message):
     with pytest.raises(UserError, match=message):
-        build_model(ModelSettings(preset="nano", **sizes), tokenizer, length, seed=0)
+        nano(tokenizer, max_length=length, **sizes)
+
+
+def test_a_recurrent_model_reads_any_length(tokenizer):
+    nano(tokenizer, preset="hawk-nano", max_length=10**6)
+
+
+@pytest.mark.parametrize("size", ["nano", "tiny", "44m", "400m"])
+@pytest.mark.parametrize("family", ["llama-", "qwen3-", "hawk-"])
+def test_families_are_about_as_large_in_each_size(tokenizer, family, size):
+    counts = []
+    for name in (size, family + size):
+        with torch.device("meta"):
+            made = AutoModelForCausalLM.from_config(build_config(ModelSettings(preset=name), tokenizer))
+        counts.append(sum(p.numel() for p in blocks(made).parameters()))
+    assert counts[1] == pytest.approx(counts[0], rel=0.1 if family == "hawk-" else 0.03)
 
 
 def token_loss(model, batch):
@@ -72,7 +103,7 @@ def token_loss(model, batch):
 def stock_loss(model, batch):
     """transformers' own loss, mean over tokens, with the attention mask."""
     keys = ("input_ids", "attention_mask", "labels")
-    return model(**{key: batch[key] for key in keys}).loss
+    return model(**{key: batch[key] for key in keys}, use_cache=False).loss
 
 
 @pytest.mark.parametrize("chunked", [True, False])
@@ -95,12 +126,13 @@ def test_text_counts_with_its_weight(tokenizer, stream, monkeypatch, text_weight
         torch.testing.assert_close(gradient, slow, rtol=1e-3, atol=1e-4)
 
 
+@every_family
 @pytest.mark.parametrize("rows", [1, 3, 16])
-def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monkeypatch, rows):
+def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monkeypatch, rows, preset):
     monkeypatch.setattr(loss_module, "CPU_ROWS", rows)
     monkeypatch.setattr(loss_module, "CPU_LOGITS", 64)
     batch = stream.batch(0, 7)
-    model = nano(tokenizer)
+    model = nano(tokenizer, preset=preset)
     n_tokens = (batch["labels"][:, 1:] != -100).sum()
     loss = token_loss(model, batch)[0] / n_tokens
     loss.backward()
@@ -110,7 +142,7 @@ def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monke
     expected.backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     for gradient, parameter in zip(gradients, model.parameters(), strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_the_plain_loss_of_older_torch_is_the_same(tokenizer, stream, monkeypatch):
@@ -142,12 +174,13 @@ def test_the_loss_of_a_batch_without_values(tokenizer, stream):
     assert total.item() == pytest.approx(token_loss(model, batch)[0].item(), rel=1e-5)
 
 
-def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream):
-    batch, model = stream.batch(0, 33), nano(tokenizer)
+@every_family
+def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream, preset):
+    batch, model = stream.batch(0, 33), nano(tokenizer, preset=preset)
     wanted = batch["attribute_ids"] > 0
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
     expected = logits[:, :-1][wanted[:, 1:]]
-    torch.testing.assert_close(wanted_logits(model, batch["input_ids"], wanted), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(wanted_logits(model, batch["input_ids"], wanted), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_row_without_wanted_tokens_gives_none(tokenizer, stream):
@@ -171,17 +204,19 @@ def logits_and_gradients(model, attention, **inputs):
     return [logits, *(p.grad.clone() for p in model.parameters())]
 
 
+@pytest.mark.parametrize("preset", ATTENTIVE)
 @pytest.mark.parametrize("masked", [False, True])
-def test_short_attention_is_attention(tokenizer, stream, masked):
-    batch, model = stream.batch(0, 5), nano(tokenizer)
+def test_short_attention_is_attention(tokenizer, stream, masked, preset):
+    batch, model = stream.batch(0, 5), lively(tokenizer, 0, preset)
     keys = ("input_ids", "attention_mask") if masked else ("input_ids",)
     inputs = {key: batch[key] for key in keys}
     expected = logits_and_gradients(model, "eager" if masked else "sdpa", **inputs)
     torch.testing.assert_close(logits_and_gradients(model, SHORT_ATTENTION, **inputs), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_model_in_training_writes_as_any_other(tokenizer, stream):
-    batch, model = stream.batch(0, 3), nano(tokenizer)
+@pytest.mark.parametrize("preset", ATTENTIVE)
+def test_a_model_in_training_writes_as_any_other(tokenizer, stream, preset):
+    batch, model = stream.batch(0, 3), nano(tokenizer, preset=preset)
     prompt = {"input_ids": batch["input_ids"][:, :9], "max_new_tokens": 8, "do_sample": False}
     prompt["attention_mask"] = torch.ones(3, 9, dtype=torch.long)
     prompt["attention_mask"][0, :4] = 0

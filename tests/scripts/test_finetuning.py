@@ -17,7 +17,7 @@ import run_finetune
 from command_line import UserError
 from data_builder.schedules import Plan, build_schedule
 from data_builder.source import Source
-from modeling.presets import PRESETS
+from modeling.presets import SIZES
 from run_directory.records import load_run
 from settings.schedule import ScheduleSettings
 from tests.helpers.finetuning import FAST, SCRIPT, arguments, finetune
@@ -44,7 +44,7 @@ def test_it_begins_with_the_old_model_and_ends_with_another(trained, finished):
     assert not same(weights(trained), weights(finished))
     model, tokenizer = AutoModelForCausalLM.from_pretrained(finished), AutoTokenizer.from_pretrained(finished)
     assert tokenizer.get_vocab() == AutoTokenizer.from_pretrained(trained).get_vocab()
-    assert model.config.n_embd == PRESETS["nano"]["n_embd"]
+    assert model.config.n_embd == SIZES["nano"]["n_embd"]
 
 
 def measured_at_the_end(run):

@@ -235,7 +235,7 @@ def test_a_reference_of_another_architecture(reference, tmp_path):
     mixed = shutil.copytree(reference, tmp_path / "mixed")
     sizes = ModelSettings(preset="nano", n_layer=3)
     build_model(sizes, AutoTokenizer.from_pretrained(reference), 100, seed=0).save_pretrained(mixed / "checkpoint-10")
-    with pytest.raises(UserError, match="checkpoint-10 is of another architecture: n_layer is 3, its config.yaml mak"):
+    with pytest.raises(UserError, match="checkpoint-10 is of another architecture: num_hidden_layers is 3, its"):
         patch(tmp_path / "run", mixed, reference_patching=10)
 
 

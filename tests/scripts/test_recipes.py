@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
-from transformers import GPT2LMHeadModel
+from transformers import AutoModelForCausalLM
 
 import run_finetune
 import run_patching
@@ -13,7 +14,8 @@ import run_pretrain
 from command_line import parse_settings
 from data_builder.new_individuals import read_individuals
 from data_builder.tokenizer import train_tokenizer
-from modeling.presets import PRESETS, build_config
+from modeling.patching import blocks
+from modeling.presets import PRESETS, SIZES, build_config
 from settings.model import ModelSettings
 
 ROOT = Path(__file__).parents[2]
@@ -54,17 +56,19 @@ def test_parameter_counts_in_the_docs_are_true(full_source):
     text = (ROOT / "docs" / "DEFINITIONS.md").read_text()
     tokenizer = train_tokenizer(full_source.pieces())
     assert f"({len(tokenizer):,} entries" in text
-    for preset in PRESETS:
-        (row,) = re.findall(rf"^\| `{preset}` \|.*$", text, re.MULTILINE)
+    rows = {name: row for row, name in re.findall(r"^(\| `([\w-]+)` \|.*)$", text, re.MULTILINE) if name in PRESETS}
+    assert rows.keys() == {*SIZES, "llama-44m", "qwen3-44m", "hawk-44m"}
+    for preset, row in rows.items():
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         config = build_config(ModelSettings(preset=preset), tokenizer)
-        assert [int(cell) for cell in cells[1:6]] == [
-            config.n_layer, config.n_embd, config.n_head, 4 * config.n_embd, config.n_positions,
-        ]  # fmt: skip
-        if preset in ("nano", "tiny", "44m"):
-            model = GPT2LMHeadModel(config)
-            blocks = sum(p.numel() for p in model.transformer.h.parameters())
-            assert cells[6:8] == [f"{blocks:,}", f"{model.num_parameters():,}"]
+        shape = [config.num_hidden_layers, config.hidden_size, config.num_attention_heads]
+        mlp = getattr(config, "intermediate_size", 4 * config.hidden_size)
+        n_positions = getattr(config, "max_position_embeddings", "any")
+        assert cells[1:6] == [*map(str, [*shape, mlp // 2 if preset == "hawk-44m" else mlp, n_positions])]
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+        n_weights = sum(p.numel() for p in blocks(model).parameters())
+        assert cells[6:8] == [f"{n_weights:,}", f"{model.num_parameters():,}"]
 
 
 def test_every_file_that_the_readme_names_exists():
