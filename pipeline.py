@@ -4,17 +4,21 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from command_line import UserError
 from data_builder.schedules import Plan
-from run_directory.layout import DATASET
+from data_builder.source import Source
+from run_directory.layout import DATASET, find_run
+from run_directory.models import FoundModel
+from settings.data import DatasetSettings
 from settings.hub import HubSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Job:
     """A run that is ready to begin.
 
@@ -27,14 +31,14 @@ class Job:
         groups: whom to measure, by the name of the group.
         training, hub: how to train and what to publish.
         facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
-        options: further arguments of `Training`.
+        options: further arguments of `train`.
         finished: called on the main process with `measure`, when the last step is done.
         measured: gives what is measured in place of the model.
     """
 
     run: Path
     settings: list
-    source: object
+    source: Source
     stream: object
     tokenizer: object
     model: object
@@ -51,10 +55,13 @@ def begin(training: TrainingSettings) -> Path:
     """The run's directory, after all checks that need nothing but settings.
 
     Raises:
-        UserError: settings that can't be, or something is there that would be lost.
+        UserError: settings that can't be, something is there that would be lost, or hides a part of this program.
     """
-    from run_directory.layout import find_run
-
+    # All these are imported later, some after the last step; a user's own analysis.py must not come in between.
+    for room in ("analysis", "evaluation", "hub_cards", "modeling", "training"):
+        place = find_spec(room).origin
+        if place != str(Path(__file__).with_name(room) / "__init__.py"):
+            raise UserError(f"{place} hides this program's own `{room}`; rename it, or start in another directory")
     training.check()
     return find_run(training)
 
@@ -64,6 +71,22 @@ def check_place(run: Path, *needed: str | Path) -> None:
     for path in map(Path, needed):
         if run.resolve() in (path.resolve(), *path.resolve().parents):
             raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
+
+
+def people_of(found: FoundModel, name: str, settings: DatasetSettings) -> Source:
+    """Those that a model was trained on.
+
+    Raises:
+        UserError: it comes without them and the user names none, or both.
+    """
+    from data_builder.fetch import find_dataset
+
+    if found.dataset and settings.dataset:
+        raise UserError(f"{name} brings the people it was trained on; leave out --dataset")
+    if not found.dataset and not settings.dataset:
+        raise UserError(f"{name} comes without the people it was trained on; name them: --dataset data/mine")
+    place = (settings.dataset, settings.dataset_name, settings.dataset_revision)
+    return Source.load(found.dataset or find_dataset(*place))
 
 
 def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: range = range(0)):
@@ -77,55 +100,49 @@ def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individ
 
 def execute(job: Job) -> None:
     """Train and measure; then individuals, hallucination and figures; publish on the way."""
-    from training.loop import Training
-    from training.start import begin_run
-
-    training = job.training
-    probes = {g: job.stream.probe(g, training.eval_individuals, people) for g, people in job.groups.items() if people}
-    measure = _measure(job, probes)
-    publisher = _publisher(job.run, job.hub)
-    accelerator = begin_run(job.run, training, job.settings, job.facts)
-    if accelerator.is_main_process and not training.resume_from_checkpoint:
-        job.source.save(job.run / DATASET)
-    _warn_of_the_never_drawn(job, accelerator.print)
-    hooks = {"saved": publisher.checkpoint_saved} if publisher else {}
-    Training(accelerator, job.model, job.tokenizer, job.stream, measure, training, job.run, **hooks, **job.options)()
-    if accelerator.is_main_process:
-        with accelerator.autocast():
-            job.finished(measure)
-            _write_reports(job, probes)
-    accelerator.end_training()
-    if publisher:
-        publisher.finish()
-
-
-def _measure(job: Job, probes: dict) -> Callable:
-    """What is called with a model at each evaluation."""
-    from evaluation.measure import run_measure
-
-    measure = run_measure(probes, job.source.word_lists.value_sizes, job.training.attention_individuals)
-    return lambda model: measure(job.measured(model))
-
-
-def _write_reports(job: Job, probes: dict) -> None:
-    """Reports at the end: hallucination.json where there are unseen people, ablation.json where there is attention,
-    the figures, and at last individuals.json.
-    """
+    # What the end needs is imported before the first step, too: whatever is missing is missed at once.
     from analysis.figures import draw_run
     from evaluation.ablation import write_ablation
     from evaluation.hallucination import hallucination_report, write_hallucination
     from evaluation.individuals import write_individuals
+    from evaluation.measure import run_measure
     from modeling.patching import has_attention
+    from training.loop import train
+    from training.start import begin_run
 
-    model = job.measured(job.model)
-    if "unseen" in probes:
-        begin = time.perf_counter()
-        report = hallucination_report(model, probes, job.source.population, job.stream.tables)
-        write_hallucination(job.run, report | {"seconds": time.perf_counter() - begin})
-    if has_attention(model):
-        write_ablation(job.run, model, probes["seen"])
-    draw_run(job.run)
-    write_individuals(job.run, model, probes["seen"], _times_drawn(job))
+    run, training, stream, people = job.run, job.training, job.stream, job.source.population
+    probes = {g: stream.probe(g, training.eval_individuals, which) for g, which in job.groups.items() if which}
+    measure_model = run_measure(probes, job.source.word_lists.value_sizes, training.attention_individuals)
+
+    def measure(model) -> dict[str, float]:
+        return measure_model(job.measured(model))
+
+    publisher = None
+    if job.hub.push_to_hub and os.environ.get("RANK", "0") == "0":
+        from hub_cards.background import BackgroundPublisher
+
+        publisher = BackgroundPublisher(run, job.hub)  # checks whether it will be possible, before anything is written
+    accelerator = begin_run(run, training, job.settings, job.facts)
+    if accelerator.is_main_process and not training.resume_from_checkpoint:
+        job.source.save(run / DATASET)
+    _warn_of_the_never_drawn(job, accelerator.print)
+    options = job.options | ({"saved": publisher.checkpoint_saved} if publisher else {})
+    train(accelerator, job.model, job.tokenizer, stream, measure, training, run, **options)
+    if accelerator.is_main_process:
+        with accelerator.autocast():
+            job.finished(measure)
+            model = job.measured(job.model)
+            if "unseen" in probes:
+                since = time.perf_counter()
+                report = hallucination_report(model, probes, people, stream.tables)
+                write_hallucination(run, report | {"seconds": time.perf_counter() - since})
+            if has_attention(model):
+                write_ablation(run, model, probes["seen"])
+            draw_run(run)
+            write_individuals(run, model, probes["seen"], _times_drawn(job))  # at last: it tells that a run is finished
+    accelerator.end_training()
+    if publisher:
+        publisher.finish()
 
 
 def _times_drawn(job: Job):
@@ -144,12 +161,3 @@ def _warn_of_the_never_drawn(job: Job, report) -> None:
             f"{job.training.last_step:,} steps of {job.stream.schedule.plan.batch_size}; train longer or change the "
             "schedule"
         )
-
-
-def _publisher(run: Path, hub: HubSettings):
-    """Checks now whether publishing will be possible; on the main process, before anything is written."""
-    if not hub.push_to_hub or os.environ.get("RANK", "0") != "0":
-        return None
-    from hub_cards.background import BackgroundPublisher
-
-    return BackgroundPublisher(run, hub)

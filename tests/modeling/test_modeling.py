@@ -4,7 +4,7 @@ from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 from transformers.activations import ACT2FN
 
 from command_line import UserError
-from modeling import loss as loss_module
+from modeling import cpu
 from modeling.attention import SHORT_ATTENTION
 from modeling.loss import TokenLoss, wanted_logits
 from modeling.presets import PRESETS, build_config, build_model
@@ -75,12 +75,15 @@ def stock_loss(model, batch):
     return model(**{key: batch[key] for key in keys}).loss
 
 
-@pytest.mark.parametrize("chunked", [True, False])
+@pytest.fixture(params=[True, False], ids=["fast", "plain"])
+def both(request, monkeypatch):
+    """With what makes a CPU faster, and without."""
+    monkeypatch.setattr(cpu, "_on", request.param)
+    monkeypatch.setattr(cpu, "LOGITS", 64)
+
+
 @pytest.mark.parametrize("text_weight", [0.0, 0.1, 1.0, 3.0])
-def test_text_counts_with_its_weight(tokenizer, stream, monkeypatch, text_weight, chunked):
-    monkeypatch.setattr(loss_module, "CPU_LOGITS", 64)
-    if not chunked:
-        monkeypatch.setattr(loss_module._ChunkedLoss, "apply", loss_module._plain_loss)
+def test_text_counts_with_its_weight(tokenizer, stream, text_weight, both):
     batch, model = stream.batch(0, 5), nano(tokenizer)
     inputs = batch["input_ids"], batch["labels"], batch["attribute_ids"]
     total, of_values = TokenLoss(model, text_weight)(*inputs)
@@ -96,9 +99,8 @@ def test_text_counts_with_its_weight(tokenizer, stream, monkeypatch, text_weight
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16])
-def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monkeypatch, rows):
-    monkeypatch.setattr(loss_module, "CPU_ROWS", rows)
-    monkeypatch.setattr(loss_module, "CPU_LOGITS", 64)
+def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monkeypatch, both, rows):
+    monkeypatch.setattr(cpu, "ROWS", rows)
     batch = stream.batch(0, 7)
     model = nano(tokenizer)
     n_tokens = (batch["labels"][:, 1:] != -100).sum()
@@ -113,15 +115,7 @@ def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monke
         torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_the_plain_loss_of_older_torch_is_the_same(tokenizer, stream, monkeypatch):
-    batch, model = stream.batch(0, 5), nano(tokenizer)
-    with_chunks = [part.item() for part in token_loss(model, batch)]
-    monkeypatch.delattr(torch.nn.functional, "linear_cross_entropy", raising=False)
-    plain = [part.item() for part in token_loss(model, batch)]
-    assert plain == pytest.approx(with_chunks, rel=1e-5)
-
-
-def test_the_loss_of_values_is_that_of_value_tokens_alone(tokenizer, stream):
+def test_the_loss_of_values_is_that_of_value_tokens_alone(tokenizer, stream, both):
     batch, model = stream.batch(0, 5), nano(tokenizer)
     total, of_values = token_loss(model, batch)
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.log_softmax(-1)
@@ -135,14 +129,14 @@ def test_the_loss_of_values_is_that_of_value_tokens_alone(tokenizer, stream):
     assert not of_values.requires_grad
 
 
-def test_the_loss_of_a_batch_without_values(tokenizer, stream):
+def test_the_loss_of_a_batch_without_values(tokenizer, stream, both):
     batch, model = stream.batch(0, 3), nano(tokenizer)
     total, of_values = TokenLoss(model)(batch["input_ids"], batch["labels"], torch.zeros_like(batch["labels"]))
     assert of_values.item() == 0
     assert total.item() == pytest.approx(token_loss(model, batch)[0].item(), rel=1e-5)
 
 
-def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream):
+def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream, both):
     batch, model = stream.batch(0, 33), nano(tokenizer)
     wanted = batch["attribute_ids"] > 0
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
@@ -150,7 +144,7 @@ def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream):
     torch.testing.assert_close(wanted_logits(model, batch["input_ids"], wanted), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_row_without_wanted_tokens_gives_none(tokenizer, stream):
+def test_a_row_without_wanted_tokens_gives_none(tokenizer, stream, both):
     batch, model = stream.batch(0, 3), nano(tokenizer)
     wanted = batch["attribute_ids"] > 0
     wanted[1] = False
@@ -172,7 +166,7 @@ def logits_and_gradients(model, attention, **inputs):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_short_attention_is_attention(tokenizer, stream, masked):
+def test_short_attention_is_attention(tokenizer, stream, both, masked):
     batch, model = stream.batch(0, 5), nano(tokenizer)
     keys = ("input_ids", "attention_mask") if masked else ("input_ids",)
     inputs = {key: batch[key] for key in keys}

@@ -94,15 +94,21 @@ import os
 import sys
 import run_pretrain
 from data_builder.schedules import Adaptive
-from training.loop import Training
-observe, losses = Adaptive.observe, Training._losses
+from data_builder.stream import BiographyStream
+from modeling.loss import TokenLoss
+make, observe, forward = BiographyStream.batch, Adaptive.observe, TokenLoss.forward
+def make_and_keep(stream, step, size):
+    batch = make(stream, step, size)
+    people.update(zip((str(row[row > 0].tolist()) for row in batch["input_ids"]), batch["individual_ids"].tolist()))
+    return batch
 def observe_less(schedule, step, attribute_loss):
     observe(schedule, step, attribute_loss / {lower})
-def watched(self, batch, rows):
+def watched(self, input_ids, *others):
     with open({folder!r} + "/" + os.environ["RANK"], "a") as file:
-        print(batch["individual_ids"][rows].tolist(), file=file)
-    return losses(self, batch, rows)
-Training._losses, Adaptive.observe = watched, observe_less
+        print([people[str(row[row > 0].tolist())] for row in input_ids], file=file)
+    return forward(self, input_ids, *others)
+people = {{}}
+BiographyStream.batch, Adaptive.observe, TokenLoss.forward = make_and_keep, observe_less, watched
 run_pretrain.main(sys.argv[1:])
 """
 
