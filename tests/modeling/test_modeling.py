@@ -65,16 +65,6 @@ def test_sizes_that_do_not_fit_are_one_clear_line(tokenizer, sizes, length, mess
         build_model(ModelSettings(preset="nano", **sizes), tokenizer, length, seed=0)
 
 
-def token_loss(model, batch):
-    return TokenLoss(model)(batch["input_ids"], batch["labels"], batch["attribute_ids"])
-
-
-def stock_loss(model, batch):
-    """transformers' own loss, mean over tokens, with the attention mask."""
-    keys = ("input_ids", "attention_mask", "labels")
-    return model(**{key: batch[key] for key in keys}).loss
-
-
 @pytest.fixture(params=[True, False], ids=["fast", "plain"])
 def both(request, monkeypatch):
     """With what makes a CPU faster, and without."""
@@ -82,9 +72,10 @@ def both(request, monkeypatch):
     monkeypatch.setattr(cpu, "LOGITS", 64)
 
 
-@pytest.mark.parametrize("text_weight", [0.0, 0.1, 1.0, 3.0])
-def test_text_counts_with_its_weight(tokenizer, stream, text_weight, both):
-    batch, model = stream.batch(0, 5), nano(tokenizer)
+@pytest.mark.parametrize(("text_weight", "rows"), [(0.0, 16), (0.1, 3), (1.0, 1), (1.0, 3), (1.0, 16), (3.0, 2)])
+def test_loss_and_gradients_are_those_of_the_stock_model(tokenizer, stream, monkeypatch, both, text_weight, rows):
+    monkeypatch.setattr(cpu, "ROWS", rows)
+    batch, model = stream.batch(0, 7), nano(tokenizer)
     inputs = batch["input_ids"], batch["labels"], batch["attribute_ids"]
     total, of_values = TokenLoss(model, text_weight)(*inputs)
     gradients = torch.autograd.grad(total, list(model.parameters()))
@@ -94,46 +85,17 @@ def test_text_counts_with_its_weight(tokenizer, stream, text_weight, both):
     expected = losses[is_value].sum() + text_weight * losses[~is_value].sum()
     assert total.item() == pytest.approx(expected.item(), rel=1e-5)
     assert of_values.item() == pytest.approx(losses[is_value].sum().item(), rel=1e-5)
+    assert not of_values.requires_grad
     for gradient, slow in zip(gradients, torch.autograd.grad(expected, list(model.parameters())), strict=True):
         torch.testing.assert_close(gradient, slow, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 16])
-def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monkeypatch, both, rows):
-    monkeypatch.setattr(cpu, "ROWS", rows)
-    batch = stream.batch(0, 7)
-    model = nano(tokenizer)
-    n_tokens = (batch["labels"][:, 1:] != -100).sum()
-    loss = token_loss(model, batch)[0] / n_tokens
-    loss.backward()
-    gradients = [p.grad.clone() for p in model.parameters()]
-    model.zero_grad()
-    expected = stock_loss(model, batch)
-    expected.backward()
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    for gradient, parameter in zip(gradients, model.parameters(), strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
-
-
-def test_the_loss_of_values_is_that_of_value_tokens_alone(tokenizer, stream, both):
-    batch, model = stream.batch(0, 5), nano(tokenizer)
-    total, of_values = token_loss(model, batch)
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.log_softmax(-1)
-    expected = {True: 0.0, False: 0.0}
-    for row, column in (batch["labels"] != -100).nonzero().tolist():
-        if column:
-            is_value = batch["attribute_ids"][row, column].item() > 0
-            expected[is_value] -= logits[row, column - 1, batch["labels"][row, column]].item()
-    assert of_values.item() == pytest.approx(expected[True], rel=1e-5)
-    assert total.item() == pytest.approx(sum(expected.values()), rel=1e-5)
-    assert not of_values.requires_grad
-
-
 def test_the_loss_of_a_batch_without_values(tokenizer, stream, both):
     batch, model = stream.batch(0, 3), nano(tokenizer)
-    total, of_values = TokenLoss(model)(batch["input_ids"], batch["labels"], torch.zeros_like(batch["labels"]))
+    inputs = batch["input_ids"], batch["labels"]
+    total, of_values = TokenLoss(model)(*inputs, torch.zeros_like(batch["labels"]))
     assert of_values.item() == 0
-    assert total.item() == pytest.approx(token_loss(model, batch)[0].item(), rel=1e-5)
+    assert total.item() == pytest.approx(TokenLoss(model)(*inputs, batch["attribute_ids"])[0].item(), rel=1e-5)
 
 
 def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream, both):

@@ -132,13 +132,13 @@ def test_two_processes_share_one_batch_and_take_the_same_decision(adaptive, tmp_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--schedule", "warmup"), "unknown schedule 'warmup'; the nearest is 'warm_up'"),
+        (("--schedule", "warmup"), "unknown schedule 'warmup'; the nearest known one is 'warm_up'"),
         (("--schedule", "warm_up", "--indiv_warmup", 65), "indiv_warmup is 65; it must be from 1 to 64"),
         (("--schedule", "warm_up", "--epochs_warmup", 2.5), "epochs_warmup 2.5 is 20 steps; it must end within"),
         (("--schedule", "gradual", "--epochs_warmup", "nan"), "epochs_warmup nan is nan steps"),
         (("--schedule", "celebrities", "--n_celebrities", 0), "n_celebrities is 0"),
         (("--schedule", "celebrities", "--weight_celebrities", "nan"), "weight_celebrities is nan"),
-        (("--schedule", "power_law", "--alpha", -1), "alpha is -1.0; it must be 0 or more"),
+        (("--schedule", "power_law", "--alpha", -1), "alpha is -1.0; it must be at least 0"),
         (("--schedule", "sequential", "--n_repeats", 6), "are 24 visits; there must be from 1 to 20"),
         (("--schedule", "sequential", "--n_groups", "many"), "n_groups"),
         (("--schedule", "adaptive", "--indiv_warmup", 0), "indiv_warmup is 0"),

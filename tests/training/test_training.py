@@ -242,7 +242,7 @@ def test_overwriting_has_to_be_asked_for(tmp_path):
     ("options", "message"),
     [
         (("--resume_from_checkpoint", "latest"), "nothing to resume from: .* holds no run"),
-        (("--seed", "-1"), "seed is -1; it must be from 0"),
+        (("--seed", "-1"), "seed is -1; it must be at least 0"),
         (("--max_steps", "0"), "max_steps is 0; it must be at least 1"),
         (("--n_embd", "30", "--n_head", "4"), "n_embd 30 cannot be divided"),
         (("--report_to", "nowhere"), "nowhere"),
