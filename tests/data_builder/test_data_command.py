@@ -177,7 +177,7 @@ def test_after_an_error_in_mid_build_there_is_no_dataset_and_the_next_try_works(
     [
         (["--num_proc", "-3"], "num_proc is -3; it must be at least 1"),
         (["--biographies_per_individual", "0"], "biographies_per_individual is 0; it must be at least 1"),
-        (["--population_seed", "-1"], "population_seed is -1; it must be from 0"),
+        (["--population_seed", "-1"], "population_seed is -1; it must be at least 0"),
         (["--n_individuals", "0"], "n_individuals is 0; it must be at least 1"),
     ],
 )

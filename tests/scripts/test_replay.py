@@ -48,10 +48,10 @@ def test_replay_may_wait_and_be_of_a_few():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"weight_replay_finetune": -0.5}, "weight_replay_finetune is -0.5; it must be 0 "),
+        ({"weight_replay_finetune": -0.5}, "weight_replay_finetune is -0.5; it must be at least 0"),
         ({"weight_replay_finetune": math.nan}, "weight_replay_finetune is nan"),
         ({"weight_replay_finetune": math.inf}, "weight_replay_finetune is inf"),
-        ({"start_replay": 1.0}, "start_replay is 1.0; it must be from 0 to below 1"),
+        ({"start_replay": 1.0}, "start_replay is 1.0; it must be at least 0 and below 1"),
         ({"weight_replay_finetune": 1, "n_individuals_replay": 21}, "n_individuals_replay is 21; .* from 1 to 20"),
         ({"weight_replay_finetune": 1, "n_individuals_replay": 0}, "n_individuals_replay is 0"),
         ({"weight_replay_finetune": 1, "old": range(0)}, "has nobody to replay here; it is for run_finetune.py"),
