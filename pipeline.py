@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,39 +15,6 @@ from settings.data import DatasetSettings
 from settings.hub import HubSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
-
-
-@dataclass(kw_only=True)
-class Job:
-    """A run that is ready to begin.
-
-    Attributes:
-        run: its directory, as `find_run` gave it.
-        settings: all dataclasses of settings, for config.yaml.
-        source: who exists.
-        stream: the batches.
-        tokenizer, model: as trained and saved.
-        groups: whom to measure, by the name of the group.
-        training, hub: how to train and what to publish.
-        facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
-        options: further arguments of `train`.
-        finished: called on the main process with `measure`, when the last step is done.
-        measured: gives what is measured in place of the model.
-    """
-
-    run: Path
-    settings: list
-    source: Source
-    stream: object
-    tokenizer: object
-    model: object
-    groups: dict[str, range]
-    training: TrainingSettings
-    hub: HubSettings
-    facts: dict = field(default_factory=dict)
-    options: dict = field(default_factory=dict)
-    finished: Callable[[Callable], None] = lambda measure: None
-    measured: Callable[[object], object] = lambda model: model
 
 
 def begin(training: TrainingSettings) -> Path:
@@ -98,8 +64,26 @@ def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individ
     return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
 
 
-def execute(job: Job) -> None:
-    """Train and measure; then individuals, hallucination and figures; publish on the way."""
+def execute(
+    *, run: Path, settings: list, source: Source, stream, tokenizer, model, groups: dict[str, range],
+    training: TrainingSettings, hub: HubSettings, facts: dict | None = None, finished: Callable | None = None,
+    measured: Callable = lambda model: model, **options,
+) -> None:  # fmt: skip
+    """Train and measure; then individuals, hallucination and figures; publish on the way.
+
+    Args:
+        run: its directory, as `begin` gave it.
+        settings: all dataclasses of settings, for config.yaml.
+        source: who exists.
+        stream: the batches.
+        tokenizer, model: as trained and saved.
+        groups: whom to measure, by the name of the group.
+        training, hub: how to train and what to publish.
+        facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
+        finished: called on the main process with `measure`, when the last step is done.
+        measured: gives what is measured in place of the model.
+        options: further arguments of `train`.
+    """
     # What the end needs is imported before the first step, too: whatever is missing is missed at once.
     from analysis.figures import draw_run
     from evaluation.ablation import write_ablation
@@ -110,54 +94,45 @@ def execute(job: Job) -> None:
     from training.loop import train
     from training.start import begin_run
 
-    run, training, stream, people = job.run, job.training, job.stream, job.source.population
-    probes = {g: stream.probe(g, training.eval_individuals, which) for g, which in job.groups.items() if which}
-    measure_model = run_measure(probes, job.source.word_lists.value_sizes, training.attention_individuals)
+    probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
+    measure_model = run_measure(probes, source.word_lists.value_sizes, training.attention_individuals)
 
     def measure(model) -> dict[str, float]:
-        return measure_model(job.measured(model))
+        return measure_model(measured(model))
 
     publisher = None
-    if job.hub.push_to_hub and os.environ.get("RANK", "0") == "0":
+    if hub.push_to_hub and os.environ.get("RANK", "0") == "0":
         from hub_cards.background import BackgroundPublisher
 
-        publisher = BackgroundPublisher(run, job.hub)  # checks whether it will be possible, before anything is written
-    accelerator = begin_run(run, training, job.settings, job.facts)
+        publisher = BackgroundPublisher(run, hub)  # checks whether it will be possible, before anything is written
+        options["saved"] = publisher.checkpoint_saved
+    accelerator = begin_run(run, training, settings, facts)
     if accelerator.is_main_process and not training.resume_from_checkpoint:
-        job.source.save(run / DATASET)
-    _warn_of_the_never_drawn(job, accelerator.print)
-    options = job.options | ({"saved": publisher.checkpoint_saved} if publisher else {})
-    train(accelerator, job.model, job.tokenizer, stream, measure, training, run, **options)
+        source.save(run / DATASET)
+    who, size, n_steps = stream.schedule.plan.individuals, stream.schedule.plan.batch_size, training.last_step
+    n_never = 0  # a schedule that reacts to training can't tell yet
+    if not stream.schedule.watching:
+        n_never = int((stream.times_drawn(n_steps, size)[who.start : who.stop] == 0).sum())
+    if n_never:
+        accelerator.print(
+            f"warning: {n_never:,} of {len(who):,} individuals will never be drawn in these {n_steps:,} steps of "
+            f"{size}; train longer or change the schedule"
+        )
+    train(accelerator, model, tokenizer, stream, measure, training, run, **options)
     if accelerator.is_main_process:
         with accelerator.autocast():
-            job.finished(measure)
-            model = job.measured(job.model)
+            if finished:
+                finished(measure)
+            model = measured(model)
             if "unseen" in probes:
                 since = time.perf_counter()
-                report = hallucination_report(model, probes, people, stream.tables)
+                report = hallucination_report(model, probes, source.population, stream.tables)
                 write_hallucination(run, report | {"seconds": time.perf_counter() - since})
             if has_attention(model):
                 write_ablation(run, model, probes["seen"])
             draw_run(run)
-            write_individuals(run, model, probes["seen"], _times_drawn(job))  # at last: it tells that a run is finished
+            # At last: it tells that a run has come to its end.
+            write_individuals(run, model, probes["seen"], stream.times_drawn(n_steps, size))
     accelerator.end_training()
     if publisher:
         publisher.finish()
-
-
-def _times_drawn(job: Job):
-    return job.stream.times_drawn(job.training.last_step, job.stream.schedule.plan.batch_size)
-
-
-def _warn_of_the_never_drawn(job: Job, report) -> None:
-    """Before the run: a schedule that reacts to training can't tell yet."""
-    if job.stream.schedule.watching:
-        return
-    individuals = job.stream.schedule.plan.individuals
-    n_never = int((_times_drawn(job)[individuals.start : individuals.stop] == 0).sum())
-    if n_never:
-        report(
-            f"warning: {n_never:,} of {len(individuals):,} individuals will never be drawn in these "
-            f"{job.training.last_step:,} steps of {job.stream.schedule.plan.batch_size}; train longer or change the "
-            "schedule"
-        )

@@ -11,7 +11,7 @@ from command_line import UserError, parse_settings
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from modeling.presets import PRESETS, check_length
-from pipeline import Job, begin, check_place, execute, people_of, plan
+from pipeline import begin, check_place, execute, people_of, plan
 from run_directory.layout import DATASET, write_report
 from settings import FINETUNING, names
 from settings.data import DataSettings
@@ -27,6 +27,8 @@ def main(argv: list[str]) -> None:
     # After the arguments, so that --help and mistakes answer at once.
     import copy
 
+    from data_builder.mixture import MixedStream
+    from data_builder.stream import BiographyStream
     from modeling.adaptation import adapt, interpolate
     from modeling.loss import DistillingLoss
     from run_directory.models import find_model
@@ -43,10 +45,15 @@ def main(argv: list[str]) -> None:
         source = people_of(found, finetune.model, finetune)
         source = source.with_individuals(finetune.new_individuals) if finetune.new_individuals else source
     groups = _groups(source.population.groups, finetune, found.config)
-    finetune.n_individuals_finetune = len(groups[finetune.individuals_finetune])  # for config.yaml
+    taught = groups[finetune.individuals_finetune]
+    finetune.n_individuals_finetune = len(taught)  # for config.yaml
     model, tokenizer = found.load()
     _check_model(model, finetune.preset, found.path)
-    stream = _stream(source, tokenizer, groups, finetune, schedule, training)
+    drawn = build_schedule(plan(source, schedule, training, taught, groups["seen"]))
+    stream = BiographyStream(source, tokenizer, drawn, training.seed)
+    shares = (finetune.share_random_words, finetune.share_invented)
+    if any(shares):
+        stream = MixedStream(*shares, source, tokenizer, drawn, training.seed)
     check_length(stream.tables.max_length, model.config)
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed)
@@ -61,21 +68,9 @@ def main(argv: list[str]) -> None:
             write_report(run, "interpolation", rows)
 
     execute(
-        Job(
-            run=run,
-            settings=[source.settings, *settings],
-            source=source,
-            stream=stream,
-            tokenizer=tokenizer,
-            model=model,
-            groups=groups,
-            training=training,
-            hub=hub,
-            facts=found.facts(),
-            options=options,
-            finished=measure_between,
-        )
-    )
+        run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,
+        groups=groups, training=training, hub=hub, facts=found.facts(), finished=measure_between, **options,
+    )  # fmt: skip
 
 
 def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: dict) -> dict[str, range]:
@@ -109,18 +104,6 @@ def _check_model(model, preset: str | None, path: Path) -> None:
         if getattr(model.config, name, None) != value:
             has = getattr(model.config, name, None)
             raise UserError(f"preset {preset} has {name} {value}, but {path} has {has}; leave out --preset")
-
-
-def _stream(source: Source, tokenizer, groups: dict[str, range], settings: FinetuneSettings, schedule, training):
-    """Who is trained on now, and those seen before as far as the schedule replays them."""
-    from data_builder.mixture import MixedStream
-    from data_builder.stream import BiographyStream
-
-    drawn = build_schedule(plan(source, schedule, training, groups[settings.individuals_finetune], groups["seen"]))
-    shares = (settings.share_random_words, settings.share_invented)
-    if not any(shares):
-        return BiographyStream(source, tokenizer, drawn, training.seed)
-    return MixedStream(*shares, source, tokenizer, drawn, training.seed)
 
 
 if __name__ == "__main__":

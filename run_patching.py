@@ -7,7 +7,7 @@ import command_line
 import run_pretrain
 from command_line import ENVIRONMENT_KEY, Role, UserError, parse_settings
 from modeling.presets import build_config, build_model
-from pipeline import Job, begin, check_place, execute, people_of
+from pipeline import begin, check_place, execute, people_of
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
 from settings.model import ModelSettings
@@ -49,26 +49,14 @@ def main(argv: list[str]) -> None:
     # Whose attention it is, wherever the reference lies when the run is resumed.
     step = patching.reference_patching
     facts = find_step(patching.reference, step).facts() if step else {"base_model_sha256": None}
+    groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
     execute(
-        Job(
-            run=run,
-            settings=settings,
-            source=source,
-            stream=stream,
-            tokenizer=tokenizer,
-            model=model,
-            groups={group: source.population.groups[group] for group in ("seen", "unseen")},
-            training=training,
-            hub=hub,
-            facts={"reference_sha256": facts["base_model_sha256"]},
-            options={
-                # The loss is that of the patched model, whose trained part the loop has.
-                "objective": lambda _, text_weight: TokenLoss(patched, text_weight),
-                "progress": _progress(found, patching.start_patching),
-            },
-            measured=lambda _: patched,
-        )
-    )
+        run=run, settings=settings, source=source, stream=stream, tokenizer=tokenizer, model=model, groups=groups,
+        training=training, hub=hub, facts={"reference_sha256": facts["base_model_sha256"]}, measured=lambda _: patched,
+        # The loss is that of the patched model, whose trained part the loop has.
+        objective=lambda _, text_weight: TokenLoss(patched, text_weight),
+        progress=_progress(found, patching.start_patching),
+    )  # fmt: skip
 
 
 def _reference(settings: PatchingSettings) -> FoundModel:

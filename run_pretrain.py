@@ -6,7 +6,7 @@ accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --see
 from command_line import parse_settings, run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
-from pipeline import Job, begin, execute, plan
+from pipeline import begin, execute, plan
 from run_directory.layout import DATASET
 from settings import PRETRAINING
 from settings.schedule import ScheduleSettings
@@ -32,19 +32,11 @@ def main(argv: list[str]) -> None:
     tokenizer = train_tokenizer(source.pieces())
     stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
     model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed)
+    groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
     execute(
-        Job(
-            run=run,
-            settings=[people, *settings[1:]],
-            source=source,
-            stream=stream,
-            tokenizer=tokenizer,
-            model=model,
-            groups={group: source.population.groups[group] for group in ("seen", "unseen")},
-            training=training,
-            hub=hub,
-        )
-    )
+        run=run, settings=[people, *settings[1:]], source=source, stream=stream, tokenizer=tokenizer, model=model,
+        groups=groups, training=training, hub=hub,
+    )  # fmt: skip
 
 
 def build_stream(

@@ -15,17 +15,10 @@ from training.recorder import Recorder
 
 
 def train(
-    accelerator: Accelerator,
-    model,
-    tokenizer,
-    stream,
-    measure: Callable[[object], dict[str, float]],
-    settings: TrainingSettings,
-    run: Path,
-    saved: Callable[[Path], None] = lambda checkpoint: None,
-    objective: Callable[..., torch.nn.Module] = TokenLoss,
-    progress: Progress | None = None,
-) -> None:
+    accelerator: Accelerator, model, tokenizer, stream, measure: Callable[[object], dict[str, float]],
+    settings: TrainingSettings, run: Path, saved: Callable[[Path], None] = lambda checkpoint: None,
+    objective: Callable[..., torch.nn.Module] = TokenLoss, progress: Progress | None = None,
+) -> None:  # fmt: skip
     """Train a model in place, from where the run stands to its last step, and save it.
 
     Args:

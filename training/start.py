@@ -38,7 +38,16 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
     use_tricks(settings.cpu_tricks)
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
     transformers.logging.disable_progress_bar()
-    accelerator = _accelerator(settings, run)
+    trackers = [JsonlTracker(run), *(settings.report_to or [])]
+    on_cpu = not torch.accelerator.is_available()  # accelerate does not see that by itself with two CPU processes
+    try:
+        accelerator = Accelerator(
+            cpu=on_cpu, mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run
+        )
+    except ValueError as error:
+        raise UserError(" ".join(str(error).split())) from None
+    if on_cpu:
+        use_cores(settings.num_threads)
     if resume:
         check_same(run, others, accelerator.num_processes, facts)
     accelerator.wait_for_everyone()  # all have checked before one writes
@@ -51,20 +60,6 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
         write_config(run, resolve(others), here | facts)
     accelerator.wait_for_everyone()
     accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolve(others).items()})
-    return accelerator
-
-
-def _accelerator(settings: TrainingSettings, run: Path) -> Accelerator:
-    trackers = [JsonlTracker(run), *(settings.report_to or [])]
-    on_cpu = not torch.accelerator.is_available()  # accelerate does not see that by itself with two CPU processes
-    try:
-        accelerator = Accelerator(
-            cpu=on_cpu, mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run
-        )
-    except ValueError as error:
-        raise UserError(" ".join(str(error).split())) from None
-    if on_cpu:
-        use_cores(settings.num_threads)
     return accelerator
 
 
