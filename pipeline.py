@@ -3,58 +3,31 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from command_line import UserError
 from data_builder.schedules import Plan
-from run_directory.layout import DATASET
+from data_builder.source import Source
+from run_directory.layout import DATASET, find_run
+from run_directory.models import FoundModel
+from settings.data import DatasetSettings
 from settings.hub import HubSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
-
-
-@dataclass
-class Job:
-    """A run that is ready to begin.
-
-    Attributes:
-        run: its directory, as `find_run` gave it.
-        settings: all dataclasses of settings, for config.yaml.
-        source: who exists.
-        stream: the batches.
-        tokenizer, model: as trained and saved.
-        groups: whom to measure, by the name of the group.
-        training, hub: how to train and what to publish.
-        facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
-        options: further arguments of `Training`.
-        finished: called on the main process with `measure`, when the last step is done.
-        measured: gives what is measured in place of the model.
-    """
-
-    run: Path
-    settings: list
-    source: object
-    stream: object
-    tokenizer: object
-    model: object
-    groups: dict[str, range]
-    training: TrainingSettings
-    hub: HubSettings
-    facts: dict = field(default_factory=dict)
-    options: dict = field(default_factory=dict)
-    finished: Callable[[Callable], None] = lambda measure: None
-    measured: Callable[[object], object] = lambda model: model
 
 
 def begin(training: TrainingSettings) -> Path:
     """The run's directory, after all checks that need nothing but settings.
 
     Raises:
-        UserError: settings that can't be, or something is there that would be lost.
+        UserError: settings that can't be, something is there that would be lost, or hides a part of this program.
     """
-    from run_directory.layout import find_run
-
+    # All these are imported later, some after the last step; a user's own analysis.py must not come in between.
+    for room in ("analysis", "evaluation", "hub_cards", "modeling", "training"):
+        place = find_spec(room).origin
+        if place != str(Path(__file__).with_name(room) / "__init__.py"):
+            raise UserError(f"{place} hides this program's own `{room}`; rename it, or start in another directory")
     training.check()
     return find_run(training)
 
@@ -66,6 +39,22 @@ def check_place(run: Path, *needed: str | Path) -> None:
             raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
 
 
+def people_of(found: FoundModel, name: str, settings: DatasetSettings) -> Source:
+    """Those that a model was trained on.
+
+    Raises:
+        UserError: it comes without them and the user names none, or both.
+    """
+    from data_builder.fetch import find_dataset
+
+    if found.dataset and settings.dataset:
+        raise UserError(f"{name} brings the people it was trained on; leave out --dataset")
+    if not found.dataset and not settings.dataset:
+        raise UserError(f"{name} comes without the people it was trained on; name them: --dataset data/mine")
+    place = (settings.dataset, settings.dataset_name, settings.dataset_revision)
+    return Source.load(found.dataset or find_dataset(*place))
+
+
 def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: range = range(0)):
     """What a schedule may know of a run: who may be drawn, and in fine-tuning who was learned before."""
     from evaluation.knowledge import no_knowledge_baseline
@@ -75,81 +64,75 @@ def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individ
     return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
 
 
-def execute(job: Job) -> None:
-    """Train and measure; then individuals, hallucination and figures; publish on the way."""
-    from training.loop import Training
-    from training.start import begin_run
+def execute(
+    *, run: Path, settings: list, source: Source, stream, tokenizer, model, groups: dict[str, range],
+    training: TrainingSettings, hub: HubSettings, facts: dict | None = None, finished: Callable | None = None,
+    measured: Callable = lambda model: model, **options,
+) -> None:  # fmt: skip
+    """Train and measure; then individuals, hallucination and figures; publish on the way.
 
-    training = job.training
-    probes = {g: job.stream.probe(g, training.eval_individuals, people) for g, people in job.groups.items() if people}
-    measure = _measure(job, probes)
-    publisher = _publisher(job.run, job.hub)
-    accelerator = begin_run(job.run, training, job.settings, job.facts)
-    if accelerator.is_main_process and not training.resume_from_checkpoint:
-        job.source.save(job.run / DATASET)
-    _warn_of_the_never_drawn(job, accelerator.print)
-    hooks = {"saved": publisher.checkpoint_saved} if publisher else {}
-    Training(accelerator, job.model, job.tokenizer, job.stream, measure, training, job.run, **hooks, **job.options)()
-    if accelerator.is_main_process:
-        with accelerator.autocast():
-            job.finished(measure)
-            _write_reports(job, probes)
-    accelerator.end_training()
-    if publisher:
-        publisher.finish()
-
-
-def _measure(job: Job, probes: dict) -> Callable:
-    """What is called with a model at each evaluation."""
-    from evaluation.measure import run_measure
-
-    measure = run_measure(probes, job.source.word_lists.value_sizes, job.training.attention_individuals)
-    return lambda model: measure(job.measured(model))
-
-
-def _write_reports(job: Job, probes: dict) -> None:
-    """Reports at the end: hallucination.json where there are unseen people, ablation.json where there is attention,
-    the figures, and at last individuals.json.
+    Args:
+        run: its directory, as `begin` gave it.
+        settings: all dataclasses of settings, for config.yaml.
+        source: who exists.
+        stream: the batches.
+        tokenizer, model: as trained and saved.
+        groups: whom to measure, by the name of the group.
+        training, hub: how to train and what to publish.
+        facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
+        finished: called on the main process with `measure`, when the last step is done.
+        measured: gives what is measured in place of the model.
+        options: further arguments of `train`.
     """
+    # What the end needs is imported before the first step, too: whatever is missing is missed at once.
     from analysis.figures import draw_run
     from evaluation.ablation import write_ablation
     from evaluation.hallucination import hallucination_report, write_hallucination
     from evaluation.individuals import write_individuals
+    from evaluation.measure import run_measure
     from modeling.families import family_of
+    from training.loop import train
+    from training.start import begin_run
 
-    model = job.measured(job.model)
-    if "unseen" in probes:
-        begin = time.perf_counter()
-        report = hallucination_report(model, probes, job.source.population, job.stream.tables)
-        write_hallucination(job.run, report | {"seconds": time.perf_counter() - begin})
-    if family_of(model.config).attention:
-        write_ablation(job.run, model, probes["seen"])
-    draw_run(job.run)
-    write_individuals(job.run, model, probes["seen"], _times_drawn(job))
+    probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
+    measure_model = run_measure(probes, source.word_lists.value_sizes, training.attention_individuals)
 
+    def measure(model) -> dict[str, float]:
+        return measure_model(measured(model))
 
-def _times_drawn(job: Job):
-    return job.stream.times_drawn(job.training.last_step, job.stream.schedule.plan.batch_size)
+    publisher = None
+    if hub.push_to_hub and os.environ.get("RANK", "0") == "0":
+        from hub_cards.background import BackgroundPublisher
 
-
-def _warn_of_the_never_drawn(job: Job, report) -> None:
-    """Before the run: a schedule that reacts to training can't tell yet."""
-    if job.stream.schedule.watching:
-        return
-    individuals = job.stream.schedule.plan.individuals
-    n_never = int((_times_drawn(job)[individuals.start : individuals.stop] == 0).sum())
+        publisher = BackgroundPublisher(run, hub)  # checks whether it will be possible, before anything is written
+        options["saved"] = publisher.checkpoint_saved
+    accelerator = begin_run(run, training, settings, facts)
+    if accelerator.is_main_process and not training.resume_from_checkpoint:
+        source.save(run / DATASET)
+    who, size, n_steps = stream.schedule.plan.individuals, stream.schedule.plan.batch_size, training.last_step
+    n_never = 0  # a schedule that reacts to training can't tell yet
+    if not stream.schedule.watching:
+        n_never = int((stream.times_drawn(n_steps, size)[who.start : who.stop] == 0).sum())
     if n_never:
-        report(
-            f"warning: {n_never:,} of {len(individuals):,} individuals will never be drawn in these "
-            f"{job.training.last_step:,} steps of {job.stream.schedule.plan.batch_size}; train longer or change the "
-            "schedule"
+        accelerator.print(
+            f"warning: {n_never:,} of {len(who):,} individuals will never be drawn in these {n_steps:,} steps of "
+            f"{size}; train longer or change the schedule"
         )
-
-
-def _publisher(run: Path, hub: HubSettings):
-    """Checks now whether publishing will be possible; on the main process, before anything is written."""
-    if not hub.push_to_hub or os.environ.get("RANK", "0") != "0":
-        return None
-    from hub_cards.background import BackgroundPublisher
-
-    return BackgroundPublisher(run, hub)
+    train(accelerator, model, tokenizer, stream, measure, training, run, **options)
+    if accelerator.is_main_process:
+        with accelerator.autocast():
+            if finished:
+                finished(measure)
+            model = measured(model)
+            if "unseen" in probes:
+                since = time.perf_counter()
+                report = hallucination_report(model, probes, source.population, stream.tables)
+                write_hallucination(run, report | {"seconds": time.perf_counter() - since})
+            if family_of(model.config).attention:
+                write_ablation(run, model, probes["seen"])
+            draw_run(run)
+            # At last: it tells that a run has come to its end.
+            write_individuals(run, model, probes["seen"], stream.times_drawn(n_steps, size))
+    accelerator.end_training()
+    if publisher:
+        publisher.finish()

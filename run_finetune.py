@@ -12,8 +12,8 @@ from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from modeling.families import family_of
 from modeling.presets import build_config, check_length, difference
-from pipeline import Job, begin, check_place, execute, plan
-from run_directory.layout import DATASET
+from pipeline import begin, check_place, execute, people_of, plan
+from run_directory.layout import DATASET, write_report
 from settings import FINETUNING, names
 from settings.data import DataSettings
 from settings.finetuning import FinetuneSettings
@@ -29,42 +29,50 @@ def main(argv: list[str]) -> None:
     # After the arguments, so that --help and mistakes answer at once.
     import copy
 
-    from modeling.adaptation import adapt
+    from data_builder.mixture import MixedStream
+    from data_builder.stream import BiographyStream
+    from modeling.adaptation import adapt, interpolate
+    from modeling.loss import DistillingLoss
     from run_directory.models import find_model
 
     if finetune.model is None:
         raise UserError("no model: say which one to fine-tune, e.g. --model runs/mine")
     found = find_model(finetune.model, finetune.revision)
     check_place(run, found.path, *filter(None, (finetune.dataset, finetune.new_individuals)))
-    source = _people(found, finetune, run / DATASET if training.resume_from_checkpoint else None)
+    if training.resume_from_checkpoint:
+        source = Source.load(run / DATASET)
+    elif "n_individuals_finetune" in found.config:
+        raise UserError(f"{finetune.model} is fine-tuned already; start from the model that it was made from")
+    else:
+        source = people_of(found, finetune.model, finetune)
+        source = source.with_individuals(finetune.new_individuals) if finetune.new_individuals else source
     groups = _groups(source.population.groups, finetune, found.config)
-    finetune.n_individuals_finetune = len(groups[finetune.individuals_finetune])  # for config.yaml
+    taught = groups[finetune.individuals_finetune]
+    finetune.n_individuals_finetune = len(taught)  # for config.yaml
     model, tokenizer = found.load()
     _check_model(model, tokenizer, finetune.preset, found.path)
-    stream = _stream(source, tokenizer, groups, finetune, schedule, training)
+    drawn = build_schedule(plan(source, schedule, training, taught, groups["seen"]))
+    stream = BiographyStream(source, tokenizer, drawn, training.seed)
+    shares = (finetune.share_random_words, finetune.share_invented)
+    if any(shares):
+        stream = MixedStream(*shares, source, tokenizer, drawn, training.seed)
     check_length(stream.tables.max_length, model.config)
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed)
-    measure_between = partial(_measure_between, run, model, old, finetune.interpolations or [])
-    parts = (run, [source.settings, *settings], source, stream, tokenizer, model, groups, training, hub)
-    execute(Job(*parts, found.facts(), _objective(finetune, old), measure_between))
+    options = {}
+    if finetune.share_invented:
+        options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)
 
+    def measure_between(measure) -> None:
+        """What models between the old and the new one know."""
+        if shares := finetune.interpolations:
+            rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares]
+            write_report(run, "interpolation", rows)
 
-def _people(found, settings: FinetuneSettings, resumed: Path | None) -> Source:
-    """Those that the model was trained on, and the user's own if there are any."""
-    from data_builder.fetch import find_dataset
-
-    if resumed:
-        return Source.load(resumed)
-    if "n_individuals_finetune" in found.config:
-        raise UserError(f"{settings.model} is fine-tuned already; start from the model that it was made from")
-    if found.dataset and settings.dataset:
-        raise UserError(f"{settings.model} brings the people it was trained on; leave out --dataset")
-    if not found.dataset and not settings.dataset:
-        raise UserError(f"{settings.model} comes without the people it was trained on; name them: --dataset data/mine")
-    place = (settings.dataset, settings.dataset_name, settings.dataset_revision)
-    source = Source.load(found.dataset or find_dataset(*place))
-    return source.with_individuals(settings.new_individuals) if settings.new_individuals else source
+    execute(
+        run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,
+        groups=groups, training=training, hub=hub, facts=found.facts(), finished=measure_between, **options,
+    )  # fmt: skip
 
 
 def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: dict) -> dict[str, range]:
@@ -73,7 +81,11 @@ def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: d
     """
     which, size = settings.individuals_finetune, settings.n_individuals_finetune
     pool = people["new" if which == "new" else "seen"]
-    most = len(pool) - (_n_often_drawn(len(pool), pretraining) if which == "rare" else 0)
+    n_often_drawn = 0
+    if which == "rare":  # the first of the seen ones can't be called so
+        n_celebrities = pretraining.get("n_celebrities") or len(pool) // 8
+        n_often_drawn = n_celebrities if pretraining.get("schedule") == "celebrities" else 1
+    most = len(pool) - n_often_drawn
     if which == "rare" and size is None:
         raise UserError("n_individuals_finetune is missing: say how many of the seen individuals are rare")
     size = most if size is None else size
@@ -84,50 +96,12 @@ def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: d
     return {"seen": pool[:-size], "rare": pool[-size:], "unseen": people["unseen"]}
 
 
-def _n_often_drawn(n_seen: int, pretraining: dict) -> int:
-    """How many of the first seen individuals can't be called rare."""
-    if pretraining.get("schedule") != "celebrities":
-        return 1
-    return pretraining["n_celebrities"] or n_seen // 8
-
-
 def _check_model(model, tokenizer, preset: str | None, path: Path) -> None:
     """It is of a known family; the preset, if one is given, is its own."""
     family_of(model.config)
     if preset and (found := difference(model.config, build_config(ModelSettings(preset=preset), tokenizer))):
         name, has, value = found
         raise UserError(f"preset {preset} has {name} {value}, but {path} has {has}; leave out --preset")
-
-
-def _stream(source: Source, tokenizer, groups: dict[str, range], settings: FinetuneSettings, schedule, training):
-    """Who is trained on now, and those seen before as far as the schedule replays them."""
-    from data_builder.mixture import MixedStream
-    from data_builder.stream import BiographyStream
-
-    drawn = build_schedule(plan(source, schedule, training, groups[settings.individuals_finetune], groups["seen"]))
-    shares = (settings.share_random_words, settings.share_invented)
-    if not any(shares):
-        return BiographyStream(source, tokenizer, drawn, training.seed)
-    return MixedStream(*shares, source, tokenizer, drawn, training.seed)
-
-
-def _objective(settings: FinetuneSettings, old) -> dict:
-    """The loss, if it is another one than in pre-training."""
-    from modeling.loss import DistillingLoss
-
-    if not settings.share_invented:
-        return {}
-    return {"objective": partial(DistillingLoss, teacher=old, weight=settings.weight_distillation)}
-
-
-def _measure_between(run: Path, model, old, shares: list[float], measure) -> None:
-    """Write interpolation.json: what models between the old and the new one know."""
-    from modeling.adaptation import interpolate
-    from run_directory.layout import write_report
-
-    if shares:
-        rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares]
-        write_report(run, "interpolation", rows)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,13 @@
 accelerate launch run_patching.py recipes/patching_tiny.yaml --reference runs/mine --reference_patching 500
 """
 
-from functools import partial
-
 import command_line
 import run_pretrain
 from command_line import ENVIRONMENT_KEY, Role, UserError, parse_settings
-from data_builder.source import Source
 from modeling.presets import build_config, build_model, difference
-from pipeline import Job, begin, check_place, execute
+from pipeline import begin, check_place, execute, people_of
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
-from settings.data import DatasetSettings
 from settings.model import ModelSettings
 from settings.patching import PatchingSettings
 from settings.training import TrainingSettings
@@ -23,16 +19,20 @@ def main(argv: list[str]) -> None:
     """The reference's people, stream and model, and its attention; then all that every run does."""
     patching = parse_settings(PATCHING, argv, __doc__)[0]
     found = _reference(patching)
-    _, _, *others = parse_settings(PATCHING, argv, __doc__, base=_inherited(found.config))
+    # As in the reference, but for where it was written and shared and when it was saved.
+    own = of_roles(Role.SAVING, Role.INPUT, Role.PLACE, Role.ACTION)
+    inherited = {key: value for key, value in found.config.items() if key not in own}
+    _, _, *others = parse_settings(PATCHING, argv, __doc__, base=inherited)
     stream_settings, schedule, model_settings, hub, training = others
     run = begin(training)
     check_place(run, found.path)
 
     # After the arguments, so that --help and mistakes answer at once.
     from data_builder.tokenizer import train_tokenizer
+    from modeling.loss import TokenLoss
     from modeling.patching import Patched
 
-    source = _people(found, patching.reference, stream_settings)
+    source = people_of(found, patching.reference, stream_settings)
     settings = [patching, source.settings, *others]
     _check_same(settings[1:], found.config, patching.reference, training)
     tokenizer = train_tokenizer(source.pieces())
@@ -44,10 +44,17 @@ def main(argv: list[str]) -> None:
         for step in (patching.start_patching, patching.reference_patching)
     )
     patched = Patched(model, reference)
+    # Whose attention it is, wherever the reference lies when the run is resumed.
+    step = patching.reference_patching
+    facts = find_step(patching.reference, step).facts() if step else {"base_model_sha256": None}
     groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
-    options = {"objective": partial(_objective, patched), "progress": _progress(found, patching.start_patching)}
-    parts = (run, settings, source, stream, tokenizer, model, groups, training, hub)
-    execute(Job(*parts, _facts(patching), options, measured=lambda _: patched))
+    execute(
+        run=run, settings=settings, source=source, stream=stream, tokenizer=tokenizer, model=model, groups=groups,
+        training=training, hub=hub, facts={"reference_sha256": facts["base_model_sha256"]}, measured=lambda _: patched,
+        # The loss is that of the patched model, whose trained part the loop has.
+        objective=lambda _, text_weight: TokenLoss(patched, text_weight),
+        progress=_progress(found, patching.start_patching),
+    )  # fmt: skip
 
 
 def _reference(settings: PatchingSettings) -> FoundModel:
@@ -66,23 +73,6 @@ def _reference(settings: PatchingSettings) -> FoundModel:
             f"{found.config['max_steps']} of {settings.reference}"
         )
     return found
-
-
-def _inherited(config: dict) -> dict:
-    """The reference's settings, without where it was written and shared and when it was saved."""
-    own = of_roles(Role.SAVING, Role.INPUT, Role.PLACE, Role.ACTION)
-    return {key: value for key, value in config.items() if key not in own}
-
-
-def _people(found: FoundModel, reference: str, settings: DatasetSettings) -> Source:
-    from data_builder.fetch import find_dataset
-
-    if found.dataset and settings.dataset:
-        raise UserError(f"{reference} brings the people it was trained on; leave out --dataset")
-    if not found.dataset and not settings.dataset:
-        raise UserError(f"{reference} comes without the people it was trained on; name them: --dataset data/mine")
-    place = (settings.dataset, settings.dataset_name, settings.dataset_revision)
-    return Source.load(found.dataset or find_dataset(*place))
 
 
 def _check_same(settings: list, config: dict, reference: str, training: TrainingSettings) -> None:
@@ -119,13 +109,6 @@ def _model(reference: str, step: int, settings: ModelSettings, tokenizer, max_le
     return model
 
 
-def _facts(settings: PatchingSettings) -> dict[str, str | None]:
-    """Whose attention it is, wherever the reference lies when the run is resumed."""
-    step = settings.reference_patching
-    facts = find_step(settings.reference, step).facts() if step else {"base_model_sha256": None}
-    return {"reference_sha256": facts["base_model_sha256"]}
-
-
 def _progress(found: FoundModel, step: int):
     """How far the reference had come at a step."""
     from run_directory.records import load_run
@@ -135,13 +118,6 @@ def _progress(found: FoundModel, step: int):
         return Progress()
     record = next(record for record in load_run(found.path).records if record["step"] == step)
     return Progress(step, record["tokens"], record["biographies"])
-
-
-def _objective(patched, _, text_weight: float):
-    """The loss of the patched model, whose trained part it gives to the loop."""
-    from modeling.loss import TokenLoss
-
-    return TokenLoss(patched, text_weight)
 
 
 if __name__ == "__main__":

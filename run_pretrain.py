@@ -3,15 +3,12 @@
 accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 """
 
-from pathlib import Path
-
 from command_line import parse_settings, run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
-from pipeline import Job, begin, execute, plan
+from pipeline import begin, execute, plan
 from run_directory.layout import DATASET
 from settings import PRETRAINING
-from settings.data import DatasetSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
@@ -23,25 +20,23 @@ def main(argv: list[str]) -> None:
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.
+    from data_builder.fetch import find_dataset
     from data_builder.tokenizer import train_tokenizer
     from modeling.presets import build_model
 
-    dataset = run / DATASET if training.resume_from_checkpoint else _dataset(stream_settings)
+    dataset = run / DATASET if training.resume_from_checkpoint else None
+    if stream_settings.dataset and not dataset:
+        dataset = find_dataset(stream_settings.dataset, stream_settings.dataset_name, stream_settings.dataset_revision)
     source = Source.load(dataset) if dataset else Source.build(data)
     people = source.settings if stream_settings.dataset else data
     tokenizer = train_tokenizer(source.pieces())
     stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
     model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed)
     groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
-    execute(Job(run, [people, *settings[1:]], source, stream, tokenizer, model, groups, training, hub))
-
-
-def _dataset(settings: DatasetSettings) -> Path | None:
-    if settings.dataset is None:
-        return None
-    from data_builder.fetch import find_dataset
-
-    return find_dataset(settings.dataset, settings.dataset_name, settings.dataset_revision)
+    execute(
+        run=run, settings=[people, *settings[1:]], source=source, stream=stream, tokenizer=tokenizer, model=model,
+        groups=groups, training=training, hub=hub,
+    )  # fmt: skip
 
 
 def build_stream(

@@ -58,36 +58,36 @@ class World:
         )
 
 
-def ours(world: World, n_steps: int, turn: Callable[[], None], more: dict | None = None, **parts) -> None:
-    """Steps of a run, from the stream on, with more settings; `parts` are of `Training`."""
-    from training.loop import Training
+def ours(world: World, n_steps: int, turn: Callable[[], None], objective: Callable = TokenLoss, **more) -> None:
+    """Steps of a run, from the stream on, with more settings."""
+    from training.loop import train_step
     from training.start import begin_run
 
-    settings = world.settings(n_steps, **more or {})
+    settings = world.settings(n_steps, **more)
     with tempfile.TemporaryDirectory() as directory:
-        run = Path(directory) / "run"
-        accelerator = begin_run(run, settings, [])
-        of_run = (world.model, world.tokenizer, world.stream, lambda model: {}, settings, run)
-        training = Training(accelerator, *of_run, **parts)
+        accelerator = begin_run(Path(directory) / "run", settings, [])
+        optimizers = build_optimizers(world.model, settings)
+        loss, *optimizers = accelerator.prepare(objective(world.model), *optimizers)
         for step in range(n_steps):
-            training._update(step)
+            batch = world.stream.batch(step, world.batch_size)
+            train_step(accelerator, loss, optimizers, batch, step, settings)
             turn()
 
 
 def muon(world: World, n_steps: int, turn: Callable[[], None]) -> None:
     """Ours, with the optimiser of recipes/tiny.yaml."""
-    ours(world, n_steps, turn, {"optim": "muon"})
+    ours(world, n_steps, turn, optim="muon")
 
 
 def bf16(world: World, n_steps: int, turn: Callable[[], None]) -> None:
     """Ours, in bfloat16."""
-    ours(world, n_steps, turn, {"mixed_precision": "bf16"})
+    ours(world, n_steps, turn, mixed_precision="bf16")
 
 
 def patched(world: World, n_steps: int, turn: Callable[[], None]) -> None:
     """Ours, with the attention of a frozen model (run_patching.py)."""
     reference = copy.deepcopy(world.model)
-    ours(world, n_steps, turn, objective=lambda model, text_weight: TokenLoss(Patched(model, reference), text_weight))
+    ours(world, n_steps, turn, objective=lambda model: TokenLoss(Patched(model, reference)))
 
 
 def measured(world: World, n_steps: int, turn: Callable[[], None]) -> None:

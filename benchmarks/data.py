@@ -20,14 +20,13 @@ from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
+from modeling.cpu import use_tricks
 from modeling.loss import IGNORED_LABEL, TokenLoss
 from modeling.presets import build_model
 from settings.data import DataSettings
 from settings.model import ModelSettings
 from settings.training import TrainingSettings
-from training.memory import keep_memory
 from training.optimizers import build_optimizers
-from training.products import fast_products
 
 ROUNDS = 5
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -136,8 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", type=Path, help="write the figures there")
     arguments = parser.parse_args()
-    keep_memory()
-    fast_products()
+    use_tricks(True)
     figures = population() | growth() | dataset() | stream()
     figures |= {"torch": torch.__version__, "threads": torch.get_num_threads()}
     for name, value in figures.items():

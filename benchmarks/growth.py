@@ -18,11 +18,10 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.memory import peak_mb
+from modeling.cpu import use_tricks
 from modeling.loss import TokenLoss
 from settings.training import TrainingSettings
-from training.memory import keep_memory
 from training.optimizers import build_optimizers
-from training.products import fast_products
 
 WARM_UP, STEPS = 2, 7
 VOCABULARY = 5760  # the full word lists
@@ -62,8 +61,7 @@ def sizes() -> list[Size]:
 
 def measure(size: Size) -> dict[str, float]:
     """Seconds of a step (forward, backward, AdamW) and the peak memory of its process in MB."""
-    keep_memory()
-    fast_products()
+    use_tricks(True)
     objective = TokenLoss(GPT2LMHeadModel(_config(size)))
     (optimizer,) = build_optimizers(objective.model, TrainingSettings())
     generator = torch.Generator().manual_seed(0)

@@ -19,9 +19,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.contenders import CONTENDERS, World
+from modeling.cpu import fast_products, keep_memory
 from modeling.loss import IGNORED_LABEL
-from training.memory import keep_memory
-from training.products import fast_products
 
 ROUNDS = 7
 SAME_LOSS = 1e-3  # relative; all have then made the same steps

@@ -41,6 +41,9 @@ class TrainingSettings:
     num_threads: int | None = setting(
         None, "CPU threads of each process; all cores, shared out, if not given", Role.SAVING, at_least=1
     )
+    cpu_tricks: bool = setting(
+        True, "the faster code for a CPU (modeling/cpu.py); without it last bits are others", cost=True
+    )
     logging_steps: int = setting(10, "write a line of metrics every so many steps", Role.MEASURING, at_least=1)
     eval_steps: int = setting(100, "measure knowledge every so many steps", Role.MEASURING, at_least=1, cost=True)
     evals_per_decade: int | None = setting(

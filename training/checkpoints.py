@@ -53,7 +53,8 @@ def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Pro
     (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | {"decided": decided}))
     write_manifest(temporary)
     for path in temporary.iterdir():
-        _flush(path)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     shutil.rmtree(target, ignore_errors=True)
     os.rename(temporary, target)
     return target
@@ -131,8 +132,3 @@ def _load_optimizers(optimizers: list, tensors: dict[str, torch.Tensor]) -> None
             if int(owner) == number:
                 state.setdefault(int(parameter), {})[name] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -31,9 +31,8 @@ class Forecast:
         if len(self.updates) == SKIPPED + TIMED:
             return None
         self.updates.append(update_seconds)
-        return self._predict(progress) if len(self.updates) == SKIPPED + TIMED else None
-
-    def _predict(self, progress: Progress) -> str:
+        if len(self.updates) < SKIPPED + TIMED:
+            return None
         update = statistics.median(self.updates[SKIPPED:])
         steps = self.settings.last_step
         evaluations = {self.first, *(step for step in self.settings.evaluations() if step > self.first)}

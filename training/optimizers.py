@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules."""
+"""Optimizers and learning-rate schedules."""
 
 import math
 import re
@@ -26,7 +26,10 @@ def build_optimizers(model, settings: TrainingSettings) -> list[torch.optim.Opti
     matrices = {name: p for name, p in named.items() if p.ndim == 2 and in_blocks.search(name)}
     rest = [p for name, p in named.items() if name not in matrices]
     optimizers = [_adamw(rest, settings)] if rest else []
-    return [*optimizers, _muon(list(matrices.values()), settings)] if matrices else optimizers
+    if matrices:
+        how = _MUON | {"lr": settings.muon_learning_rate, "weight_decay": settings.weight_decay}
+        optimizers.append(torch.optim.Muon(list(matrices.values()), **how))
+    return optimizers
 
 
 def _adamw(parameters: list, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -36,10 +39,6 @@ def _adamw(parameters: list, settings: TrainingSettings) -> torch.optim.AdamW:
     ]
     betas = (settings.adam_beta1, settings.adam_beta2)
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, eps=settings.adam_epsilon, fused=True)
-
-
-def _muon(parameters: list, settings: TrainingSettings) -> torch.optim.Muon:
-    return torch.optim.Muon(parameters, lr=settings.muon_learning_rate, weight_decay=settings.weight_decay, **_MUON)
 
 
 def learning_rate_factor(kind: str, step: int, max_steps: int, warmup_steps: int = 0) -> float:

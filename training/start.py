@@ -5,17 +5,15 @@ import platform
 import shutil
 from pathlib import Path
 
-import psutil
 import torch
 import transformers
 from accelerate import Accelerator
 
 from command_line import UserError
+from modeling.cpu import use_cores, use_tricks
 from run_directory.config import check_same, note_last_step, resolve, write_config
 from run_directory.environment import environment
 from settings.training import TrainingSettings
-from training.memory import keep_memory
-from training.products import fast_products
 from training.tracking import JsonlTracker
 
 
@@ -37,11 +35,19 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
         UserError: an unknown tracker, a resumed run's settings that contradict it.
     """
     resume, facts = bool(settings.resume_from_checkpoint), facts or {}
-    keep_memory()
-    fast_products()
+    use_tricks(settings.cpu_tricks)
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
     transformers.logging.disable_progress_bar()
-    accelerator = _accelerator(settings, run)
+    trackers = [JsonlTracker(run), *(settings.report_to or [])]
+    on_cpu = not torch.accelerator.is_available()  # accelerate does not see that by itself with two CPU processes
+    try:
+        accelerator = Accelerator(
+            cpu=on_cpu, mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run
+        )
+    except ValueError as error:
+        raise UserError(" ".join(str(error).split())) from None
+    if on_cpu:
+        use_cores(settings.num_threads)
     if resume:
         check_same(run, others, accelerator.num_processes, facts)
     accelerator.wait_for_everyone()  # all have checked before one writes
@@ -55,27 +61,6 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
     accelerator.wait_for_everyone()
     accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolve(others).items()})
     return accelerator
-
-
-def _accelerator(settings: TrainingSettings, run: Path) -> Accelerator:
-    trackers = [JsonlTracker(run), *(settings.report_to or [])]
-    on_cpu = not torch.accelerator.is_available()  # accelerate does not see that by itself with two CPU processes
-    try:
-        accelerator = Accelerator(
-            cpu=on_cpu, mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run
-        )
-    except ValueError as error:
-        raise UserError(" ".join(str(error).split())) from None
-    if on_cpu:
-        shared = _cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        torch.set_num_threads(settings.num_threads or max(1, shared))
-    return accelerator
-
-
-def _cores() -> int:
-    """Cores this process may use; `accelerate launch` without `--cpu` would leave it one thread."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
 def _device_name(device: torch.device) -> str:

@@ -137,7 +137,7 @@ def claims(groups: Groups) -> list[dict]:
     ]  # fmt: skip
     ratio = ratios(by_seed(small, exposures), by_seed(pocket, exposures))
     if ratio:
-        found.append(equivalent("exposures", "the plateau ends after as many exposures in small as in pocket, to within "
+        found.append(equivalent("exposures", "the plateau ends after as many exposures in small as in pocket, within "
                                 "20%", ratio, 0.8, 1.2, "times"))  # fmt: skip
     flat = ratios(by_seed(small, flatness), by_seed(tiny, flatness))
     if flat:

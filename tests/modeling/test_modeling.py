@@ -6,7 +6,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM, GPT2
 from transformers.activations import ACT2FN
 
 from command_line import UserError
-from modeling import loss as loss_module
+from modeling import cpu
 from modeling.attention import SHORT_ATTENTION
 from modeling.loss import TokenLoss, wanted_logits
 from modeling.patching import blocks
@@ -96,86 +96,46 @@ def test_families_are_about_as_large_in_each_size(tokenizer, family, size):
     assert counts[1] == pytest.approx(counts[0], rel=0.1 if family == "hawk-" else 0.03)
 
 
-def token_loss(model, batch):
-    return TokenLoss(model)(batch["input_ids"], batch["labels"], batch["attribute_ids"])
+@pytest.fixture(params=[True, False], ids=["fast", "plain"])
+def both(request, monkeypatch):
+    """With what makes a CPU faster, and without."""
+    monkeypatch.setattr(cpu, "_on", request.param)
+    monkeypatch.setattr(cpu, "LOGITS", 64)
 
 
-def stock_loss(model, batch):
-    """transformers' own loss, mean over tokens, with the attention mask."""
-    keys = ("input_ids", "attention_mask", "labels")
-    return model(**{key: batch[key] for key in keys}, use_cache=False).loss
-
-
-@pytest.mark.parametrize("chunked", [True, False])
-@pytest.mark.parametrize("text_weight", [0.0, 0.1, 1.0, 3.0])
-def test_text_counts_with_its_weight(tokenizer, stream, monkeypatch, text_weight, chunked):
-    monkeypatch.setattr(loss_module, "CPU_LOGITS", 64)
-    if not chunked:
-        monkeypatch.setattr(loss_module._ChunkedLoss, "apply", loss_module._plain_loss)
-    batch, model = stream.batch(0, 5), nano(tokenizer)
+@pytest.mark.parametrize(
+    ("preset", "text_weight", "rows"),
+    [("nano", 0.0, 16), ("nano", 0.1, 3), ("nano", 1.0, 1), ("nano", 3.0, 2), *((preset, 1.0, 3) for preset in NANO)],
+)
+def test_loss_and_gradients_are_those_of_the_stock_model(
+    tokenizer, stream, monkeypatch, both, preset, text_weight, rows
+):
+    monkeypatch.setattr(cpu, "ROWS", rows)
+    batch, model = stream.batch(0, 7), nano(tokenizer, preset=preset)
     inputs = batch["input_ids"], batch["labels"], batch["attribute_ids"]
     total, of_values = TokenLoss(model, text_weight)(*inputs)
     gradients = torch.autograd.grad(total, list(model.parameters()))
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits[:, :-1]
     labels, is_value = batch["labels"][:, 1:], batch["attribute_ids"][:, 1:] > 0
     losses = torch.nn.functional.cross_entropy(logits.mT, labels, reduction="none")  # 0 where nothing is to be learned
     expected = losses[is_value].sum() + text_weight * losses[~is_value].sum()
     assert total.item() == pytest.approx(expected.item(), rel=1e-5)
     assert of_values.item() == pytest.approx(losses[is_value].sum().item(), rel=1e-5)
+    assert not of_values.requires_grad
     for gradient, slow in zip(gradients, torch.autograd.grad(expected, list(model.parameters())), strict=True):
         torch.testing.assert_close(gradient, slow, rtol=1e-3, atol=1e-4)
 
 
-@every_family
-@pytest.mark.parametrize("rows", [1, 3, 16])
-def test_loss_and_gradients_equal_those_of_transformers(tokenizer, stream, monkeypatch, rows, preset):
-    monkeypatch.setattr(loss_module, "CPU_ROWS", rows)
-    monkeypatch.setattr(loss_module, "CPU_LOGITS", 64)
-    batch = stream.batch(0, 7)
-    model = nano(tokenizer, preset=preset)
-    n_tokens = (batch["labels"][:, 1:] != -100).sum()
-    loss = token_loss(model, batch)[0] / n_tokens
-    loss.backward()
-    gradients = [p.grad.clone() for p in model.parameters()]
-    model.zero_grad()
-    expected = stock_loss(model, batch)
-    expected.backward()
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    for gradient, parameter in zip(gradients, model.parameters(), strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-5)
-
-
-def test_the_plain_loss_of_older_torch_is_the_same(tokenizer, stream, monkeypatch):
-    batch, model = stream.batch(0, 5), nano(tokenizer)
-    with_chunks = [part.item() for part in token_loss(model, batch)]
-    monkeypatch.delattr(torch.nn.functional, "linear_cross_entropy", raising=False)
-    plain = [part.item() for part in token_loss(model, batch)]
-    assert plain == pytest.approx(with_chunks, rel=1e-5)
-
-
-def test_the_loss_of_values_is_that_of_value_tokens_alone(tokenizer, stream):
-    batch, model = stream.batch(0, 5), nano(tokenizer)
-    total, of_values = token_loss(model, batch)
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits.log_softmax(-1)
-    expected = {True: 0.0, False: 0.0}
-    for row, column in (batch["labels"] != -100).nonzero().tolist():
-        if column:
-            is_value = batch["attribute_ids"][row, column].item() > 0
-            expected[is_value] -= logits[row, column - 1, batch["labels"][row, column]].item()
-    assert of_values.item() == pytest.approx(expected[True], rel=1e-5)
-    assert total.item() == pytest.approx(sum(expected.values()), rel=1e-5)
-    assert not of_values.requires_grad
-
-
-def test_the_loss_of_a_batch_without_values(tokenizer, stream):
+def test_the_loss_of_a_batch_without_values(tokenizer, stream, both):
     batch, model = stream.batch(0, 3), nano(tokenizer)
-    total, of_values = TokenLoss(model)(batch["input_ids"], batch["labels"], torch.zeros_like(batch["labels"]))
+    inputs = batch["input_ids"], batch["labels"]
+    total, of_values = TokenLoss(model)(*inputs, torch.zeros_like(batch["labels"]))
     assert of_values.item() == 0
-    assert total.item() == pytest.approx(token_loss(model, batch)[0].item(), rel=1e-5)
+    assert total.item() == pytest.approx(TokenLoss(model)(*inputs, batch["attribute_ids"])[0].item(), rel=1e-5)
 
 
 @every_family
-def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream, preset):
+def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream, both, preset):
     batch, model = stream.batch(0, 33), nano(tokenizer, preset=preset)
     wanted = batch["attribute_ids"] > 0
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
@@ -183,7 +143,7 @@ def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream, preset)
     torch.testing.assert_close(wanted_logits(model, batch["input_ids"], wanted), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_row_without_wanted_tokens_gives_none(tokenizer, stream):
+def test_a_row_without_wanted_tokens_gives_none(tokenizer, stream, both):
     batch, model = stream.batch(0, 3), nano(tokenizer)
     wanted = batch["attribute_ids"] > 0
     wanted[1] = False
@@ -206,7 +166,7 @@ def logits_and_gradients(model, attention, **inputs):
 
 @pytest.mark.parametrize("preset", ATTENTIVE)
 @pytest.mark.parametrize("masked", [False, True])
-def test_short_attention_is_attention(tokenizer, stream, masked, preset):
+def test_short_attention_is_attention(tokenizer, stream, both, masked, preset):
     batch, model = stream.batch(0, 5), lively(tokenizer, 0, preset)
     keys = ("input_ids", "attention_mask") if masked else ("input_ids",)
     inputs = {key: batch[key] for key in keys}

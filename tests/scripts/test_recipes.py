@@ -8,14 +8,12 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
-import run_finetune
-import run_patching
-import run_pretrain
 from command_line import parse_settings
 from data_builder.new_individuals import read_individuals
 from data_builder.tokenizer import train_tokenizer
 from modeling.patching import blocks
 from modeling.presets import PRESETS, SIZES, build_config
+from settings import FINETUNING, PATCHING, PRETRAINING
 from settings.model import ModelSettings
 
 ROOT = Path(__file__).parents[2]
@@ -23,14 +21,14 @@ RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
 PAGES = ("README.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "docs/SHARING.md")
-SCRIPTS = {"run_pretrain.py": run_pretrain, "run_finetune.py": run_finetune, "run_patching.py": run_patching}
+SCRIPTS = {"run_pretrain.py": PRETRAINING, "run_finetune.py": FINETUNING, "run_patching.py": PATCHING}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_is_read(recipe):
-    script = {"finetune": run_finetune, "patching": run_patching}.get(recipe.stem.split("_")[0], run_pretrain)
-    settings = parse_settings(script.SETTINGS, [str(recipe)], "")
-    assert len(settings) == len(script.SETTINGS)
+    kinds = {"finetune": FINETUNING, "patching": PATCHING}.get(recipe.stem.split("_")[0], PRETRAINING)
+    settings = parse_settings(kinds, [str(recipe)], "")
+    assert len(settings) == len(kinds)
 
 
 def test_the_control_differs_from_tiny_in_its_facts_alone():
@@ -43,7 +41,7 @@ def test_the_control_differs_from_tiny_in_its_facts_alone():
 def test_the_papers_recipe_is_the_default_of_every_setting_it_names():
     """paper.yaml says what the defaults are; bf16 and the cadences are its own."""
     own = {"mixed_precision", "eval_steps", "eval_individuals", "save_steps"}
-    defaults = vars_of(parse_settings(run_pretrain.SETTINGS, [], ""))
+    defaults = vars_of(parse_settings(PRETRAINING, [], ""))
     for key, value in yaml.safe_load((ROOT / "recipes" / "paper.yaml").read_text()).items():
         assert key in own or defaults[key] == value, key
 
@@ -86,8 +84,8 @@ def test_every_command_of_a_page_names_settings_and_files_that_exist(page):
     assert commands or page == "docs/SHARING.md"
     for line in commands:
         words = line.split("#")[0].split()
-        script = next((SCRIPTS[word] for word in words if word in SCRIPTS), run_pretrain)
-        known = vars_of(parse_settings(script.SETTINGS, [], "")).keys() | {"num_proc", "multi_gpu", "num_processes"}
+        script = next((SCRIPTS[word] for word in words if word in SCRIPTS), PRETRAINING)
+        known = vars_of(parse_settings(script, [], "")).keys() | {"num_proc", "multi_gpu", "num_processes"}
         for word in words:
             assert not word.startswith("--") or word[2:] in known | {"quiet"}, word
             assert not word.endswith((".yaml", ".py")) or word == "my_run.py" or (ROOT / word).exists(), word

@@ -8,10 +8,10 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-import run_pretrain
 from command_line import UserError, parse_settings
 from data_builder.random import uniforms
 from data_builder.schedules import SCHEDULES, Adaptive, Plan, Uniform, build_schedule
+from settings import PRETRAINING
 from settings.schedule import ScheduleSettings
 from tests.helpers.independent import fits
 from tests.helpers.pretraining import ROOT, TIMES, pretrain, records, same, two_processes, weights, world_of
@@ -94,15 +94,21 @@ import os
 import sys
 import run_pretrain
 from data_builder.schedules import Adaptive
-from training.loop import Training
-observe, losses = Adaptive.observe, Training._losses
+from data_builder.stream import BiographyStream
+from modeling.loss import TokenLoss
+make, observe, forward = BiographyStream.batch, Adaptive.observe, TokenLoss.forward
+def make_and_keep(stream, step, size):
+    batch = make(stream, step, size)
+    people.update(zip((str(row[row > 0].tolist()) for row in batch["input_ids"]), batch["individual_ids"].tolist()))
+    return batch
 def observe_less(schedule, step, attribute_loss):
     observe(schedule, step, attribute_loss / {lower})
-def watched(self, batch, rows):
+def watched(self, input_ids, *others):
     with open({folder!r} + "/" + os.environ["RANK"], "a") as file:
-        print(batch["individual_ids"][rows].tolist(), file=file)
-    return losses(self, batch, rows)
-Training._losses, Adaptive.observe = watched, observe_less
+        print([people[str(row[row > 0].tolist())] for row in input_ids], file=file)
+    return forward(self, input_ids, *others)
+people = {{}}
+BiographyStream.batch, Adaptive.observe, TokenLoss.forward = make_and_keep, observe_less, watched
 run_pretrain.main(sys.argv[1:])
 """
 
@@ -214,10 +220,10 @@ def test_the_documented_table_has_every_schedule_and_setting():
 def test_the_documented_settings_are_read(documented, tmp_path):
     (recipe,) = blocks("yaml")
     (tmp_path / "recipe.yaml").write_text(recipe)
-    schedule = parse_settings(run_pretrain.SETTINGS, [str(tmp_path / "recipe.yaml")], "")[2]
+    schedule = parse_settings(PRETRAINING, [str(tmp_path / "recipe.yaml")], "")[2]
     assert (schedule.schedule, schedule.indiv_warmup, schedule.epochs_warmup) == ("warm_up", 8000, 4.0)
     commands = [line.split() for line in "".join(blocks("")).splitlines()]
     assert len(commands) == 5
     for _, _, _, recipe, *options in commands:
-        data, _, schedule, *_, training = parse_settings(run_pretrain.SETTINGS, [str(ROOT / recipe), *options], "")
+        data, _, schedule, *_, training = parse_settings(PRETRAINING, [str(ROOT / recipe), *options], "")
         build_schedule(Plan(range(data.n_individuals), schedule, training.max_steps, training.batch_size(1)))

@@ -1,9 +1,11 @@
 """Runs as a user starts them: settings in, run directory out."""
 
+import os
 import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -16,10 +18,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import evaluation.__main__ as quiz
 import run_pretrain
 from command_line import UserError
+from modeling import cpu
 from run_directory.config import read_config
 from run_directory.records import load_run
 from sweeps.directories import is_finished, read_progress
-from tests.helpers.pretraining import ROOT, SEEN, TIMES, command, pretrain, records, same, two_processes, weights
+from tests.helpers.pretraining import NANO, ROOT, SEEN, TIMES, command, pretrain, records, same, two_processes, weights
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,29 @@ def test_accumulated_gradients_give_the_same_curve(finished, tmp_path):
     for key in ("loss", SEEN):
         assert run.curve(key)[1] == pytest.approx(load_run(finished).curve(key)[1], rel=1e-4)
     assert run.records[-1]["tokens"] == load_run(finished).records[-1]["tokens"]
+
+
+def test_without_what_makes_a_cpu_faster_a_run_differs_in_last_bits(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(cpu, "_on", True)  # and is so again afterwards
+    run = pretrain(tmp_path / "run", "--cpu_tricks", "false")
+    for key in ("loss", SEEN, "unseen_entropy", "layer_2_sharpness"):
+        assert run.curve(key)[1] == pytest.approx(load_run(finished).curve(key)[1], rel=1e-4)
+    assert not same(weights(finished), weights(run.path))
+    with pytest.raises(UserError, match="cpu_tricks is True now, but the run has False"):
+        pretrain(run.path, "--resume_from_checkpoint", "latest")
+
+
+def test_a_file_that_hides_a_part_of_the_program_is_named_before_a_run_begins(tmp_path):
+    """It is not run, and does not end a training after its last step."""
+    (tmp_path / "analysis.py").write_text("print('a study of my own')")
+    call = [sys.executable, "-m", "run_pretrain", NANO, "--output_dir", "run"]
+    done = subprocess.run(
+        call, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    own = tmp_path / "analysis.py"
+    expected = f"error: {own} hides this program's own `analysis`; rename it, or start in another directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_processes_give_the_same_curve(finished, tmp_path):

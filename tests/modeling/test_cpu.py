@@ -6,14 +6,16 @@ import sys
 import pytest
 import torch
 
-from training import products
+from modeling import cpu
+from tests.helpers.pretraining import ROOT
 
 SHAPES = [(512, 64, 256), (700, 130, 77), (2, 3, 4), (1, 2100, 2100)]
 
 
 @pytest.mark.skipif(not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="torch without oneDNN")
 def test_fast_products_and_their_gradients_are_those_of_torch():
-    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True)
+    module = [sys.executable, "-m", "tests.modeling.test_cpu"]
+    done = subprocess.run(module, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
 
@@ -66,9 +68,9 @@ def check_errors(a, b):
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    products._mkl_is_slow = lambda: True
-    products.fast_products()
-    products.fast_products()  # a second time changes nothing
+    cpu._mkl_is_slow = lambda: True
+    cpu.use_tricks(True)
+    cpu.use_tricks(True)  # a second time changes nothing
     for shape in SHAPES:
         for a, b in operands(*shape):
             check(a, b, torch.randn(b.shape[1], dtype=torch.float64))
@@ -78,3 +80,10 @@ if __name__ == "__main__":
     half = torch.randn(256, 256, dtype=torch.bfloat16)
     assert (half @ half).dtype == torch.bfloat16
     assert (torch.ones(3, 0) @ torch.ones(0, 4) == 0).all()
+    calls, product = [], cpu._product
+    cpu._product = lambda *matrices: calls.append(matrices) or product(*matrices)
+    for on in (True, False, True):
+        cpu.use_tricks(on)
+        torch.randn(512, 300) @ torch.randn(300, 256)
+        assert bool(calls) == on
+        calls.clear()

@@ -1,0 +1,145 @@
+"""What goes on around the steps of a run: its record, evaluations, checkpoints, resuming, and a progress bar."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from tqdm.auto import tqdm
+
+from command_line import UserError
+from run_directory.records import truncate_records
+from settings.training import TrainingSettings
+from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
+from training.forecast import Forecast, duration
+
+
+@dataclass
+class Recorder:
+    """Is told when a run begins, when a step is done, and when all are.
+
+    Args:
+        optimizers: as accelerate prepared them.
+        schedule: of the stream.
+        accelerator, model, tokenizer, measure, settings, run, saved, progress: as of `training.loop.train`.
+    """
+
+    accelerator: Accelerator
+    model: object
+    tokenizer: object
+    optimizers: list
+    schedule: object
+    measure: Callable[[object], dict[str, float]]
+    settings: TrainingSettings
+    run: Path
+    saved: Callable[[Path], None]
+    progress: Progress
+
+    def begin(self) -> None:
+        """Go on from a checkpoint, or record what a model knows that this run has not trained yet."""
+        self.begun = time.perf_counter()
+        self.losses: list[torch.Tensor] = []  # of each step since the last record
+        self.last_loss: float | None = None
+        self.metrics: dict[str, float] = {}
+        self.evaluations = {*self.settings.evaluations(), self.progress.step}
+        self.forecast = Forecast(self.settings, self.progress.step)
+        if self.settings.resume_from_checkpoint:
+            checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
+            self.progress, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
+            self.accelerator.wait_for_everyone()
+            if self.accelerator.is_main_process:
+                truncate_records(self.run, self.progress.step)
+            self.accelerator.print(f"resuming from {checkpoint}")
+            self.begun -= self.progress.seconds
+        else:
+            self._record()
+        self.bar = tqdm(
+            total=self.settings.last_step,
+            initial=self.progress.step,
+            disable=not self.accelerator.is_main_process,
+            unit="step",
+            mininterval=0.2 if sys.stderr.isatty() else 10,  # a log file needs fewer lines
+            dynamic_ncols=True,
+        )
+        self.step_begun = time.perf_counter()
+
+    def step_done(self, losses: torch.Tensor, n_tokens: int, n_biographies: int) -> None:
+        """Note an update: its mean loss of a token and of a value, (2,), and what it learned from."""
+        progress, settings, now = self.progress, self.settings, time.perf_counter()
+        self.losses.append(losses)
+        progress.step += 1
+        progress.tokens += n_tokens
+        progress.biographies += n_biographies
+        progress.seconds = now - self.begun
+        self._say(self.forecast.note(now - self.step_begun, progress))
+        step, every = progress.step, settings.save_steps
+        is_paused = step == settings.last_step < settings.max_steps  # before its schedule's end, to be gone on with
+        save = bool(every and step % every == 0) or step in (settings.save_at or []) or is_paused
+        if save or step in self.evaluations or step % settings.logging_steps == 0:
+            self._record()
+        if save:
+            if self.accelerator.is_main_process:
+                state = (self.model, self.tokenizer, self.optimizers, progress, self.schedule.state)
+                self.saved(save_checkpoint(self.run, *state))
+            self.accelerator.wait_for_everyone()
+        self.bar.update()
+        said = [] if self.last_loss is None else [f"loss {self.last_loss:.2f}"]
+        if self.metrics:
+            loss, baseline = self.metrics["seen_attribute_loss"], self.metrics["no_knowledge_baseline"]
+            said.append(f"attribute loss {loss:.2f} (baseline {baseline:.2f})")
+        said.append(f"{progress.tokens / progress.seconds / 1000:.1f}k tokens/s")
+        self.bar.set_postfix_str(", ".join(said), refresh=False)
+        self.step_begun = time.perf_counter()
+
+    def end(self) -> None:
+        """Save the final model."""
+        self.bar.close()
+        share = self.progress.evaluation_seconds / self.progress.seconds
+        self._say(f"took {duration(self.progress.seconds)}, {share:.0%} of it for measuring knowledge")
+        if self.accelerator.is_main_process:
+            save_final(self.run, self.model, self.tokenizer)
+        self.accelerator.wait_for_everyone()
+
+    def _record(self) -> None:
+        """Write a line of metrics: the mean losses since the last one, and knowledge where it is due."""
+        progress, losses, measured = self.progress, self._mean_losses(), {}
+        self.last_loss = losses["loss"]
+        if progress.step in self.evaluations and self.accelerator.is_main_process:
+            begin = time.perf_counter()
+            with self.accelerator.autocast():
+                measured = self.metrics = self.measure(self.model)
+            progress.evaluation_seconds += time.perf_counter() - begin
+            progress.seconds = time.perf_counter() - self.begun
+        others = {
+            "predicted_seconds": self.forecast.seconds,
+            "learning_rate": self.optimizers[0].param_groups[0]["lr"],
+        }
+        record = asdict(progress) | others | losses | self.schedule.metrics(progress.step) | measured
+        self.accelerator.log(record, step=progress.step)
+
+    def _mean_losses(self) -> dict[str, float | None]:
+        """Means over the updates since the last call: of a token and of a value; None before the first.
+
+        Raises:
+            UserError: a loss is not finite. Nothing was saved since, for each save is recorded first.
+        """
+        if not self.losses:
+            return {"loss": None, "train_attribute_loss": None}
+        losses = torch.stack(self.losses).tolist()
+        first = self.progress.step - len(losses) + 1
+        self.losses = []
+        for step, (loss, _) in enumerate(losses, first):
+            if not abs(loss) < float("inf"):
+                raise UserError(
+                    f"the loss of step {step} is {loss}; stopped. The checkpoints before it are kept; "
+                    "lower the learning rate and begin anew"
+                )
+        of_tokens, of_values = (sum(column) / len(losses) for column in zip(*losses, strict=True))
+        return {"loss": of_tokens, "train_attribute_loss": of_values}
+
+    def _say(self, line: str | None) -> None:
+        if line and self.accelerator.is_main_process:
+            tqdm.write(line, file=sys.stderr)  # above the bar
