@@ -66,6 +66,12 @@ def setting(
     return field(default=default, metadata={"help": about})
 
 
+def with_default(kind: type, name: str, default):
+    """A setting of another dataclass, with another default."""
+    item = next(item for item in fields(kind) if item.name == name)
+    return field(default=default, metadata={"help": about(item)})
+
+
 class About(str):
     """What a setting says of itself: its help text, and more that HfArgumentParser, which reads it, need not know."""
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from command_line import Role, setting
+from command_line import Role, setting, with_default
 from settings.data import DatasetSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
@@ -46,24 +46,19 @@ class FinetuneSettings(DatasetSettings):
 class FinetuneSchedule(ScheduleSettings):
     """Who is drawn when."""
 
-    schedule: str = setting("replay", "who is drawn when, by name: docs/SCHEDULES.md")
+    schedule: str = with_default(ScheduleSettings, "schedule", "replay")
 
 
 @dataclass
 class FinetuneTraining(TrainingSettings):
     """How to train. Defaults are the paper's (Sec. 4.2, App. F.1): AdamW as before, constant learning rate."""
 
-    max_steps: int = setting(2_000, "updates; the paper leaves it open", at_least=1, cost=True)
-    learning_rate: float = setting(3e-5, "peak learning rate of AdamW", at_least=0)
-    lr_scheduler_type: Literal["cosine", "constant", "linear"] = setting("constant", "how it decays to 0, or does not")
-    evals_per_decade: int | None = setting(
-        6,
-        "beside eval_steps, measure so often in each tenfold of steps: old knowledge goes within about 100 steps",
-        Role.MEASURING,
-        at_least=1,
-        cost=True,
+    max_steps: int = with_default(TrainingSettings, "max_steps", 2_000)  # the paper leaves it open
+    learning_rate: float = with_default(TrainingSettings, "learning_rate", 3e-5)
+    lr_scheduler_type: Literal["cosine", "constant", "linear"] = with_default(
+        TrainingSettings, "lr_scheduler_type", "constant"
     )
-    eval_individuals: int = setting(96, "individuals measured in each group", Role.PROBE, at_least=1, cost=True)
-    attention_individuals: int = setting(
-        16, "on how many of the seen ones of these attention is measured, too", Role.MEASURING, at_least=1
-    )
+    # Old knowledge goes within about 100 steps.
+    evals_per_decade: int | None = with_default(TrainingSettings, "evals_per_decade", 6)
+    eval_individuals: int = with_default(TrainingSettings, "eval_individuals", 96)
+    attention_individuals: int = with_default(TrainingSettings, "attention_individuals", 16)

@@ -6,6 +6,8 @@ from typing import Literal
 
 from command_line import Role, UserError, setting
 
+Decay = Literal["cosine", "constant", "linear"]
+
 
 @dataclass
 class TrainingSettings:
@@ -25,7 +27,7 @@ class TrainingSettings:
     optim: Literal["adamw", "muon"] = setting("adamw", "muon: matrices by Muon, the rest by AdamW", cost=True)
     learning_rate: float = setting(4e-4, "peak learning rate of AdamW", at_least=0)
     muon_learning_rate: float = setting(2e-2, "peak learning rate of Muon, for the matrices", at_least=0)
-    lr_scheduler_type: Literal["cosine", "constant", "linear"] = setting("cosine", "how it decays to 0, or does not")
+    lr_scheduler_type: Decay = setting("cosine", "how it decays to 0, or does not")
     warmup_steps: int = setting(
         0, "updates in which the learning rate rises from 0 to its peak; the paper has none", at_least=0
     )

@@ -27,7 +27,7 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 def files():
     found = [path.relative_to(ROOT) for path in ROOT.glob("*.py")]
-    return found + [p.relative_to(ROOT) for room in LEVEL for p in (ROOT / room).rglob("*.py")]
+    return sorted(found + [p.relative_to(ROOT) for room in LEVEL for p in (ROOT / room).rglob("*.py")])
 
 
 def room_of(path):

@@ -103,3 +103,11 @@ def test_the_command_writes_figures_and_table(runs, tmp_path, capsys):
 def test_one_run_cannot_be_compared(runs, tmp_path):
     with pytest.raises(UserError, match="at least two runs"):
         command.main(["compare", write(runs[0], tmp_path)])
+
+
+@pytest.mark.parametrize("key", ["model", "reference"])
+def test_seeds_that_start_from_a_run_of_their_own_seed_are_one_group(runs, key):
+    for run in runs:
+        seed = run.config["seed"]
+        run.config.update({key: f"runs/all/facts-seed{seed}", "population_seed": seed})
+    assert {name: len(group) for name, group in grouped(runs).items()} == {"schedule uniform": 2, "schedule warm_up": 2}

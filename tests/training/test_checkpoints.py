@@ -7,11 +7,12 @@ from safetensors.torch import load_file
 from command_line import UserError
 from modeling.presets import build_model
 from run_directory.manifests import is_sound
+from run_directory.records import truncate_records
 from settings.model import ModelSettings
 from settings.training import TrainingSettings
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint
 from training.optimizers import build_optimizers
-from training.tracking import JsonlTracker, truncate_metrics
+from training.tracking import JsonlTracker
 
 PROGRESS = Progress(2, 100, 8, 1.5, 0.25)
 DECIDED = {"opened_at": None, "recent": [4.9, 0.1 + 0.2]}
@@ -124,7 +125,7 @@ def test_a_checkpoint_of_another_model_is_refused(trained, tokenizer, tmp_path):
 
 
 def test_metrics_are_one_json_object_a_line(tmp_path):
-    tracker = JsonlTracker(tmp_path / "metrics.jsonl")
+    tracker = JsonlTracker(tmp_path)
     tracker.log({"step": 1, "loss": None, "x": float("nan")})
     tracker.log({"step": 2, "loss": 0.5})
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
@@ -134,5 +135,5 @@ def test_metrics_are_one_json_object_a_line(tmp_path):
 def test_metrics_after_the_checkpoint_and_a_half_line_are_dropped(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
-    truncate_metrics(path, step=2)
+    truncate_records(tmp_path, step=2)
     assert path.read_text() == '{"step": 1}\n{"step": 2}\n'

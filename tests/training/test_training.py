@@ -16,7 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import evaluation.__main__ as quiz
 import run_pretrain
 from command_line import UserError
+from run_directory.config import read_config
 from run_directory.records import load_run
+from sweeps.directories import is_finished, read_progress
 from tests.helpers.pretraining import ROOT, SEEN, TIMES, command, pretrain, records, same, two_processes, weights
 
 
@@ -281,3 +283,18 @@ def test_facts_that_change_with_every_biography_cannot_be_known(tmp_path):
     assert fixed[-1] < 0.8 * baseline  # so the same run does come to know facts that stay
     assert (redrawn.curve(SEEN)[1] > baseline).all()
     assert redrawn.curve(SEEN)[1][-1] < 1.1 * baseline
+
+
+def test_a_run_that_stops_early_goes_on_as_if_it_had_not(tmp_path):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    pretrain(whole, "--save_steps", 100)
+    pretrain(part, "--stop_at", 7, "--save_steps", 100)
+    assert records(part)[-1]["step"] == 7
+    assert read_progress(part).share == 1
+    assert is_finished(part)
+    pretrain(part, "--save_steps", 100, "--resume_from_checkpoint", "latest")
+    assert same(weights(part), weights(whole))
+    assert read_config(part)["stop_at"] is None
+    assert is_finished(part)
+    ours = [record for record in records(part, *TIMES) if record["step"] != 7]
+    assert [r["learning_rate"] for r in ours] == [r["learning_rate"] for r in records(whole, *TIMES)]
