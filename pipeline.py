@@ -54,8 +54,10 @@ def begin(training: TrainingSettings) -> Path:
         UserError: settings that can't be, or something is there that would be lost.
     """
     from run_directory.layout import find_run
+    from training.optimizers import check_names
 
     training.check()
+    check_names(training)
     return find_run(training)
 
 
