@@ -1,6 +1,7 @@
 # make demo   the three phases on screen, from a fresh machine
 # make test   all tests, from a fresh machine
-# Both make .venv if need be. For a GPU: make CONSTRAINTS= demo
+# make test-lowest   all tests with the lowest versions that pyproject.toml allows (of torch, the one of CONSTRAINTS)
+# They make .venv or .venv-lowest if need be. For a GPU: make CONSTRAINTS= demo
 
 PYTHON ?= python3
 CONSTRAINTS ?= -c constraints-cpu.txt
@@ -8,7 +9,7 @@ BIN := .venv/bin
 OUTPUT ?= runs/demo
 ONE_PROCESS := --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no
 
-.PHONY: demo test quality
+.PHONY: demo test test-lowest quality
 
 .venv/installed: pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -24,6 +25,16 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+.venv-lowest/installed: pyproject.toml constraints-cpu.txt
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	sed -n 's/^    "\([a-z0-9_]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml | grep -v ^torch > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet --upgrade pip
+	.venv-lowest/bin/python -m pip install --quiet --editable ".[dev]" -c .venv-lowest/constraints.txt $(CONSTRAINTS)
+	touch $@
+
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile
 
 quality: .venv/installed
 	$(BIN)/ruff check .

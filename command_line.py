@@ -2,9 +2,11 @@
 
 import argparse
 import difflib
+import importlib.metadata
 import math
 import os
 import sys
+import tomllib
 from collections.abc import Iterable
 from dataclasses import Field, field, fields
 from enum import Enum
@@ -12,6 +14,10 @@ from pathlib import Path
 
 import yaml
 from transformers import HfArgumentParser
+
+# Where the rooms lie, and whether that is a clone of the project; an installed wheel lies in site-packages.
+HOME = Path(__file__).parent
+CLONE = HOME if (HOME / "pyproject.toml").is_file() else None
 
 # Written into a run's config.yaml beside the settings, so that the file stays a recipe.
 ENVIRONMENT_KEY = "environment"
@@ -210,8 +216,19 @@ def unknown(what: str, name: str, where: str, known: Iterable[str]) -> str:
     return f"unknown {what} '{name}'{where and ' in '}{where}; the nearest known one is '{nearest}'"
 
 
+def version() -> str:
+    """Of the clone that runs, or of what was installed."""
+    if CLONE:
+        return tomllib.loads((CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    return importlib.metadata.version("fact-learning")
+
+
 def run(main) -> None:
-    """Call `main(argv)`; turn a UserError into one line on stderr (once, not once a process), exit code 2."""
+    """Call `main(argv)`, or answer `--version`; a UserError is one line on stderr (once, not once a process), exit
+    code 2.
+    """
+    if "--version" in sys.argv[1:]:
+        return print(f"fact-learning {version()}")
     try:
         main(sys.argv[1:])
     except (UserError, argparse.ArgumentError) as error:

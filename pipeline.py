@@ -28,7 +28,10 @@ def begin(training: TrainingSettings) -> Path:
         place = find_spec(room).origin
         if place != str(Path(__file__).with_name(room) / "__init__.py"):
             raise UserError(f"{place} hides this program's own `{room}`; rename it, or start in another directory")
+    from training.optimizers import check_names
+
     training.check()
+    check_names(training)
     return find_run(training)
 
 

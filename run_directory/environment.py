@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from command_line import CLONE
+
 PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
 
 
@@ -24,10 +26,9 @@ def environment(n_processes: int, device: str) -> dict:
 
 
 def _commit() -> str | None:
-    """The commit of the code, with `+changes` if files differ from it; None outside a checkout."""
+    """The commit of the code, with `+changes` if files differ from it; None outside a clone."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes"]
-    root = Path(__file__).parents[1]
     try:
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        return CLONE and subprocess.run(command, cwd=CLONE, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -55,9 +55,7 @@ class FinetuneTraining(TrainingSettings):
 
     max_steps: int = with_default(TrainingSettings, "max_steps", 2_000)  # the paper leaves it open
     learning_rate: float = with_default(TrainingSettings, "learning_rate", 3e-5)
-    lr_scheduler_type: Literal["cosine", "constant", "linear"] = with_default(
-        TrainingSettings, "lr_scheduler_type", "constant"
-    )
+    lr_scheduler_type: str = with_default(TrainingSettings, "lr_scheduler_type", "constant")
     # Old knowledge goes within about 100 steps.
     evals_per_decade: int | None = with_default(TrainingSettings, "evals_per_decade", 6)
     eval_individuals: int = with_default(TrainingSettings, "eval_individuals", 96)

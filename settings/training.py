@@ -6,8 +6,6 @@ from typing import Literal
 
 from command_line import Role, UserError, setting
 
-Decay = Literal["cosine", "constant", "linear"]
-
 
 @dataclass
 class TrainingSettings:
@@ -24,10 +22,10 @@ class TrainingSettings:
         128, "biographies in a forward pass of one process", Role.SHARE, at_least=1, cost=True
     )
     gradient_accumulation_steps: int = setting(1, "forward passes in an update", Role.SHARE, at_least=1, cost=True)
-    optim: Literal["adamw", "muon"] = setting("adamw", "muon: matrices by Muon, the rest by AdamW", cost=True)
+    optim: str = setting("adamw", "adamw, or muon: matrices by Muon, the rest by AdamW", cost=True)
     learning_rate: float = setting(4e-4, "peak learning rate of AdamW", at_least=0)
     muon_learning_rate: float = setting(2e-2, "peak learning rate of Muon, for the matrices", at_least=0)
-    lr_scheduler_type: Decay = setting("cosine", "how it decays to 0, or does not")
+    lr_scheduler_type: str = setting("cosine", "how it decays to 0: cosine, linear, or constant, which does not")
     warmup_steps: int = setting(
         0, "updates in which the learning rate rises from 0 to its peak; the paper has none", at_least=0
     )

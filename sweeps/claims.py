@@ -39,7 +39,8 @@ def _updated(readme: Path, experiments: Path) -> str:
     Raises:
         UserError: the markers are missing.
     """
-    before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise UserError(f"{readme} needs the lines {BEGIN} and {END}, between which the table goes")

@@ -43,7 +43,7 @@ def build_executor(sweep: Sweep, cluster: str, options: dict) -> submitit.AutoEx
 
 
 def run_command(sweep: Sweep, run: SweepRun, directory: Path, threads: int | None) -> list[str]:
-    """The script with the settings of a run, as a command for the project's root."""
+    """The script with the settings of a run, as a command for `ROOT`."""
     settings = run.settings | {"seed": run.seed, "output_dir": directory}
     if threads:
         settings = {"num_threads": threads} | settings

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from command_line import UserError, unknown
+from command_line import CLONE, HOME, UserError, unknown
 
-ROOT = Path(__file__).parents[1]
+# Where the paths of a sweep start: the project's root; of an installed wheel, the folder it is used from.
+ROOT = CLONE or Path.cwd()
 _KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir", "keep")
 _REQUIRED = ("recipe", "seeds", "output_dir")
 _PATHS = ("script", "recipe", "output_dir")
@@ -26,7 +27,7 @@ class SweepRun:
         variant: what is compared: a name of the sweep and its place in the grid, `<name>[-<key>=<value>...]`.
         seed: of the run.
         settings: what the sweep sets beside the seed; they override the recipe.
-        directory: where the run is written, relative to the project's root.
+        directory: where the run is written, relative to `ROOT`.
     """
 
     name: str
@@ -43,7 +44,7 @@ class SweepRun:
 
 @dataclass(frozen=True)
 class Sweep:
-    """An experiment's sweep; script and recipe are relative to the project's root.
+    """An experiment's sweep; script and recipe are relative to `ROOT`.
 
     Attributes:
         keep: patterns of the metrics and reports that go into its results.
@@ -70,9 +71,11 @@ def load_sweep(folder: str | Path) -> Sweep:
         content["recipe"],
         Path(content["output_dir"]),
     )
+    if not (ROOT / script).is_file() and (HOME / script).is_file():
+        script = str(HOME / script)  # of the wheel
     for path in (script, recipe):
         if not (ROOT / path).is_file():
-            raise UserError(f"{file}: there is no {path} (paths start at the project's root)")
+            raise UserError(f"{file}: there is no {path} (paths start at {ROOT})")
     runs = [_run(output_dir, *parts) for parts in itertools.product(_seeds(content, file), _settings(content, file))]
     name, count = Counter(run.name for run in runs).most_common(1)[0]
     if count > 1:

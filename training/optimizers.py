@@ -1,10 +1,11 @@
-"""Optimizers and learning-rate schedules."""
+"""Optimizers and learning-rate decays, by name."""
 
 import math
 import re
 
 import torch
 
+from command_line import UserError, unknown
 from modeling.families import family_of
 from settings.training import TrainingSettings
 
@@ -14,13 +15,22 @@ _MUON = {"momentum": 0.95, "nesterov": True, "adjust_lr_fn": "original"}
 
 
 def build_optimizers(model, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
-    """AdamW on everything that is trained, or Muon on the blocks' matrices and AdamW on the rest, if there is any.
+    """Those of `settings.optim`, on everything that is trained."""
+    return OPTIMIZERS[settings.optim](model, settings)
 
-    Matrices decay, gains and biases do not (the paper gives only the number, 0.1).
-    """
-    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if settings.optim == "adamw":
-        return [_adamw(list(named.values()), settings)]
+
+def trained(model) -> dict[str, torch.nn.Parameter]:
+    """The parameters that an optimizer is for, by name."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _adamw_on_all(model, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    return [_adamw(list(trained(model).values()), settings)]
+
+
+def _muon_and_adamw(model, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+    """Muon on the blocks' matrices, and AdamW on the rest, if there is any."""
+    named = trained(model)
     # Biases may have two dimensions, in Hawk.
     in_blocks = re.compile(rf"\.{family_of(model.config).blocks}\..*weight$")
     matrices = {name: p for name, p in named.items() if p.ndim == 2 and in_blocks.search(name)}
@@ -33,6 +43,7 @@ def build_optimizers(model, settings: TrainingSettings) -> list[torch.optim.Opti
 
 
 def _adamw(parameters: list, settings: TrainingSettings) -> torch.optim.AdamW:
+    """Matrices decay, gains and biases do not (the paper gives only the number, 0.1)."""
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
@@ -41,16 +52,32 @@ def _adamw(parameters: list, settings: TrainingSettings) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, eps=settings.adam_epsilon, fused=True)
 
 
-def learning_rate_factor(kind: str, step: int, max_steps: int, warmup_steps: int = 0) -> float:
-    """What the peak learning rate is multiplied by for update `step` (0, 1, ...).
+# One row makes an optimizer or a decay known to every script: docs/EXTENDING.md.
+OPTIMIZERS = {"adamw": _adamw_on_all, "muon": _muon_and_adamw}
+# What is left of the peak learning rate when a share of the steps after the warm-up is done.
+DECAYS = {
+    "constant": lambda done: 1.0,
+    "linear": lambda done: 1.0 - done,
+    "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
+}
 
-    Cosine and linear go from 1 to 0 over the steps after the warm-up, which the paper does without (App. B).
+
+def check_names(settings: TrainingSettings) -> None:
+    """Whether there are such an optimizer and such a decay.
+
+    Raises:
+        UserError: there are not.
+    """
+    rows = (("optimizer", settings.optim, OPTIMIZERS), ("learning-rate decay", settings.lr_scheduler_type, DECAYS))
+    for what, name, known in rows:
+        if name not in known:
+            raise UserError(unknown(what, name, "", known))
+
+
+def learning_rate_factor(kind: str, step: int, max_steps: int, warmup_steps: int = 0) -> float:
+    """What the peak learning rate is multiplied by for update `step` (0, 1, ...): it rises in the warm-up, which the
+    paper does without (App. B), and goes on as `DECAYS` says.
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps
-    done = (step - warmup_steps) / (max_steps - warmup_steps)
-    return {
-        "constant": 1.0,
-        "linear": 1.0 - done,
-        "cosine": 0.5 * (1.0 + math.cos(math.pi * done)),
-    }[kind]
+    return DECAYS[kind]((step - warmup_steps) / (max_steps - warmup_steps))

@@ -1,22 +1,17 @@
 """What goes wrong, as the real clients see it."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
-from huggingface_hub import (
-    constants,
-    hf_hub_download,
-    set_client_factory,
-)
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-)
-from huggingface_hub.utils import httpx
+from huggingface_hub import constants, hf_hub_download, set_client_factory
+from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 from huggingface_hub.utils._http import default_client_factory
 
 from tests.helpers.hub_toys import WEIGHTS, upload
+
+httpx = sys.modules[HTTPError.__module__]  # httpx2 from huggingface_hub 2 on
 
 # Faults. The client repeats preupload, the LFS requests, listings and downloads, but neither commits, branches, tags,
 # info, nor anything else that it sends through get_session(). Its errors are httpx.HTTPError, HfHubHTTPError included,

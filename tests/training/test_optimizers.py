@@ -3,10 +3,11 @@ import math
 import pytest
 import torch
 
+from command_line import UserError
 from modeling.presets import build_model
 from settings.model import ModelSettings
 from settings.training import TrainingSettings
-from training.optimizers import build_optimizers, learning_rate_factor
+from training.optimizers import build_optimizers, check_names, learning_rate_factor
 
 
 @pytest.fixture
@@ -58,3 +59,9 @@ def test_learning_rates_start_at_the_peak_and_end_as_their_name_says():
     assert [learning_rate_factor("linear", step, 10) for step in (0, 5, 9)] == pytest.approx([1, 0.5, 0.1])
     cosine = [learning_rate_factor("cosine", step, 10) for step in (0, 5, 9)]
     assert cosine == pytest.approx([1, 0.5, (1 + math.cos(0.9 * math.pi)) / 2])
+
+
+@pytest.mark.parametrize(("name", "message"), [("optim", "optimizer 'linaer'"), ("lr_scheduler_type", "'linear'$")])
+def test_a_name_that_nobody_knows_is_one_line(name, message):
+    with pytest.raises(UserError, match=message):
+        check_names(TrainingSettings(**{name: "linaer"}))
