@@ -71,7 +71,7 @@ def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individ
     from evaluation.knowledge import no_knowledge_baseline
     from training.start import n_processes
 
-    baseline = no_knowledge_baseline(source.word_lists.value_sizes)
+    baseline = no_knowledge_baseline([*source.word_lists.value_sizes.values()])
     return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
 
 
@@ -120,7 +120,7 @@ def _write_reports(job: Job, probes: dict) -> None:
     model = job.measured(job.model)
     if "unseen" in probes:
         begin = time.perf_counter()
-        report = hallucination_report(model, probes, job.source.population, job.stream.tables)
+        report = hallucination_report(model, probes, job.source, job.stream.tables)
         write_hallucination(job.run, report | {"seconds": time.perf_counter() - begin})
     if has_attention(model):
         write_ablation(job.run, model, probes["seen"])

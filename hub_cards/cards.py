@@ -8,10 +8,12 @@ from safetensors import safe_open
 
 from analysis.phases import TOLERANCE, phases_of
 from command_line import ENVIRONMENT_KEY
+from data_builder.source import saved_world
+from data_builder.world import load_world
 from evaluation.citation import CITATION
 from hub_cards.revisions import checkpoint_branch, sound_checkpoints
 from modeling.presets import HAWK
-from run_directory.layout import FIGURES, LEARNING_CURVE, WEIGHTS
+from run_directory.layout import DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
 from run_directory.records import Run
 from settings import public
 
@@ -32,7 +34,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
     """
     recorded = run.config.get(ENVIRONMENT_KEY) or {}
     last = next(record for record in reversed(run.records) if "seen_attribute_loss" in record)
-    figure = f"{FIGURES}/{LEARNING_CURVE}"
+    figure, world = f"{FIGURES}/{LEARNING_CURVE}", saved_world(run.path / DATASET)
     return str(
         ModelCard.from_template(
             _model_data(run, last, repo_id, dataset_id),
@@ -41,10 +43,11 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             repo_id=repo_id,
             parameters=_parameters(run.path / WEIGHTS),
             people=number(run.config.get("n_individuals")),
+            world=world,
             steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
-            taught=_taught(run),
+            taught=_taught(run, world.entities),
             recurrent=str(run.config.get("preset")).startswith(HAWK),
             patching=run.config if "reference_patching" in run.config else None,
             measured_groups=_measured_groups(run, last),
@@ -81,11 +84,11 @@ def _measured_groups(run: Run, last: dict) -> list[dict]:
     return [{"group": name} | numbers[group] for group, name in groups.items()]
 
 
-def _taught(run: Run) -> str | None:
+def _taught(run: Run, entities: str) -> str | None:
     """What a fine-tuning did, in words; None for pre-training."""
     if not run.taught:
         return None
-    kind = "further people" if run.taught == "new" else "of these people, who were rare"
+    kind = f"further {entities}" if run.taught == "new" else f"of these {entities}, who were rare"
     weight = run.config.get("weight_replay_finetune")
     replay = f"with replay of the others at weight {weight:g}" if weight else "without replay of the others"
     return f"{number(run.config.get('n_individuals_finetune'))} {kind}, {replay}"
@@ -122,8 +125,9 @@ def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -
     Args:
         repo_id: where it is or will be published.
         configs: the entries of `configs` in the card's YAML, over all populations.
-        settings: of each population, by its name.
+        settings: of each population, by its name; one older than `Source.for_cards` is of the bundled world.
     """
+    settings = {name: load_world().for_cards() | of_population for name, of_population in settings.items()}
     data = DatasetCardData(
         license="cc-by-4.0",
         language="en",
@@ -140,6 +144,7 @@ def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -
             repo_id=repo_id,
             populations=list(settings),
             settings=settings,
+            worlds=list(settings.values()),
             citation=CITATION,
         )
     )

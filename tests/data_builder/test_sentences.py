@@ -1,13 +1,17 @@
 import shutil
+from functools import partial
 from itertools import permutations
 
 import pytest
 import regex
 
 from command_line import UserError
-from data_builder.sentences import TEMPLATES_DIR, load_templates
+from data_builder import sentences
+from data_builder.sentences import TEMPLATES_DIR
+from data_builder.world import load_world
 from tests.helpers.independent import ATTRIBUTES, is_beginning, lines_of, words
 
+load_templates = partial(sentences.load_templates, load_world())
 LINES = [(attribute, line) for attribute in ATTRIBUTES for line in lines_of("templates", attribute)]
 # What a reader sees before the value that tells the attribute. Each template fits its own row and no other.
 CUES = {
