@@ -37,13 +37,14 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
     figure, world = f"{FIGURES}/{LEARNING_CURVE}", saved_world(run.path / DATASET)
     return str(
         ModelCard.from_template(
-            _model_data(run, last, repo_id, dataset_id),
+            _model_data(run, last, repo_id, dataset_id, world.entities),
             template_path=str(TEMPLATES / "model_card.md.j2"),
             name=repo_id.split("/")[-1],
             repo_id=repo_id,
             parameters=_parameters(run.path / WEIGHTS),
             people=number(run.config.get("n_individuals")),
             world=world,
+            own_texts=any(run.config.get(key) for key in ("values_dir", "templates_dir")),
             steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
@@ -94,12 +95,12 @@ def _taught(run: Run, entities: str) -> str | None:
     return f"{number(run.config.get('n_individuals_finetune'))} {kind}, {replay}"
 
 
-def _model_data(run: Run, last: dict, repo_id: str, dataset_id: str | None) -> ModelCardData:
+def _model_data(run: Run, last: dict, repo_id: str, dataset_id: str | None, entities: str) -> ModelCardData:
     results = [
         EvalResult(
             task_type="text-generation",
             dataset_type=dataset_id or "biographies",
-            dataset_name="biographies of seen people, held-out wording",
+            dataset_name=f"biographies of seen {entities}, held-out wording",
             metric_type=metric,
             metric_value=round(last[f"seen_{metric}"], 4),
         )
