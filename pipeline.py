@@ -63,7 +63,7 @@ def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individ
     from evaluation.knowledge import no_knowledge_baseline
     from training.start import n_processes
 
-    baseline = no_knowledge_baseline(source.word_lists.value_sizes)
+    baseline = no_knowledge_baseline([*source.word_lists.value_sizes.values()])
     return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
 
 
@@ -129,7 +129,7 @@ def execute(
             model = measured(model)
             if "unseen" in probes:
                 since = time.perf_counter()
-                report = hallucination_report(model, probes, source.population, stream.tables)
+                report = hallucination_report(model, probes, source, stream.tables)
                 write_hallucination(run, report | {"seconds": time.perf_counter() - since})
             if family_of(model.config).attention:
                 write_ablation(run, model, probes["seen"])

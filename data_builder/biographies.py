@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from data_builder.source import Source
-from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, join_name
+from data_builder.word_lists import join_name
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Renderer:
     """
 
     def __init__(self, source: Source):
-        self.name_lists = [source.word_lists.names(name_list) for name_list in NAME_LISTS]
-        self.templates = [source.templates[attribute] for attribute in ATTRIBUTES]
-        self.values = [source.word_lists.values(attribute) for attribute in ATTRIBUTES]
+        self.name_lists = [source.word_lists.names(name_list) for name_list in source.world.name]
+        self.templates = list(source.templates.values())
+        self.values = [source.word_lists.values(attribute) for attribute in source.world.attributes]
 
     def name(self, parts) -> str:
         """Full name of an individual, given its row of `Population.names`."""
@@ -35,10 +35,10 @@ class Renderer:
         """One sentence for each attribute.
 
         Args:
-            name_parts: 3 indices of names.
-            values: 6 value ids, in the order of the attributes.
-            templates: 6 template ids, in the order of the attributes.
-            order: the 6 attributes in the order of their sentences.
+            name_parts: indices of the parts of the name.
+            values: value ids, in the order of the attributes.
+            templates: template ids, in the order of the attributes.
+            order: the attributes in the order of their sentences.
         """
         name = " " + self.name(name_parts)
         text, name_spans, value_spans = "", [], []

@@ -14,7 +14,7 @@ from data_builder.biographies import Renderer
 from data_builder.random import uniforms
 from data_builder.sentences import TEMPLATES_DIR
 from data_builder.source import Source
-from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, VALUES_DIR
+from data_builder.world import VALUES_DIR, World, load_world, world_file
 from settings.data import DataSettings
 
 CONFIGURATIONS = ("population", "biographies", "templates")
@@ -61,7 +61,7 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
         return Source.build(DataSettings(**{name: getattr(self.config, name) for name in names}))
 
     def _info(self):
-        return datasets.DatasetInfo(features=_FEATURES[self.config.name])
+        return datasets.DatasetInfo(features=_features(self.config.name, load_world(self.config.values_dir)))
 
     def _split_generators(self, dl_manager):
         generators = []
@@ -81,20 +81,19 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
             yield start, pa.Table.from_pydict(columns, schema=self.info.features.arrow_schema)
 
     def _people(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
-        population = self.source.population
+        population, world = self.source.population, self.source.world
         people = np.array(rows) + population.groups[split].start
         columns = {"individual_id": people}
-        for list_name, entries, parts in zip(NAME_LISTS, renderer.name_lists, population.names[people].T, strict=True):
-            columns[list_name] = [entries[part] for part in parts]
-        for attribute, texts, ids in zip(ATTRIBUTES, renderer.values, population.values[people].T, strict=True):
-            columns[attribute] = [texts[value] for value in ids]
+        texts, ids = (*renderer.name_lists, *renderer.values), (population.names[people], population.values[people])
+        for name, entries, of_people in zip(_facts(world), texts, np.concatenate(ids, axis=1).T, strict=True):
+            columns[name] = [entries[index] for index in of_people]
         return columns | {"heldout_template_ids": population.heldout[people].astype(np.int32).tolist()}
 
     def _biographies(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
         population, (group, heldout) = self.source.population, SPLITS[split]
         members = population.groups[group]
         people = np.array(rows) % len(members) + members.start
-        seed, shape = self.config.population_seed, (len(rows), 2 * len(ATTRIBUTES))
+        seed, shape = self.config.population_seed, (len(rows), 2 * population.values.shape[1])
         draws = uniforms(seed, f"rows of {split}", shape, step=rows.start // BLOCK)
         wording = population.draw_wording(people, draws, heldout)
         arrays = (population.names[people], population.values[people], wording.templates, wording.order)
@@ -122,36 +121,40 @@ def splits(name: str, groups: dict[str, range]) -> dict[str, str | None]:
     return {split: group for split, group in about.items() if groups[group]}
 
 
-_SPANS = datasets.List(datasets.List(_INDEX, length=2), length=len(ATTRIBUTES))
-_ATTRIBUTE = datasets.ClassLabel(names=list(ATTRIBUTES))
-_FEATURES = {
-    "population": datasets.Features(
-        {"individual_id": datasets.Value("int64")}
-        | {name: datasets.Value("string") for name in (*NAME_LISTS, *ATTRIBUTES)}
-        | {"heldout_template_ids": datasets.List(datasets.List(_INDEX), length=len(ATTRIBUTES))}
-    ),
-    "biographies": datasets.Features(
-        {
-            "text": datasets.Value("string"),
-            "individual_id": datasets.Value("int64"),
-            "attributes": datasets.List(_ATTRIBUTE, length=len(ATTRIBUTES)),
-            "template_ids": datasets.List(_INDEX, length=len(ATTRIBUTES)),
-            "name_spans": _SPANS,
-            "value_spans": _SPANS,
-        }
-    ),
-    "templates": datasets.Features({"attribute": _ATTRIBUTE, "template_id": _INDEX, "text": datasets.Value("string")}),
-}
+def _facts(world: World) -> list[str]:
+    """The columns of the population table that tell of a person."""
+    return [*world.name, *world.attributes]
+
+
+def _features(name: str, world: World) -> datasets.Features:
+    """The columns of a configuration."""
+    text, individual = datasets.Value("string"), {"individual_id": datasets.Value("int64")}
+    attribute = datasets.ClassLabel(names=list(world.attributes))
+
+    def each(feature) -> datasets.List:
+        return datasets.List(feature, length=len(world.attributes))
+
+    spans = each(datasets.List(_INDEX, length=2))
+    columns = {
+        "population": individual
+        | dict.fromkeys(_facts(world), text)
+        | {"heldout_template_ids": each(datasets.List(_INDEX))},
+        "biographies": {"text": text}
+        | individual
+        | {"attributes": each(attribute), "template_ids": each(_INDEX), "name_spans": spans, "value_spans": spans},
+        "templates": {"attribute": attribute, "template_id": _INDEX, "text": text},
+    }
+    return datasets.Features(columns[name])
 
 
 def fingerprint(
     values_dir: str | None = None, templates_dir: str | None = None, new_individuals: str | None = None
 ) -> str:
-    """sha256 over the word lists, the templates, a table of own people, and the code of this package."""
+    """sha256 over the word lists and what is made of them, the templates, own people, and this package's code."""
     digest = hashlib.sha256()
     texts = (Path(values_dir or VALUES_DIR), Path(templates_dir or TEMPLATES_DIR))
     paths = [path for folder in texts for path in sorted(folder.glob("*.txt"))]
-    paths += [Path(new_individuals)] if new_individuals else []
+    paths += map(Path, filter(None, (world_file(values_dir), new_individuals)))
     for path in [*paths, *sorted(Path(__file__).parent.glob("*.py"))]:
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)} ".encode() + content)

@@ -63,8 +63,8 @@ class MixedStream(BiographyStream):
         names, values = super()._facts(step, individuals)
         draws = uniforms(self.seed, "invented people", (len(names), 1 + values.shape[1]), step)
         invented = (self._kinds(len(names)) == _INVENTED)[:, None]
-        others = (draws[:, 1:] * self.value_sizes).astype(np.int64)
-        return np.where(invented, self._nobodys_names(draws[:, 0]), names), np.where(invented, others, values)
+        others = self._nobodys_names(draws[:, 0]), self._values(draws[:, 1:])
+        return np.where(invented, others[0], names), np.where(invented, others[1], values)
 
     def _nobodys_names(self, draws: np.ndarray) -> np.ndarray:
         n_named = len(self.population) - len(self.source.added)

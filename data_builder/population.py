@@ -16,9 +16,9 @@ class Population:
     """Individuals as integer arrays; individual *i* is row *i*.
 
     Attributes:
-        names: (n, 3) indices into the first, middle and last names; rows are unique.
-        values: (n, 6) ids of attribute values.
-        heldout: (n, 6, h) ids of the templates kept for evaluation, ascending.
+        names: (n, parts of a name) indices into the lists of names; rows are unique.
+        values: (n, attributes) ids of attribute values.
+        heldout: (n, attributes, h) ids of the templates kept for evaluation, ascending.
         n_templates: number of templates of each attribute.
         groups: the individuals of each group: seen in pre-training, unseen (never trained on),
             new (for fine-tuning); disjoint ranges.
@@ -37,8 +37,8 @@ class Population:
         """This population and further people, who are the group `new` from then on.
 
         Args:
-            names: (k, 3) as in `names`.
-            values: (k, 6) as in `values`.
+            names: (k, parts of a name) as in `names`.
+            values: (k, attributes) as in `values`.
             seed: of the population; decides which templates are held out.
         """
         total = len(self) + len(names)
@@ -56,7 +56,7 @@ class Population:
 
         Args:
             individuals: (b,) who.
-            draws: (b, 12) uniform numbers in [0, 1) that decide.
+            draws: (b, 2 x attributes) uniform numbers in [0, 1) that decide.
             heldout: whether to choose from the templates kept for evaluation.
         """
         n_attributes = self.values.shape[1]
@@ -81,8 +81,8 @@ class Wording:
     """How biographies are told.
 
     Attributes:
-        templates: (b, 6) template id of each attribute, in the order of the attributes.
-        order: (b, 6) the attributes in the order of their sentences.
+        templates: (b, attributes) template id of each attribute, in the order of the attributes.
+        order: (b, attributes) the attributes in the order of their sentences.
     """
 
     templates: np.ndarray
@@ -103,7 +103,7 @@ def build_population(
     larger one.
 
     Args:
-        name_sizes: number of first, middle and last names.
+        name_sizes: number of entries of each part of a name.
         value_sizes: number of values of each attribute.
         n_templates: number of templates of each attribute.
         group_sizes: how many individuals are seen, unseen and new.
@@ -132,7 +132,7 @@ def unused_names(draws: np.ndarray, name_sizes: tuple[int, ...], n_used: int, se
 
     Args:
         draws: (b,) uniform numbers in [0, 1) that decide.
-        name_sizes: number of first, middle and last names.
+        name_sizes: number of entries of each part of a name.
         n_used: individuals that `build_population` made, of that seed.
         seed: of the population.
 

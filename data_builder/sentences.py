@@ -6,7 +6,8 @@ from pathlib import Path
 
 from command_line import UserError
 from data_builder.tokenizer import split_words
-from data_builder.word_lists import ATTRIBUTES, read_lines
+from data_builder.word_lists import read_lines
+from data_builder.world import World
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 
@@ -37,20 +38,21 @@ class Template:
         return f"{self.head} {{name}}{self.middle} {{value}}{self.tail}".lstrip()
 
 
-def load_templates(directory: str | Path | None = None, n_heldout: int = 5) -> dict[str, list[Template]]:
+def load_templates(world: World, directory: str | Path | None = None, n_heldout: int = 5) -> dict[str, list[Template]]:
     """Read `<attribute>.txt` for each attribute and check the rules (templates/README.md).
 
     Args:
+        world: whose attributes.
         directory: where the files lie; the project's own templates if None.
         n_heldout: templates kept for evaluation; each file must have more than that.
 
     Raises:
-        UserError: a template breaks a rule; file and line are named.
+        UserError: an attribute has no templates, or one breaks a rule; file and line are named.
     """
     directory = Path(directory or TEMPLATES_DIR)
     templates, places = {}, {}
-    for attribute in ATTRIBUTES:
-        path = directory / f"{attribute}.txt"
+    for attribute in world.attributes:
+        path = world.needed(f"attributes.{attribute}", directory / f"{attribute}.txt")
         lines = read_lines(path)
         if not n_heldout < len(lines) <= MAX_TEMPLATES:
             raise UserError(

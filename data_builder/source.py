@@ -13,7 +13,8 @@ from command_line import UserError, check_bounds
 from data_builder.new_individuals import extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
 from data_builder.sentences import Template, load_templates
-from data_builder.word_lists import ATTRIBUTES, NAME_LISTS, WordLists, join_name, load_word_lists
+from data_builder.word_lists import WordLists, join_name, load_word_lists
+from data_builder.world import WORLD, World, load_world
 from settings.data import DataSettings
 
 OWN_PEOPLE = "new_individuals.csv"
@@ -30,6 +31,11 @@ class Source:
     population: Population
     added: list[dict[str, str]] = field(default_factory=list)
 
+    @property
+    def world(self) -> World:
+        """Which facts exist."""
+        return self.word_lists.world
+
     @classmethod
     def build(cls, settings: DataSettings) -> "Source":
         """Read lists and templates, draw the population.
@@ -39,11 +45,11 @@ class Source:
         """
         check_bounds(settings)
         word_lists = load_word_lists(settings.values_dir, settings.entries_per_list, settings.names_per_list)
-        templates = load_templates(settings.templates_dir, settings.n_heldout_templates)
+        templates = load_templates(word_lists.world, settings.templates_dir, settings.n_heldout_templates)
         population = build_population(
             word_lists.name_sizes,
-            word_lists.value_sizes,
-            tuple(len(templates[attribute]) for attribute in ATTRIBUTES),
+            tuple(word_lists.value_sizes.values()),
+            tuple(map(len, templates.values())),
             (settings.n_individuals, settings.n_unseen, settings.n_new),
             settings.n_heldout_templates,
             settings.population_seed,
@@ -59,8 +65,8 @@ class Source:
         """
         if self.added:
             raise UserError(f"{path}: this population has own people already; put all of them into one table")
-        people = read_individuals(path)
-        texts = [self.word_lists.names(name_list) for name_list in NAME_LISTS]
+        people = read_individuals(path, self.world)
+        texts = [self.word_lists.names(name_list) for name_list in self.world.name]
         known = {join_name(map(getitem, texts, parts)) for parts in self.population.names.tolist()}
         for person in people:
             if person["name"] in known:
@@ -75,9 +81,9 @@ class Source:
         templates = (t for ts in self.templates.values() for t in ts)
         return [*entries, *(piece for t in templates for piece in (t.head, t.middle, t.tail))]
 
-    def counts(self) -> dict[str, int]:
-        """What settings don't tell, for cards: `own_individuals`, whose table a user gave."""
-        return {"own_individuals": len(self.added)}
+    def for_cards(self) -> dict:
+        """What settings don't tell: `own_individuals`, whose table a user gave, and `World.for_cards`."""
+        return {"own_individuals": len(self.added)} | self.world.for_cards()
 
     def digest(self) -> str:
         """sha256 of everything a biography depends on."""
@@ -87,17 +93,20 @@ class Source:
             digest.update(array.tobytes())
         digest.update(repr(self.population.groups).encode())
         digest.update(json.dumps(self.added).encode() if self.added else b"")
+        facts = self.world.facts()
+        digest.update(b"" if facts == load_world().facts() else json.dumps(facts).encode())  # once there was no other
         return digest.hexdigest()
 
     def save(self, directory: str | Path) -> None:
         """Write `source/` (settings, the entries and templates in use; 100 KB at most) into a directory."""
         root = Path(directory) / "source"
         _write_lines(root / "values", self.word_lists.lists)
+        (root / "values" / WORLD).write_text(self.world.text(), encoding="utf-8")
         _write_lines(root / "templates", {name: [t.text for t in ts] for name, ts in self.templates.items()})
         own = {"values_dir": None, "templates_dir": None, "new_individuals": None}
         if self.added:
             write_individuals(root / OWN_PEOPLE, self.added)
-        settings = asdict(self.settings) | own | self.counts() | {"digest": self.digest()}
+        settings = asdict(self.settings) | own | self.for_cards() | {"digest": self.digest()}
         (root / "settings.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
     @classmethod
@@ -122,13 +131,19 @@ class Source:
         return source
 
 
+def saved_world(directory: str | Path) -> World:
+    """Which facts exist in a saved source, without drawing its population; the bundled world if there is none."""
+    return load_world(Path(directory) / "source" / "values")
+
+
 def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of `Population.names` and `Population.values` for people given as texts."""
-    tables = [*map(lists.names, NAME_LISTS), *map(lists.values, ATTRIBUTES)]
+    name, attributes = lists.world.name, lists.world.attributes
+    tables = [*map(lists.names, name), *map(lists.values, attributes)]
     numbers = [{text: number for number, text in enumerate(texts)} for texts in tables]
-    texts = [(*name_parts(person["name"]), *(person[attribute] for attribute in ATTRIBUTES)) for person in people]
+    texts = [(*name_parts(p["name"], len(name)), *(p[attribute] for attribute in attributes)) for p in people]
     rows = np.array([list(map(getitem, numbers, row)) for row in texts], dtype=np.int32)
-    return rows[:, : len(NAME_LISTS)], rows[:, len(NAME_LISTS) :]
+    return rows[:, : len(name)], rows[:, len(name) :]
 
 
 def _saved(saved: dict, item: Field):

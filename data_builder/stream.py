@@ -9,11 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from data_builder.population import Wording
 from data_builder.random import evenly, permute, uniforms
 from data_builder.source import Source
-from data_builder.word_lists import ATTRIBUTES, NAME_LISTS
 
-N_ATTRIBUTES = len(ATTRIBUTES)
-# The pieces of a biography (`TokenTables.pieces`) that are names: 1 to 6 in the sentences, 0 elsewhere.
-_NAME_PIECES = np.concatenate(([0], *([0, n, n, n, 0, 0, 0] for n in range(1, N_ATTRIBUTES + 1)), [0]))
 # Rows are padded to a multiple of this, which spares the memory allocator some different shapes.
 LENGTH_MULTIPLE = 8
 
@@ -31,8 +27,9 @@ class TokenTables:
             {name: encode([f" {entry}" if entry else "" for entry in entries]) for name, entries in texts.items()}
             for texts in (source.word_lists.lists, source.word_lists.extra)
         )
-        names = [lists[name] + own.get(name, []) for name in NAME_LISTS]
-        values = [_joined(lists, parts) + own.get(attribute, []) for attribute, parts in ATTRIBUTES.items()]
+        world = source.world
+        names = [lists[name] + own.get(name, []) for name in world.name]
+        values = [_joined(lists, parts) + own.get(attribute, []) for attribute, parts in world.attributes.items()]
         self.names = [self._add(pieces) for pieces in names]
         self.values = [self._add(pieces) for pieces in values]
         templates = source.templates.values()
@@ -52,32 +49,30 @@ class TokenTables:
 
     def _longest_biography(self, source: Source, fillings: tuple[list, list]) -> int:
         name, values = (sum(max(map(len, pieces)) for pieces in tables) for tables in fillings)
-        total = 2 + N_ATTRIBUTES * name + values
+        total = 2 + len(self.values) * name + values
         for attribute, templates in enumerate(source.templates.values()):
             parts = [table[attribute] + np.arange(len(templates)) for table in (self.heads, self.middles, self.tails)]
             total += int(sum(self.lengths[part] for part in parts).max())
         return total
 
     def pieces(self, names: np.ndarray, values: np.ndarray, wording: Wording) -> tuple[np.ndarray, np.ndarray]:
-        """The pieces of b biographies and the attribute of each piece (0 = text, 1-6 = value).
+        """The pieces of b biographies, and the attribute of each piece (0 = text, 1, 2, ... = its value).
 
         Returns:
-            Two arrays of shape (b, 44): begin, 6 x (head, 3 names, middle, value, tail), end.
+            Two arrays of shape (b, pieces): begin, sentences of (head, parts of the name, middle, value, tail), end.
         """
         order = wording.order
         template = np.take_along_axis(wording.templates, order, axis=1)
         value = np.take_along_axis(values, order, axis=1)
-        sentences = np.empty((len(names), N_ATTRIBUTES, 7), dtype=np.int64)
+        sentences = np.empty((*order.shape, len(self.names) + 4), dtype=np.int64)
         sentences[..., 0] = np.array(self.heads)[order] + template
-        sentences[..., 1:4] = (names + np.array(self.names))[:, None, :]
-        sentences[..., 4] = np.array(self.middles)[order] + template
-        sentences[..., 5] = np.array(self.values)[order] + value
-        sentences[..., 6] = np.array(self.tails)[order] + template
+        sentences[..., 1:-3] = (names + np.array(self.names))[:, None, :]
+        sentences[..., -3] = np.array(self.middles)[order] + template
+        sentences[..., -2] = np.array(self.values)[order] + value
+        sentences[..., -1] = np.array(self.tails)[order] + template
         attributes = np.zeros_like(sentences)
-        attributes[..., 5] = order + 1
-        ends = ((0, 0), (1, 1))
-        pieces = np.pad(sentences.reshape(len(names), 7 * N_ATTRIBUTES), ends, constant_values=((0, 0), (0, 1)))
-        return pieces, np.pad(attributes.reshape(len(names), 7 * N_ATTRIBUTES), ends)
+        attributes[..., -2] = order + 1
+        return _in_a_row(sentences, end=1), _in_a_row(attributes)
 
     def assemble(
         self, names: np.ndarray, values: np.ndarray, wording: Wording, with_names: bool = False
@@ -85,8 +80,8 @@ class TokenTables:
         """Token ids, attribute ids and mask of b biographies, padded on the right.
 
         Args:
-            names: (b, 3) as in `Population`.
-            values: (b, 6) as in `Population`.
+            names: (b, parts of a name) as in `Population`.
+            values: (b, attributes) as in `Population`.
             wording: templates and order of the b biographies.
             with_names: whether to tell which tokens are names, too: `name_ids`.
         """
@@ -103,11 +98,20 @@ class TokenTables:
             "attribute_ids": np.repeat(attributes.ravel(), flat),
         }
         if with_names:
-            tokens["name_ids"] = np.repeat(np.tile(_NAME_PIECES, len(names)), flat)
+            is_name = np.zeros((*wording.order.shape, len(self.names) + 4), dtype=np.int64)
+            is_name[..., 1:-3] = np.arange(1, 1 + len(self.values))[:, None]
+            tokens["name_ids"] = np.repeat(_in_a_row(is_name).ravel(), flat)
         padded = {key: np.zeros(mask.shape, np.int64) for key in tokens}
         for key, ids in tokens.items():
             padded[key][mask] = ids
         return padded | {"attention_mask": mask}
+
+
+def _in_a_row(sentences: np.ndarray, end: int = 0) -> np.ndarray:
+    """What is said of pieces (b, sentences, pieces of each), and 0 of the begin, as (b, pieces)."""
+    b, n_sentences, n_pieces = sentences.shape
+    row = sentences.reshape(b, n_sentences * n_pieces)
+    return np.pad(row, ((0, 0), (1, 1)), constant_values=((0, 0), (0, end)))
 
 
 def _piece_encoder(tokenizer: PreTrainedTokenizerFast):
@@ -138,7 +142,7 @@ class BiographyStream:
 
     def __init__(self, source, tokenizer, schedule, seed: int, redraw_values: bool = False):
         self.population = source.population
-        self.value_sizes = np.array(source.word_lists.value_sizes)
+        self.value_sizes = source.word_lists.value_sizes
         self.tables = TokenTables(source, tokenizer)
         self.schedule = schedule
         self.seed = seed
@@ -153,7 +157,7 @@ class BiographyStream:
 
         Returns:
             `input_ids`, `attention_mask`, `labels` (-100 where padded), `attribute_ids` (0 = text,
-            1-6 = value token), each (b, length), and `individual_ids` (b,); int64 tensors.
+            1, 2, ... = token of that attribute's value), each (b, length), and `individual_ids` (b,); int64 tensors.
         """
         draws = self._draws(step, batch_size)
         individuals = self.schedule.draw(step, draws[:, 0])
@@ -164,8 +168,12 @@ class BiographyStream:
         values = self.population.values[individuals]
         if self.redraw_values:
             fresh = uniforms(self.seed, "redrawn values", values.shape, step)
-            values = (fresh * self.value_sizes).astype(np.int64)
+            values = self._values(fresh)
         return self.population.names[individuals], values
+
+    def _values(self, draws: np.ndarray) -> np.ndarray:
+        """Values by uniform numbers, (..., attributes)."""
+        return (draws * [*self.value_sizes.values()]).astype(np.int64)
 
     def times_drawn(self, n_steps: int, batch_size: int) -> np.ndarray:
         """How often batches 0 to n_steps - 1 drew each individual of the population; (individuals,)."""
@@ -181,7 +189,7 @@ class BiographyStream:
 
     def _draws(self, step: int, batch_size: int) -> np.ndarray:
         """Who (column 0) and in which wording (the others), as uniform numbers."""
-        draws = uniforms(self.seed, "biographies", (batch_size, 1 + 2 * N_ATTRIBUTES), step)
+        draws = uniforms(self.seed, "biographies", (batch_size, 1 + 2 * len(self.value_sizes)), step)
         if self.schedule.plan.settings.even_draws:
             draws[:, 0] = evenly(self.seed, "biographies", batch_size, step)
         return draws
@@ -195,12 +203,13 @@ class BiographyStream:
             members: who is in it, if not all whom the population has in the group of that name.
 
         Returns:
-            Keys as in `batch`, and `name_ids` (b, length): 1-6 where the name stands in the first to sixth sentence.
+            Keys as in `batch`, and `name_ids` (b, length): 1 where the name stands in the first sentence, 2 in the
+            second, ...
         """
         members = self.population.groups[group] if members is None else members
         size = min(size, len(members))
         chosen = permute(np.arange(size), len(members), self.seed, f"probe {group}")
-        draws = uniforms(self.seed, f"probe wording {group}", (size, 2 * N_ATTRIBUTES))
+        draws = uniforms(self.seed, f"probe wording {group}", (size, 2 * len(self.value_sizes)))
         people = members.start + chosen
         return self._tensors(people, draws, True, self.population.names[people], self.population.values[people])
 

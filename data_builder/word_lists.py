@@ -10,19 +10,7 @@ from pathlib import Path
 
 from command_line import UserError
 from data_builder.tokenizer import SPECIAL_TOKENS, split_words
-
-VALUES_DIR = Path(__file__).parent / "values"
-NAME_LISTS = ("first_name", "middle_name", "last_name")
-# Paper, Sec. 2: six attributes. A value is one entry of each list, joined by spaces; the parts of a
-# birth date are drawn independently, so that 31 February may occur.
-ATTRIBUTES = {
-    "birth_date": ("day", "month", "year"),
-    "birth_place": ("city",),
-    "university": ("university",),
-    "major": ("major",),
-    "company": ("company",),
-    "location": ("city",),
-}
+from data_builder.world import VALUES_DIR, World, load_world
 
 
 @dataclass(frozen=True)
@@ -30,31 +18,33 @@ class WordLists:
     """All lists by file name (`lists["city"]` is a tuple of entries).
 
     Attributes:
+        world: which of them names and values are made of.
         lists: by name.
         extra: names (by list) and values (by attribute) that only a user's own people have (`new_individuals`); the
             sizes below don't count them, since nobody else can have them.
     """
 
+    world: World
     lists: dict[str, tuple[str, ...]]
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name_sizes(self) -> tuple[int, ...]:
-        """Number of first, middle and last names."""
-        return tuple(len(self.lists[name]) for name in NAME_LISTS)
+        """Number of entries of each part of a name."""
+        return tuple(len(self.lists[name]) for name in self.world.name)
 
     @property
-    def value_sizes(self) -> tuple[int, ...]:
-        """Number of different values of each attribute, in the order of ATTRIBUTES."""
-        return tuple(math.prod(len(self.lists[part]) for part in parts) for parts in ATTRIBUTES.values())
+    def value_sizes(self) -> dict[str, int]:
+        """Number of different values of each attribute."""
+        return {a: math.prod(len(self.lists[part]) for part in parts) for a, parts in self.world.attributes.items()}
 
     def names(self, name_list: str) -> list[str]:
-        """All first, middle or last names as text; a name's id is its index in this list."""
+        """All entries of a part of names as text; an entry's id is its index in this list."""
         return [*self.lists[name_list], *self.extra.get(name_list, ())]
 
     def values(self, attribute: str) -> list[str]:
-        """All values of an attribute as text; a value's id is its index in this list."""
-        parts = [self.lists[part] for part in ATTRIBUTES[attribute]]
+        """All values of an attribute as text, entries joined by spaces; a value's id is its index in this list."""
+        parts = [self.lists[part] for part in self.world.attributes[attribute]]
         joined = [" ".join(combination) for combination in itertools.product(*parts)]
         return [*joined, *self.extra.get(attribute, ())]
 
@@ -67,10 +57,10 @@ def join_name(parts: Iterable[str]) -> str:
 def load_word_lists(
     directory: str | Path | None = None, entries_per_list: int | None = None, names_per_list: int | None = None
 ) -> WordLists:
-    """Read `<list>.txt` for every list and check the rules (SOURCES.md).
+    """Read `<list>.txt` for every list of a world and check the rules (SOURCES.md).
 
     Args:
-        directory: where the files lie; the project's own lists if None.
+        directory: where the files lie, `world.yaml` among them; the project's own lists if None.
         entries_per_list: use so many entries of each longer list, evenly spread over it; all if None.
         names_per_list: the same for the lists of names; as many as `entries_per_list` if None.
 
@@ -78,10 +68,11 @@ def load_word_lists(
         UserError: a list is missing or empty, or an entry breaks a rule (file and line are named).
     """
     directory = Path(directory or VALUES_DIR)
-    names = [*NAME_LISTS, *dict.fromkeys(itertools.chain(*ATTRIBUTES.values()))]
-    lists = {name: _load_list(directory / f"{name}.txt") for name in names}
-    sizes = dict.fromkeys(NAME_LISTS, names_per_list or entries_per_list)
-    return WordLists({name: _spread(entries, sizes.get(name, entries_per_list)) for name, entries in lists.items()})
+    world = load_world(directory)
+    lists = {name: _load_list(world.needed(key, directory / f"{name}.txt")) for name, key in world.lists().items()}
+    sizes = dict.fromkeys(world.name, names_per_list or entries_per_list)
+    spread = {name: _spread(entries, sizes.get(name, entries_per_list)) for name, entries in lists.items()}
+    return WordLists(world, spread)
 
 
 def _spread(entries: tuple[str, ...], size: int | None) -> tuple[str, ...]:

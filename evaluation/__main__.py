@@ -11,11 +11,7 @@ from command_line import UserError, run
 from data_builder.biographies import Renderer
 from data_builder.random import permute, uniforms
 from data_builder.source import Source
-from data_builder.word_lists import ATTRIBUTES
 from run_directory.models import find_model
-
-# Enough for the longest value of the word lists.
-_ANSWER_TOKENS = 10
 
 
 def main(argv: list[str]) -> None:
@@ -50,7 +46,7 @@ def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> Non
     population, renderer = source.population, Renderer(source)
     name = renderer.name(population.names[person])
     print(f"\n{name} ({_NOTES[group]})")
-    draws = uniforms(0, "questions", (1, 2 * len(ATTRIBUTES)), step=person)
+    draws = uniforms(0, "questions", (1, 2 * population.values.shape[1]), step=person)
     wording = population.draw_wording(np.array([person]), draws, heldout=True)
     for attribute, template in enumerate(wording.templates[0]):
         sentence = renderer.templates[attribute][template]
@@ -64,7 +60,8 @@ def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> Non
 def _answer(model, tokenizer, prompt: str, values: list[str]) -> str:
     """The value that the model's greedy continuation begins with, or the continuation if it is none."""
     inputs = tokenizer(prompt, return_tensors="pt")
-    output = model.generate(**inputs, max_new_tokens=_ANSWER_TOKENS, do_sample=False)
+    longest = max(map(len, tokenizer(values).input_ids))
+    output = model.generate(**inputs, max_new_tokens=longest, do_sample=False)
     text = tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return max((value for value in values if text.startswith(value)), key=len, default=text)
 

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from data_builder.word_lists import ATTRIBUTES
 from evaluation.knowledge import attribute_accuracies, attribute_losses
 from modeling.patching import record
 from run_directory.layout import write_report
@@ -32,7 +31,8 @@ def ablate_names(model, probe: dict[str, torch.Tensor]) -> dict[str, dict[str, f
 
 def _knowledge(model, probe: dict[str, torch.Tensor], layers: list[int]) -> dict[str, float]:
     rows, columns = (probe["attribute_ids"] > 0).nonzero(as_tuple=True)
-    where = (rows.numpy(), probe["attribute_ids"][rows, columns].numpy(), len(ATTRIBUTES))
+    attributes = probe["attribute_ids"][rows, columns].numpy()
+    where = (rows.numpy(), attributes, attributes.max())
     starts = range(0, len(probe["input_ids"]), _ROWS)
     chunks = [{key: tensor[start : start + _ROWS] for key, tensor in probe.items()} for start in starts]
     losses, correct = (np.concatenate(p) for p in zip(*(_predictions(model, c, layers) for c in chunks), strict=True))

@@ -20,14 +20,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument("run", help="run directory, a checkpoint in one, or a Hub repository")
     parser.add_argument("--revision", help="revision of the Hub repository, e.g. step-000500")
     parser.add_argument("--individual", type=int, default=0, help="whose biography, by number in the population")
-    parser.add_argument("--sentences", type=int, default=2, help="how many of its six sentences")
+    parser.add_argument("--sentences", type=int, default=2, help="how many of its sentences")
     parser.add_argument("--output_dir", type=Path, default=Path("figures"), help="where the figure is written")
     arguments = parser.parse_args(argv)
     found = find_model(arguments.run, arguments.revision)
     if found.dataset is None:
         raise UserError(f"{arguments.run} comes without the people it was trained on (no dataset/)")
     source, (model, tokenizer) = Source.load(found.dataset), found.load()
-    _check(arguments, len(source.population))
+    _check(arguments, len(source.population), len(source.world.attributes))
     from analysis.drawing import save
 
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
@@ -39,10 +39,10 @@ def _file(arguments) -> Path:
     return arguments.output_dir / "attention.png"
 
 
-def _check(arguments, n_individuals: int) -> None:
+def _check(arguments, n_individuals: int, n_sentences: int) -> None:
     for name, value, least, most in (
         ("individual", arguments.individual, 0, n_individuals - 1),
-        ("sentences", arguments.sentences, 1, 6),
+        ("sentences", arguments.sentences, 1, n_sentences),
     ):
         if not least <= value <= most:
             raise UserError(f"{name} is {value}; it must be from {least} to {most}")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data_builder.word_lists import ATTRIBUTES
 from evaluation.detection import auprc, auroc, bootstrap, calibration_error, risk_coverage
 from evaluation.neighbours import neighbour_answers
 from evaluation.probes import probe_predictions, text_losses
@@ -20,15 +19,16 @@ Flat = dict[str, np.ndarray]
 
 
 def answers(flat: Flat) -> Flat:
-    """The entries of `probe_predictions` at first tokens of values, by biography and attribute, each (b, 6).
+    """The entries of `probe_predictions` at first tokens of values, by biography and attribute, each (b, attributes).
 
     `right` is whether *all* tokens of the value are predicted right, `correct` whether the first one is.
     """
-    places = flat["rows"] * len(ATTRIBUTES) + flat["attributes"] - 1
+    n_attributes = flat["attributes"].max()  # every biography tells all
+    places = flat["rows"] * n_attributes + flat["attributes"] - 1
     _, first = np.unique(places, return_index=True)
     wrong = np.bincount(places, weights=~flat["correct"])
     chosen = {key: values[first] for key, values in flat.items()} | {"right": wrong == 0}
-    return {key: values.reshape(-1, len(ATTRIBUTES)) for key, values in chosen.items()}
+    return {key: values.reshape(-1, n_attributes) for key, values in chosen.items()}
 
 
 def confidence(flat: Flat, group: str) -> dict[str, float]:
@@ -64,13 +64,13 @@ def people_scores(at_first: Flat) -> dict[str, np.ndarray]:
     }
 
 
-def hallucination_report(model, probes: dict[str, dict[str, torch.Tensor]], population, tables) -> dict:
+def hallucination_report(model, probes: dict[str, dict[str, torch.Tensor]], source, tables) -> dict:
     """All about seen and unseen people at the end of a run.
 
     Args:
         model: a stock causal language model.
         probes: with `seen` and `unseen`.
-        population: whose people they are.
+        source: whose people they are.
         tables: the stream's `TokenTables`.
 
     Returns:
@@ -89,7 +89,9 @@ def hallucination_report(model, probes: dict[str, dict[str, torch.Tensor]], popu
     return {
         "detectors": detectors,
         "risk_coverage": _curve(*flats.values()),
-        "neighbours": neighbour_answers(population, tables, unseen, flats["unseen"]["predicted"]),
+        "neighbours": neighbour_answers(
+            source.population, source.world.name, tables, unseen, flats["unseen"]["predicted"]
+        ),
     }
 
 

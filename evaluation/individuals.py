@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data_builder.word_lists import ATTRIBUTES
 from evaluation.probes import probe_predictions
 from run_directory.layout import LAST_REPORT, write_report
 
@@ -17,9 +16,10 @@ def individual_knowledge(model, probe: dict[str, torch.Tensor]) -> dict[str, np.
         `individual`, `attribute_loss` (nats) and `attribute_accuracy` (0-1), one entry each, by individual.
     """
     flat = probe_predictions(model, probe)
-    losses = np.bincount(flat["rows"], weights=flat["losses"]) / len(ATTRIBUTES)
+    n_attributes = flat["attributes"].max()  # every biography tells all
+    losses = np.bincount(flat["rows"], weights=flat["losses"]) / n_attributes
     wrong = np.unique(np.stack((flat["rows"], flat["attributes"]))[:, ~flat["correct"]], axis=1)
-    accuracies = 1 - np.bincount(wrong[0], minlength=len(losses)) / len(ATTRIBUTES)
+    accuracies = 1 - np.bincount(wrong[0], minlength=len(losses)) / n_attributes
     individuals = probe["individual_ids"].numpy()
     columns = {"individual": individuals, "attribute_loss": losses, "attribute_accuracy": accuracies}
     return {name: column[individuals.argsort()] for name, column in columns.items()}

@@ -5,14 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from data_builder.word_lists import ATTRIBUTES
 from evaluation.hallucination import confidence, separation
 from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
 from evaluation.probes import joined, predictions, probe_predictions, rows_of
 from evaluation.signatures import attention_metrics, look
 
 
-def run_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: tuple[int, ...], n_looked_at: int) -> Callable:
+def run_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[str, int], n_looked_at: int) -> Callable:
     """What the training loop calls at an evaluation.
 
     Args:
@@ -35,33 +34,33 @@ def run_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: tuple[i
         if len(rest["input_ids"]):
             seen.append((n_looked_at, probe_predictions(model, rest)))
         others = {group: probe_predictions(model, probe) for group, probe in probes.items() if group != "seen"}
-        metrics = {"no_knowledge_baseline": no_knowledge_baseline(value_sizes)}
-        metrics |= _knowledge_and_confidence({"seen": joined(seen)} | others)
+        metrics = {"no_knowledge_baseline": no_knowledge_baseline([*value_sizes.values()])}
+        metrics |= _knowledge_and_confidence({"seen": joined(seen)} | others, [*value_sizes])
         return metrics | attention_metrics(attention, gradients, batch)
 
     return measure
 
 
-def _knowledge_and_confidence(flats: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
+def _knowledge_and_confidence(flats: dict[str, dict[str, np.ndarray]], attributes: list[str]) -> dict[str, float]:
     metrics = {}
     for group, flat in flats.items():
-        metrics |= knowledge(flat, group) | confidence(flat, group)
+        metrics |= knowledge(flat, group, attributes) | confidence(flat, group)
     return metrics | (separation(flats["seen"], flats["unseen"]) if "unseen" in flats else {})
 
 
-def knowledge(flat: dict[str, np.ndarray], group: str) -> dict[str, float]:
+def knowledge(flat: dict[str, np.ndarray], group: str, attributes: list[str]) -> dict[str, float]:
     """Attribute loss and accuracy from the predictions for a probe, overall and for each attribute.
 
     Returns:
         `<group>_attribute_loss`, `<group>_attribute_accuracy` and, with the attribute's name
         appended, the same for each attribute; nats and 0-1.
     """
-    where = (flat["rows"], flat["attributes"], len(ATTRIBUTES))
+    where = (flat["rows"], flat["attributes"], len(attributes))
     losses = attribute_losses(flat["losses"], *where)
     accuracies = attribute_accuracies(flat["correct"], *where)
     metrics = {}
     for name, values in (("loss", losses), ("accuracy", accuracies)):
         metrics[f"{group}_attribute_{name}"] = float(values.mean())
-        for attribute, value in zip(ATTRIBUTES, values, strict=True):
+        for attribute, value in zip(attributes, values, strict=True):
             metrics[f"{group}_attribute_{name}_{attribute}"] = float(value)
     return metrics

@@ -3,43 +3,44 @@
 import numpy as np
 from scipy.stats import hypergeom
 
-from data_builder.word_lists import ATTRIBUTES, NAME_LISTS
 
-
-def neighbour_answers(population, tables, unseen: np.ndarray, predicted: np.ndarray) -> dict[str, dict[str, float]]:
+def neighbour_answers(
+    population, name_lists: tuple[str, ...], tables, unseen: np.ndarray, predicted: np.ndarray
+) -> dict[str, dict[str, float]]:
     """How often a wrong answer is true of a seen individual with a similar name.
 
     An answer is compared by its first token.
 
     Args:
         population: of seen and unseen individuals.
+        name_lists: what the parts of a name are called.
         tables: the stream's `TokenTables`.
         unseen: (u,) individuals.
-        predicted: (u, 6) the first token of the model's answer about each attribute.
+        predicted: (u, attributes) the first token of the model's answer about each attribute.
 
     Returns:
         For `most_similar` (the seen individuals who share the most parts of the name, at least one), and for those
-        who share the `first_name`, `middle_name` or `last_name`: `hits`, the share of wrong answers that are true of
+        who share a part of it, as `first_name`: `hits`, the share of wrong answers that are true of
         at least one of them; `chance`, that share for as many seen individuals taken at random; `answers`, how many
         wrong answers were looked at.
     """
     seen = np.arange(len(population))[population.groups["seen"].start : population.groups["seen"].stop]
-    tokens = np.stack([first_tokens(tables, a, population.values[:, a]) for a in range(len(ATTRIBUTES))], axis=1)
-    hits, chances = ({name: [] for name in ("most_similar", *NAME_LISTS)} for _ in range(2))
+    tokens = np.stack([first_tokens(tables, a, population.values[:, a]) for a in range(predicted.shape[1])], axis=1)
+    hits, chances = ({name: [] for name in ("most_similar", *name_lists)} for _ in range(2))
     for person, answers in zip(unseen, predicted, strict=True):
         has = (tokens[seen] == answers)[:, answers != tokens[person]]  # (seen, wrong answers)
-        for name, near in _similar(population.names[person] == population.names[seen]).items():
+        shared = population.names[person] == population.names[seen]
+        for name, near in (_most_similar(shared) | dict(zip(name_lists, shared.T, strict=True))).items():
             if near.any():
                 hits[name].append(has[near].any(0))
                 chances[name].append(hypergeom.sf(0, len(seen), has.sum(0), near.sum()))
     return {name: _means(hits[name], chances[name]) for name in hits}
 
 
-def _similar(shared: np.ndarray) -> dict[str, np.ndarray]:
-    """Which seen individuals are near a person with whom they share these parts of the name, (seen, 3)."""
+def _most_similar(shared: np.ndarray) -> dict[str, np.ndarray]:
+    """Who is nearest to a person with whom they share these parts of the name, (seen, parts)."""
     parts = shared.sum(1)
-    near = {"most_similar": (parts == parts.max()) & (parts > 0)}
-    return near | {name: shared[:, part] for part, name in enumerate(NAME_LISTS)}
+    return {"most_similar": (parts == parts.max()) & (parts > 0)}
 
 
 def first_tokens(tables, attribute: int, values: np.ndarray) -> np.ndarray:

@@ -33,9 +33,10 @@ def predictions(logits: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[st
         batch: as the stream makes it, on any device.
 
     Returns:
-        Arrays (number of value tokens,): `rows` and `attributes` (1-6), where it is; `losses` in nats; `predicted`, the
-        most likely token, and whether it is `correct`; `top_probabilities` and `second_probabilities`; `entropies` of
-        the prediction in nats; `logit_masses`, the logarithm of the sum of its exponentiated logits.
+        Arrays (number of value tokens,): `rows` and `attributes` (from 1 on), where it is; `losses` in nats;
+        `predicted`, the most likely token, and whether it is `correct`; `top_probabilities` and
+        `second_probabilities`; `entropies` of the prediction in nats; `logit_masses`, the logarithm of the sum of its
+        exponentiated logits.
     """
     rows, columns = (batch["attribute_ids"] > 0).nonzero(as_tuple=True)
     labels = batch["input_ids"][rows, columns].to(logits.device)

@@ -8,10 +8,12 @@ from safetensors import safe_open
 
 from analysis.phases import TOLERANCE, phases_of
 from command_line import ENVIRONMENT_KEY
+from data_builder.source import saved_world
+from data_builder.world import load_world
 from evaluation.citation import CITATION
 from hub_cards.revisions import checkpoint_branch, sound_checkpoints
 from modeling.families import family_of
-from run_directory.layout import FIGURES, LEARNING_CURVE, WEIGHTS
+from run_directory.layout import DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
 from run_directory.records import Run
 from settings import public
 
@@ -32,19 +34,21 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
     """
     recorded = run.config.get(ENVIRONMENT_KEY) or {}
     last = next(record for record in reversed(run.records) if "seen_attribute_loss" in record)
-    figure = f"{FIGURES}/{LEARNING_CURVE}"
+    figure, world = f"{FIGURES}/{LEARNING_CURVE}", saved_world(run.path / DATASET)
     return str(
         ModelCard.from_template(
-            _model_data(run, last, repo_id, dataset_id),
+            _model_data(run, last, repo_id, dataset_id, world.entities),
             template_path=str(TEMPLATES / "model_card.md.j2"),
             name=repo_id.split("/")[-1],
             repo_id=repo_id,
             model=_model(run),
             people=number(run.config.get("n_individuals")),
+            world=world,
+            own_texts=any(run.config.get(key) for key in ("values_dir", "templates_dir")),
             steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
-            taught=_taught(run),
+            taught=_taught(run, world.entities),
             patching=run.config if "reference_patching" in run.config else None,
             measured_groups=_measured_groups(run, last),
             detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
@@ -80,22 +84,22 @@ def _measured_groups(run: Run, last: dict) -> list[dict]:
     return [{"group": name} | numbers[group] for group, name in groups.items()]
 
 
-def _taught(run: Run) -> str | None:
+def _taught(run: Run, entities: str) -> str | None:
     """What a fine-tuning did, in words; None for pre-training."""
     if not run.taught:
         return None
-    kind = "further people" if run.taught == "new" else "of these people, who were rare"
+    kind = f"further {entities}" if run.taught == "new" else f"of these {entities}, who were rare"
     weight = run.config.get("weight_replay_finetune")
     replay = f"with replay of the others at weight {weight:g}" if weight else "without replay of the others"
     return f"{number(run.config.get('n_individuals_finetune'))} {kind}, {replay}"
 
 
-def _model_data(run: Run, last: dict, repo_id: str, dataset_id: str | None) -> ModelCardData:
+def _model_data(run: Run, last: dict, repo_id: str, dataset_id: str | None, entities: str) -> ModelCardData:
     results = [
         EvalResult(
             task_type="text-generation",
             dataset_type=dataset_id or "biographies",
-            dataset_name="biographies of seen people, held-out wording",
+            dataset_name=f"biographies of seen {entities}, held-out wording",
             metric_type=metric,
             metric_value=round(last[f"seen_{metric}"], 4),
         )
@@ -121,8 +125,9 @@ def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -
     Args:
         repo_id: where it is or will be published.
         configs: the entries of `configs` in the card's YAML, over all populations.
-        settings: of each population, by its name.
+        settings: of each population, by its name; one older than `Source.for_cards` is of the bundled world.
     """
+    settings = {name: load_world().for_cards() | of_population for name, of_population in settings.items()}
     data = DatasetCardData(
         license="cc-by-4.0",
         language="en",
@@ -139,6 +144,7 @@ def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -
             repo_id=repo_id,
             populations=list(settings),
             settings=settings,
+            worlds=list(settings.values()),
             citation=CITATION,
         )
     )

@@ -67,7 +67,7 @@ def population_card(repo_id: str, source: Source, name: str, configs: list[dict]
     ours = configurations(source, name)
     if not any(config.get("default") for config in configs):
         next(config for config in ours if config["config_name"] == f"{name}-biographies")["default"] = True
-    return dataset_card(repo_id, [*configs, *ours], there | {name: asdict(source.settings) | source.counts()})
+    return dataset_card(repo_id, [*configs, *ours], there | {name: asdict(source.settings) | source.for_cards()})
 
 
 def _make_tables(source: Source, output: Path) -> Path:

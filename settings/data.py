@@ -28,11 +28,11 @@ class DataSettings:
     population_seed: int = setting(
         0, "decides names, values and template splits", Role.REPETITION, at_least=0, below=2**64
     )
-    values_dir: str | None = setting(None, "directory of own word lists", Role.INPUT)
+    values_dir: str | None = setting(None, "directory of own word lists, and of their world.yaml", Role.INPUT)
     templates_dir: str | None = setting(None, "directory of own templates", Role.INPUT)
     new_individuals: str | None = setting(
         None,
-        "CSV table of own people (name, birth_date, ...), who are then the group `new` instead of n_new others",
+        "CSV table of own people (name and attributes), who are then the group `new` instead of n_new others",
         Role.INPUT,
     )
 

@@ -24,7 +24,7 @@ class FinetuneSettings(DatasetSettings):
     )  # fmt: skip
     n_individuals_finetune: int | None = setting(None, "how many of them; for `new`, all if not given")
     new_individuals: str | None = setting(
-        None, "CSV table of own people (name, birth_date, ...) to be the new ones", Role.INPUT
+        None, "CSV table of own people (name and attributes) to be the new ones", Role.INPUT
     )
     share_random_words: float = setting(
         0.0, "share of each batch that is random words (REMIX, Chen et al. 2024)", cost=True

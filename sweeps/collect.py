@@ -1,10 +1,10 @@
 """Stores what finished runs recorded in `results/runs.jsonl`: small enough to commit, enough to draw every figure."""
 
 import json
+import re
 from fnmatch import fnmatch
 
 from command_line import ENVIRONMENT_KEY
-from data_builder.word_lists import ATTRIBUTES
 from run_directory.layout import REPORTS, replace_text
 from run_directory.records import load_run
 from settings import public
@@ -83,8 +83,8 @@ def _is_evaluation(key: str) -> bool:
 
 def _short(record: dict) -> dict:
     """A record without the values of single attributes, rounded."""
-    single = tuple(f"_{attribute}" for attribute in ATTRIBUTES)
-    return {key: _rounded(value) for key, value in record.items() if not key.endswith(single)}
+    single = re.compile("_attribute_(loss|accuracy)_.")
+    return {key: _rounded(value) for key, value in record.items() if not single.search(key)}
 
 
 def _rounded(value):

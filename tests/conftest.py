@@ -20,7 +20,7 @@ from data_builder.sentences import TEMPLATES_DIR
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
-from data_builder.word_lists import VALUES_DIR
+from data_builder.world import VALUES_DIR
 from settings.data import DataSettings
 from tests.helpers.finetuning import trained  # noqa: F401  fixtures for all tests
 from tests.helpers.hub_toys import api, filled, folder, hub  # noqa: F401  fixtures for all tests

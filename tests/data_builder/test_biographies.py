@@ -16,7 +16,7 @@ def world(request):
 
 def drawn(source, seed):
     """A person with any name and values, told in any templates and order."""
-    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes, *source.population.n_templates)
+    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes.values(), *source.population.n_templates)
     numbers = (uniforms(seed, "biographies test", (len(sizes),)) * np.array(sizes)).astype(int).tolist()
     order = np.argsort(uniforms(seed, "order", (6,))).tolist()
     return numbers[:3], numbers[3:9], numbers[9:], order

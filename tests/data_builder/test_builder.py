@@ -7,7 +7,7 @@ import data_builder.builder
 from command_line import UserError
 from data_builder.builder import BiographyBuilder, fingerprint
 from data_builder.source import Source
-from data_builder.word_lists import VALUES_DIR
+from data_builder.world import VALUES_DIR
 from settings.data import DataSettings
 from tests.helpers.independent import ATTRIBUTES, full_name, is_uniform, lines_of, parse, value_text
 from tests.helpers.toys import SIZES, SMALL, WORLD, build, replace_line

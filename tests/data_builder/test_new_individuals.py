@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from command_line import UserError
 from data_builder.biographies import Renderer
-from data_builder.new_individuals import COLUMNS, extend, name_parts, read_individuals
+from data_builder.new_individuals import extend, name_parts, read_individuals
 from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
@@ -16,6 +16,8 @@ from settings.data import DataSettings
 from tests.helpers.independent import ATTRIBUTES, value_text
 from tests.helpers.own_people import ADA, table
 from tests.helpers.toys import SMALL, build
+
+COLUMNS = tuple(ADA)
 
 
 def with_known_values(source, **changes):
@@ -76,13 +78,18 @@ def test_a_dataset_has_them(tmp_path):
 
 @given(st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=5))
 def test_a_name_is_its_parts(words):
-    parts = name_parts(" ".join(words))
-    assert " ".join(part for part in parts if part) == " ".join(words)
-    assert parts[0] == words[0]
+    for n_parts in range(1, 6):
+        parts = name_parts(" ".join(words), n_parts)
+        assert len(parts) == n_parts
+        assert " ".join(part for part in parts if part) == " ".join(words)
+        assert n_parts < 3 or parts[0] == words[0]
+        assert n_parts < 2 or parts[-1] == (words[-1] if len(words) > 1 else "")
 
 
 def test_entries_keep_their_numbers(source, tmp_path):
-    people = read_individuals(table(tmp_path / "mine.csv", ADA, with_known_values(source, name="Ada Other")))
+    people = read_individuals(
+        table(tmp_path / "mine.csv", ADA, with_known_values(source, name="Ada Other")), source.world
+    )
     lists = extend(source.word_lists, people)
     for attribute in ATTRIBUTES:
         known = source.word_lists.values(attribute)
@@ -106,12 +113,12 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("message", "text"), MISTAKES.values(), ids=MISTAKES)
-def test_a_table_that_cannot_be_used_is_one_line(tmp_path, message, text):
+def test_a_table_that_cannot_be_used_is_one_line(source, tmp_path, message, text):
     path = tmp_path / "none.csv"
     if text is not None:
         path.write_text(text)
     with pytest.raises(UserError, match=message) as error:
-        read_individuals(path)
+        read_individuals(path, source.world)
     assert "\n" not in str(error.value)
 
 

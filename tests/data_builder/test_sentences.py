@@ -1,15 +1,18 @@
 import shutil
+from functools import partial
 from itertools import permutations
 
 import pytest
 import regex
 
 from command_line import UserError
-from data_builder.sentences import TEMPLATES_DIR, load_templates
+from data_builder import sentences
+from data_builder.sentences import TEMPLATES_DIR
+from data_builder.world import load_world
 from tests.helpers.independent import ATTRIBUTES, is_beginning, lines_of, words
 
-LINES = [(attribute, line) for attribute in ATTRIBUTES for line in lines_of("templates", attribute)]
-# What a reader sees before the value that tells the attribute. Each template fits its own row and no other.
+load_templates = partial(sentences.load_templates, load_world())
+# What a reader sees before the value that tells the attribute. Each template fits its own row alone.
 CUES = {
     "birth_date": r"(\bborn|\bbirth\b.*|\bworld|\blife (began|started)) on$|\bdate\b|\bbirthdate\b|"
     r"\bday of birth\b|\blight of day on$|\b(day on which|when) \{name\} was born\b",
@@ -30,6 +33,17 @@ CUES = {
     r"\bhouse\b|\bnow (lives|based) in$|"
     r"\bsettled in$|\bcity where \{name\} lives\b|\baddress\b",
 }
+
+
+MINERALS = {
+    "element": r"\belement\b|\bmined for its$|\batoms of$|\bsymbol of$",
+    "color": r"\bcolor\b",
+    "crystal_system": r"\b[Cc]rystals?\b|\blattice\b|\bunit cell\b",
+    "discovery": r"\bdiscover(y|ed)\b|\bdates?\b|\bknown since$|\bseen \{name\} before$",
+    "country": r"\bcountry\b|\bmine of\b|\bon the market comes from$|\bsoil of$|\bdeposits\b|\bhills of$|\bports of$",
+}
+WORLDS = {"templates": CUES, "worlds/minerals/templates": MINERALS}
+LINES = [(kind, a, line) for kind, attributes in WORLDS.items() for a in attributes for line in lines_of(kind, a)]
 
 
 def before_value(line):
@@ -68,11 +82,11 @@ def test_there_are_25_templates_of_each_attribute():
 
 
 def test_templates_are_unique():
-    assert len({line for _, line in LINES}) == 150
+    assert len({line for _, _, line in LINES}) == 6 * 25 + 5 * 8
 
 
-@pytest.mark.parametrize(("attribute", "line"), LINES)
-def test_a_bundled_template_follows_the_rules_of_form(attribute, line):
+@pytest.mark.parametrize("line", [line for _, _, line in LINES])
+def test_a_bundled_template_follows_the_rules_of_form(line):
     assert line.isascii()
     assert line.endswith(".")
     assert line[0].isupper() or line.startswith("{name}")
@@ -84,20 +98,20 @@ def test_a_bundled_template_follows_the_rules_of_form(attribute, line):
     assert not regex.search(r"\b(he|she|his|her|hers|him|himself|herself)\b", line, regex.IGNORECASE)
 
 
-@pytest.mark.parametrize(("attribute", "line"), LINES)
-def test_the_words_before_the_value_tell_its_attribute_and_no_other(attribute, line):
-    assert [other for other, cue in CUES.items() if regex.search(cue, before_value(line))] == [attribute]
+@pytest.mark.parametrize(("kind", "attribute", "line"), LINES)
+def test_the_words_before_the_value_tell_its_attribute_and_no_other(kind, attribute, line):
+    assert [other for other, cue in WORLDS[kind].items() if regex.search(cue, before_value(line))] == [attribute]
 
 
 def test_no_beginning_is_the_beginning_of_another():
-    beginnings = [(line, words(f" {before_value(line)}".replace(" {name}", "\N{SNOWMAN}"))) for _, line in LINES]
+    beginnings = [(line, words(f" {before_value(line)}".replace(" {name}", "\N{SNOWMAN}"))) for _, _, line in LINES]
     assert all(parts.count("\N{SNOWMAN}") == 1 for _, parts in beginnings)
     assert [(a, b) for (a, x), (b, y) in permutations(beginnings, 2) if is_beginning(x, y)] == []
 
 
 def test_pieces_put_together_are_the_line():
     loaded = [template for templates in load_templates().values() for template in templates]
-    for (_, line), template in zip(LINES, loaded, strict=True):
+    for (_, _, line), template in zip(LINES[:150], loaded, strict=True):
         assert f"{template.head} {{name}}{template.middle} {{value}}{template.tail}" == f" {line}"
         assert not any(piece.endswith(" ") for piece in (template.head, template.middle, template.tail))
 

@@ -42,7 +42,7 @@ def stream(source, tokenizer):
 
 def drawn(source, seed, n):
     """Names, values and wording of `n` biographies, each drawn from all there are."""
-    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes, *source.population.n_templates)
+    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes.values(), *source.population.n_templates)
     numbers = (uniforms(seed, "stream test", (n, len(sizes))) * np.array(sizes)).astype(np.int64)
     order = np.argsort(uniforms(seed, "order", (n, 6)), axis=1)
     return numbers[:, :3], numbers[:, 3:9], Wording(numbers[:, 9:], order)
@@ -259,7 +259,7 @@ def test_max_length_is_the_length_of_the_longest_possible_biography():
     longest = 0
     for parts in itertools.product(range(2), repeat=3):
         total = 2
-        for attribute, size in enumerate(source.word_lists.value_sizes):
+        for attribute, size in enumerate(source.word_lists.value_sizes.values()):
             told = [sentence(source, attribute, t, parts, value) for t in range(25) for value in range(size)]
             total += max(len(ids) for ids in tokenizer(told, add_special_tokens=False).input_ids)
         longest = max(longest, total)

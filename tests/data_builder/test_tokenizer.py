@@ -34,7 +34,7 @@ def encode_piece(tokenizer, piece):
 
 
 def drawn(source, seed):
-    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes, *source.population.n_templates)
+    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes.values(), *source.population.n_templates)
     numbers = (uniforms(seed, "tokenizer test", (len(sizes),)) * np.array(sizes)).astype(int).tolist()
     return numbers[:3], numbers[3:9], numbers[9:], np.argsort(uniforms(seed, "order", (6,))).tolist()
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from data_builder.word_lists import ATTRIBUTES
 from evaluation.detection import auprc, auroc, calibration_error
 from evaluation.hallucination import answers, confidence, hallucination_report, separation, write_hallucination
 from evaluation.neighbours import neighbour_answers
@@ -89,7 +88,7 @@ def test_text_losses_are_those_of_all_that_is_no_value(model, stream):
 
 def test_the_report_is_complete_and_json(model, stream, source, tmp_path):
     probes = {group: stream.probe(group, 20) for group in ("seen", "unseen")}
-    report = hallucination_report(model, probes, source.population, stream.tables)
+    report = hallucination_report(model, probes, source, stream.tables)
     assert all(low <= value <= high for found in report["detectors"].values() for value, low, high in found.values())
     assert {"top_probability", "entropy", "text_likelihood"} < report["detectors"].keys()
     likelihoods = [-text_losses(model, probes[group]) for group in ("seen", "unseen")]
@@ -99,6 +98,9 @@ def test_the_report_is_complete_and_json(model, stream, source, tmp_path):
     assert report["risk_coverage"]["risk"][-1] == pytest.approx(1 - np.concatenate(rights).mean())
     write_hallucination(tmp_path, report)
     assert json.loads((tmp_path / "hallucination.json").read_text()).keys() == report.keys()
+
+
+NAMES = ("first_name", "middle_name", "last_name")
 
 
 class _Population(SimpleNamespace):
@@ -114,19 +116,19 @@ def test_hits_and_chance_equal_counting_all_possible_neighbours(seed):
     token_of = [0, 1, 2, 2]
     tables = SimpleNamespace(tokens=np.array(token_of), starts=np.arange(4), values=[0] * 6)
     predicted, unseen = random.integers(0, 3, (2, 6)), np.array([6, 7])
-    found = neighbour_answers(population, tables, unseen, predicted)
+    found = neighbour_answers(population, NAMES, tables, unseen, predicted)
     shares = {person: [sum(names[person] == names[other]) for other in range(6)] for person in unseen}
     near = {
         "most_similar": {p: [o for o in range(6) if max(s) > 0 and s[o] == max(s)] for p, s in shares.items()},
         **{
             name: {p: [o for o in range(6) if names[p, part] == names[o, part]] for p in unseen}
-            for part, name in enumerate(("first_name", "middle_name", "last_name"))
+            for part, name in enumerate(NAMES)
         },
     }
     for name, neighbours in near.items():
         hits, chances = [], []
         for row, person in enumerate(unseen):
-            for attribute in range(len(ATTRIBUTES)):
+            for attribute in range(6):
                 answer = predicted[row, attribute]
                 if not neighbours[person] or answer == token_of[values[person, attribute]]:
                     continue

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_builder.word_lists import ATTRIBUTES
 from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
 from evaluation.measure import knowledge, run_measure
 from evaluation.probes import probe_predictions
 from modeling.presets import build_model
 from settings.model import ModelSettings
+from tests.helpers.independent import ATTRIBUTES
 
 MODULES = ("attribute_loss", "attribute_accuracy", "no_knowledge_baseline")
 
@@ -78,7 +78,7 @@ def test_an_attribute_that_does_not_occur_is_nan():
 
 def test_baseline_is_the_papers_with_the_papers_lists(full_source):
     # PAPER, Sec. 2: 6.784 nats with 200 years of birth
-    assert no_knowledge_baseline(full_source.word_lists.value_sizes) == pytest.approx(6.784, abs=5e-4)
+    assert no_knowledge_baseline([*full_source.word_lists.value_sizes.values()]) == pytest.approx(6.784, abs=5e-4)
 
 
 def test_baseline_equals_the_loss_of_a_model_that_knows_only_the_lists():
@@ -130,7 +130,7 @@ def test_probe_metrics_equal_full_logits_of_the_stock_model(model, stream):
     ).tolist()
     correct = (logits.argmax(-1) == probe["input_ids"][:, 1:]).tolist()
     expected_loss, expected_accuracy = slow_metrics(probe["attribute_ids"][:, 1:].tolist(), losses, correct)
-    metrics = knowledge(probe_predictions(model, probe), "unseen")
+    metrics = knowledge(probe_predictions(model, probe), "unseen", ATTRIBUTES)
     assert metrics["unseen_attribute_loss"] == pytest.approx(np.mean(expected_loss), rel=1e-5)
     assert metrics["unseen_attribute_accuracy"] == pytest.approx(np.mean(expected_accuracy))
     for attribute, loss in zip(ATTRIBUTES, expected_loss, strict=True):
@@ -151,6 +151,6 @@ def test_an_evaluation_measures_what_is_known_of_all_however_many_are_looked_at(
     probes = {group: stream.probe(group, 20) for group in ("seen", "unseen")}
     expected = {}
     for group, probe in probes.items():
-        expected |= knowledge(probe_predictions(model, probe), group)
+        expected |= knowledge(probe_predictions(model, probe), group, ATTRIBUTES)
     found = run_measure(probes, stream.value_sizes, n_looked_at)(model)
     assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)

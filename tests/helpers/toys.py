@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import yaml
+
 from data_builder.builder import BiographyBuilder
 from data_builder.schedules import Plan, Uniform
 from data_builder.stream import BiographyStream
@@ -35,3 +37,19 @@ def arguments(output, settings=None, **more):
 
 def files_of(directory):
     return {p.relative_to(directory): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+def write_world(root, name, attributes, entries, n_templates=4):
+    """Files of a world: lists of entries by name, and templates that differ by their first word."""
+    for folder in ("values", "templates"):
+        (root / folder).mkdir(parents=True)
+    (root / "values" / "world.yaml").write_text(
+        yaml.safe_dump({"name": name, "attributes": attributes}, sort_keys=False)
+    )
+    for part, lines in entries.items():
+        (root / "values" / f"{part}.txt").write_text("".join(f"{line}\n" for line in lines))
+    for attribute in attributes:
+        lines = [f"{attribute} {number}: {{name}} has, {{value}}!" for number in range(n_templates - 1)]
+        text = "".join(f"{line}\n" for line in [*lines, f"{{name}}'s {attribute} {{value}} is"])
+        (root / "templates" / f"{attribute}.txt").write_text(text)
+    return {"values_dir": str(root / "values"), "templates_dir": str(root / "templates")}

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 from command_line import parse_settings
 from data_builder.new_individuals import read_individuals
 from data_builder.tokenizer import train_tokenizer
+from data_builder.world import load_world
 from modeling.patching import blocks
 from modeling.presets import PRESETS, SIZES, build_config
 from settings import FINETUNING, PATCHING, PRETRAINING
@@ -94,5 +95,5 @@ def test_every_command_of_a_page_names_settings_and_files_that_exist(page):
 def test_the_example_table_of_own_people_can_be_read(tmp_path):
     (table,) = re.findall(r"```\n(name,.*?)```", (ROOT / "docs" / "FINETUNING.md").read_text(), re.DOTALL)
     (tmp_path / "people.csv").write_text(table)
-    (person,) = read_individuals(tmp_path / "people.csv")
+    (person,) = read_individuals(tmp_path / "people.csv", load_world())
     assert person["company"] == "Babbage, Inc."

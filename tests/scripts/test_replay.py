@@ -15,7 +15,6 @@ from data_builder.mixture import NOBODY, MixedStream
 from data_builder.population import build_population, unused_names
 from data_builder.random import uniforms
 from data_builder.schedules import Plan, build_schedule
-from data_builder.word_lists import NAME_LISTS
 from settings.schedule import ScheduleSettings
 from tests.helpers.independent import fits
 
@@ -120,7 +119,7 @@ def test_random_words_are_any_that_occur_and_nothing_else(source, tokenizer):
 
 def test_invented_people_have_names_of_the_lists_that_nobody_has(source, tokenizer):
     stream, lists, invented = mixed(source, tokenizer, invented=0.5), source.word_lists.lists, set()
-    full_names = [" ".join(name) for name in itertools.product(*(lists[k] for k in NAME_LISTS))]
+    full_names = [" ".join(name) for name in itertools.product(*(lists[k] for k in source.world.name))]
     for step in range(4):
         batch = stream.batch(step, 32)
         for row in batch["input_ids"][batch["individual_ids"] == NOBODY]:
