@@ -1,6 +1,5 @@
 """Confidence as a measure of knowledge, against slow implementations that follow the definitions."""
 
-import evaluate
 import numpy as np
 import pytest
 from hypothesis import given
@@ -89,19 +88,15 @@ def test_a_bootstrap_interval_has_the_value_inside_and_the_truth_as_often_as_it_
     assert bootstrap(auroc, [1, 2, 3], [0, 2, 2], 5) == bootstrap(auroc, [1, 2, 3], [0, 2, 2], 5)
 
 
-def module(name):
-    return evaluate.load(f"evaluation/{name}")
-
-
-def test_they_are_evaluate_modules():
+def test_they_are_evaluate_modules(metric):
     confidences, correct = [0.9, 0.8, 0.3, 0.3], [1, 0, 1, 0]
-    assert module("calibration_error").compute(predictions=confidences, references=correct, n_bins=2) == {
+    assert metric("calibration_error").compute(predictions=confidences, references=correct, n_bins=2) == {
         "calibration_error": pytest.approx(calibration_error(confidences, correct, 2))
     }
-    found = module("known_detection").compute(predictions=[3.0, 1.0, 2.0, 0.0], references=[1, 1, 0, 0], seed=1)
+    found = metric("known_detection").compute(predictions=[3.0, 1.0, 2.0, 0.0], references=[1, 1, 0, 0], seed=1)
     assert (found["auroc"], found["auprc"]) == pytest.approx((slow_auroc([3, 1], [2, 0]), slow_auprc([3, 1], [2, 0])))
     assert found["auroc_interval"] == list(bootstrap(auroc, [3, 1], [2, 0], 1)[1:])
-    curve = module("risk_coverage").compute(predictions=confidences, references=correct)
+    curve = metric("risk_coverage").compute(predictions=confidences, references=correct)
     assert curve["coverage"] == [0.25, 0.5, 0.75, 1]
     assert curve["risk"] == pytest.approx([0, 0.5, 0.5, 0.5])
     assert curve["risk_coverage_area"] == pytest.approx(0.375)
