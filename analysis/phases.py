@@ -44,8 +44,8 @@ def find_phases(steps: np.ndarray, losses: np.ndarray, baseline: float, toleranc
         tolerance: relative distance from the baseline.
     """
     upper, lower = (1 + tolerance) * baseline, (1 - tolerance) * baseline
-    start = _crossings(steps, losses, upper)[:1]
-    end = _crossings(steps, losses, lower)[-1:] if losses[-1] < lower else []
+    start = crossings(steps, losses, upper)[:1]
+    end = crossings(steps, losses, lower)[-1:] if losses[-1] < lower else []
     return Phases(start[0] if start else None, end[0] if end else None)
 
 
@@ -64,17 +64,13 @@ def slowdown(steps: np.ndarray, losses: np.ndarray, baseline: float, tolerance: 
         return None
     levels = np.append(losses[steps > phases.plateau_end], (1 - tolerance) * baseline)
     times = [
-        _for_good(steps, losses, level - width) - _for_good(steps, losses, level)
+        crossings(steps, losses, level - width)[-1] - crossings(steps, losses, level)[-1]
         for level in levels[levels - width > losses[-1]]
     ]
     return phases.plateau_length / min(times) if times else None
 
 
-def _for_good(steps: np.ndarray, losses: np.ndarray, level: float) -> float:
-    return _crossings(steps, losses, level)[-1]
-
-
-def _crossings(steps: np.ndarray, losses: np.ndarray, level: float) -> list[float]:
+def crossings(steps: np.ndarray, losses: np.ndarray, level: float) -> list[float]:
     """Where the interpolated curve goes from the level or above to below it; its beginning, if below already."""
     if losses[0] < level:
         steps, losses = np.insert(steps, 0, steps[0]), np.insert(losses, 0, level)

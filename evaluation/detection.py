@@ -3,10 +3,11 @@
 Plain functions on arrays; the training loop and the `evaluate` modules of this folder both use them.
 """
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy import stats
 
 N_BINS = 15  # of the calibration error, as is usual since Guo et al. 2017
 N_RESAMPLED = 1000  # of the bootstrap
@@ -38,7 +39,7 @@ def auroc(positive, negative) -> np.ndarray:
     """
     positive, negative = np.asarray(positive, dtype=float), np.asarray(negative, dtype=float)
     p, q = positive.shape[-1], negative.shape[-1]
-    ranks = rankdata(np.concatenate((positive, negative), axis=-1), axis=-1)
+    ranks = stats.rankdata(np.concatenate((positive, negative), axis=-1), axis=-1)
     return (ranks[..., :p].sum(-1) - p * (p + 1) / 2) / (p * q)
 
 
@@ -48,14 +49,18 @@ def auprc(positive, negative) -> np.ndarray:
     Guessing gives p / (p + q). Among equal scores all are found at once.
     """
     positive, negative = np.asarray(positive, dtype=float), np.asarray(negative, dtype=float)
-    at_least = rankdata(-np.concatenate((positive, negative), axis=-1), method="max", axis=-1)
+    at_least = stats.rankdata(-np.concatenate((positive, negative), axis=-1), method="max", axis=-1)
     at_least = at_least[..., : positive.shape[-1]]
-    found = rankdata(-positive, method="max", axis=-1)
+    found = stats.rankdata(-positive, method="max", axis=-1)
     return (found / at_least).mean(-1)
 
 
 def bootstrap(measure: Callable, positive, negative, seed: int = 0) -> tuple[float, float, float]:
-    """A measure of two samples and its 95% interval: both are drawn again, with replacement (percentile bootstrap).
+    """A measure of two samples and its 95% interval: both are drawn again, with replacement (BCa bootstrap).
+
+    Where all that is drawn gives the same value, as when a score tells all apart, it is nearly so at most: the interval
+    allows for a share of people that goes unseen in 2.5% of samples as large as the smaller one, and for whom the
+    measure is 0 or 1.
 
     Args:
         measure: `auroc` or `auprc`.
@@ -66,11 +71,17 @@ def bootstrap(measure: Callable, positive, negative, seed: int = 0) -> tuple[flo
     Returns:
         (value, low, high).
     """
-    random = np.random.default_rng(seed)
-    positive, negative = np.asarray(positive, dtype=float), np.asarray(negative, dtype=float)
-    drawn = [sample[random.integers(len(sample), size=(N_RESAMPLED, len(sample)))] for sample in (positive, negative)]
-    low, high = np.quantile(measure(*drawn), (0.025, 0.975))
-    return float(measure(positive, negative)), float(low), float(high)
+    samples = [np.asarray(sample, dtype=float) for sample in (positive, negative)]
+    value, n, ends = float(measure(*samples)), min(map(len, samples)), (np.nan, np.nan)
+    if n > 1:
+        with warnings.catch_warnings(action="ignore"):  # of draws that all agree
+            found = stats.bootstrap(samples, lambda *drawn, axis: measure(*drawn), n_resamples=N_RESAMPLED,
+                                    vectorized=True, random_state=np.random.default_rng(seed))  # fmt: skip
+        ends = found.confidence_interval
+    if np.isnan(ends).any():
+        seen = 0.025 ** (1 / n)
+        ends = value * seen, 1 - (1 - value) * seen
+    return value, *map(float, ends)
 
 
 def risk_coverage(confidences, correct) -> tuple[np.ndarray, np.ndarray]:

@@ -71,14 +71,18 @@ def _options(pairs: list[str]) -> dict[str, int | str]:
 
 
 def _plot(arguments) -> None:
-    """Call the `main(folder)` of the experiment's plot.py."""
-    path = arguments.folder / "plot.py"
+    load_plot(arguments.folder).main(arguments.folder)
+
+
+def load_plot(folder: Path):
+    """The plot.py of an experiment, as a module; its `main(folder)` draws."""
+    path = folder / "plot.py"
     if not path.exists():
-        raise UserError(f"{arguments.folder} has no plot.py")
-    spec = importlib.util.spec_from_file_location(f"plot_{arguments.folder.name}", path)
+        raise UserError(f"{folder} has no plot.py")
+    spec = importlib.util.spec_from_file_location(f"plot_{folder.name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.main(arguments.folder)
+    return module
 
 
 def _claims(arguments) -> None:

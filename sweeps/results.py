@@ -158,11 +158,17 @@ def claim_above(
     return claim(id, text, values, unit, verdict(low - above, high - above), paper)
 
 
-def write_claims(folder: str | Path, claims: list[dict]) -> None:
-    """Write `results/claims.json` of an experiment."""
-    file = Path(folder) / "results" / CLAIMS
-    file.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(file, json.dumps(claims, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+def publish(folder: str | Path, figures: Mapping, table: str, claims: list[dict]) -> None:
+    """Write `<name>.png` of each figure, table.md and claims.json into an experiment's results; print the table."""
+    from analysis.drawing import save
+
+    results = results_file(folder).parent
+    results.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        save(figure, results / f"{name}.png", dpi=100 if figure.get_figwidth() > 10 else 120)
+    replace_text(results / "table.md", table + "\n")
+    replace_text(results / CLAIMS, json.dumps(claims, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    print(table)
 
 
 def _numbers(values: Iterable[float] | Mapping[int, float]) -> list[float]:

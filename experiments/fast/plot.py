@@ -1,4 +1,4 @@
-"""Figure, table and claims of this experiment, from its results and those of experiments/time_to_knowledge."""
+"""Figures, tables and claims of this experiment, from results/ alone."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import COLORS, band, save, style
-from analysis.statistics import mean_interval
-from experiments.time_to_knowledge.__main__ import KNOWN, step_seconds
+from analysis.drawing import COLORS, band, style
+from analysis.phases import crossings
+from analysis.statistics import markdown, mean_interval
 from run_directory.records import Run, last
-from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
-from sweeps.sweep import ROOT
+from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, publish
 
 LOSS, ACCURACY = "seen_attribute_loss", "seen_attribute_accuracy"
+KNOWN = 0.95  # of the facts: the finish of the race
 # What is changed in each variant; the first one is the recipe.
 LABELS = {
     "fast": "the whole recipe",
@@ -29,14 +29,12 @@ Groups = dict[str, list[Result]]
 
 def main(folder: Path) -> None:
     """Write results/race.png, ingredients.png, table.md and claims.json."""
-    results = load_results(folder) + load_results(ROOT / "experiments" / "time_to_knowledge")
-    groups = {variant: [r for r in results if r.variant == variant] for variant in LABELS}
-    save(race({label: [r.run for r in results if r.variant == name] for name, label in RACE.items()}),
-         folder / "results" / "race.png")  # fmt: skip
-    save(draw(groups), folder / "results" / "ingredients.png", dpi=100)
-    (folder / "results" / "table.md").write_text(table(groups) + "\n", encoding="utf-8")
-    write_claims(folder, claims(groups))
-    print(table(groups))
+    results = load_results(folder)
+    groups = {variant: [r for r in results if r.variant == variant] for variant in {**LABELS, **RACE}}
+    racing = {label: groups[variant] for variant, label in RACE.items()}
+    figures = {"race": race(racing), "ingredients": draw(groups)}
+    claimed = claims(groups) + race_claims(*racing.values())
+    publish(folder, figures, f"{table(groups)}\n\n{race_table(racing)}", claimed)
 
 
 def known(result: Result) -> float:
@@ -44,11 +42,29 @@ def known(result: Result) -> float:
     return 100 * last(result.run, ACCURACY)
 
 
-def race(runs: dict[str, list[Run]]):
+def reached(run: Run, known: float = KNOWN) -> dict[str, float]:
+    """Steps and training seconds until more than so many facts are known, between two evaluations by a straight line.
+
+    Returns:
+        `steps` (infinite for a run that does not come so far), `step_seconds`, and their product, `seconds`.
+    """
+    steps, accuracies = run.curve(ACCURACY)
+    needed, pace = next(iter(crossings(steps, -accuracies, -known)), np.inf), step_seconds(run)
+    return {"steps": needed, "step_seconds": pace, "seconds": needed * pace}
+
+
+def step_seconds(run: Run) -> float:
+    """What a step takes without evaluation and without what other jobs disturb: the fastest tenth of the run."""
+    measured = [record for record in run.records if record.get(ACCURACY) is not None]
+    steps, seconds = np.array([(r["step"], r["seconds"] - r["evaluation_seconds"]) for r in measured]).T
+    return float(np.quantile(np.diff(seconds) / np.diff(steps), 0.1))
+
+
+def race(racing: Groups):
     """What is known over training time without evaluations; a line for each seed."""
     figure, axes = plt.subplots(figsize=(7.5, 4.4), layout="constrained")
-    for (label, group), color in zip(runs.items(), (COLORS[5], COLORS[4]), strict=True):
-        for number, run in enumerate(group):
+    for (label, group), color in zip(racing.items(), (COLORS[5], COLORS[4]), strict=True):
+        for number, run in enumerate(result.run for result in group):
             steps, accuracies = run.curve(ACCURACY)
             axes.plot(steps * step_seconds(run), accuracies, color=color, label=None if number else label)
     axes.axhline(KNOWN, color="grey", linestyle=":", linewidth=1.2)
@@ -89,7 +105,7 @@ def table(groups: Groups) -> str:
 
 def claims(groups: Groups) -> list[dict]:
     """What is lost, in points of accuracy at the end, with one ingredient changed."""
-    ends = {variant: by_seed(results, known) for variant, results in groups.items()}
+    ends = {variant: by_seed(groups[variant], known) for variant in LABELS}
     texts = {
         "random_draws": "drawing individuals at regular intervals, not at random, teaches more in equal steps",
         "full_text": "counting text a tenth of values in the loss teaches more in equal steps",
@@ -98,3 +114,24 @@ def claims(groups: Groups) -> list[dict]:
         "adamw": "Muon teaches more than AdamW in equal steps, all else as fast",
     }
     return [claim_above(variant, text, differences(ends["fast"], ends[variant])) for variant, text in texts.items()]
+
+
+def race_table(racing: Groups) -> str:
+    """When each run came to its goal."""
+    rows = []
+    for label, result in ((label, result) for label, results in racing.items() for result in results):
+        steps, pace, seconds = reached(result.run).values()
+        rows.append((label, result.seed, f"{steps:,.0f}", f"{pace:.3f}", f"{seconds:.0f}", f"{known(result):.1f}%"))
+    header = ("recipe", "seed", f"steps to {KNOWN:.0%}", "a step (s)", "seconds, evaluation apart", "at the end")
+    return markdown(header, rows)
+
+
+def race_claims(paper: list[Result], fast: list[Result]) -> list[dict]:
+    """How many times as long the paper's recipe takes, by seed."""
+    later, sooner = (by_seed(results, lambda result: reached(result.run)) for results in (paper, fast))
+    return [
+        claim_above(f"race-{quantity}", f"our recipe comes to {KNOWN:.0%} of the facts in {less} than the paper's",
+                    {seed: later[seed][quantity] / sooner[seed][quantity] for seed in sorted({*later} & {*sooner})},
+                    "times", above=1)
+        for quantity, less in (("seconds", "less training time"), ("steps", "fewer steps"))
+    ]  # fmt: skip

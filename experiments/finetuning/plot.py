@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis.drawing import save
 from analysis.finetuning import finetuning_curves, trade_off
 from analysis.hallucination import hallucination_figure
 from run_directory.records import last
-from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, publish
 
 PLAIN = "new-n_individuals_finetune=256"
 NEW = {f"new-n_individuals_finetune={n}": f"{n} new people" for n in (64, 128, 256, 512)}
@@ -19,18 +18,19 @@ EARLY = 32  # steps; the first jump is over
 
 def main(folder: Path) -> None:
     """Write results/*.png, table.md and claims.json."""
-    results, figures = load_results(folder), folder / "results"
+    results = load_results(folder)
     groups = {variant: [r.run for r in results if r.variant == variant] for variant in (*NEW, *REPLAY, "rare")}
     new = {label: groups[variant] for variant, label in NEW.items()}
     replay = {"no replay": groups[PLAIN]} | {label: groups[variant] for variant, label in REPLAY.items()}
-    for name, shown in (("new", new), ("replay", replay), ("rare", {"960 rare people": groups["rare"]})):
-        save(finetuning_curves(shown), figures / f"{name}_over_time.png", dpi=100)
-    save(trade_off(new), figures / "new_trade_off.png")
-    save(trade_off(replay), figures / "replay_trade_off.png")
-    save(hallucination_figure(groups[PLAIN]), figures / "confidence.png", dpi=100)
-    (figures / "table.md").write_text(table(results) + "\n", encoding="utf-8")
-    write_claims(folder, claims(results))
-    print(table(results))
+    figures = {
+        "new_over_time": finetuning_curves(new),
+        "replay_over_time": finetuning_curves(replay),
+        "rare_over_time": finetuning_curves({"960 rare people": groups["rare"]}),
+        "new_trade_off": trade_off(new),
+        "replay_trade_off": trade_off(replay),
+        "confidence": hallucination_figure(groups[PLAIN]),
+    }
+    publish(folder, figures, table(results), claims(results))
 
 
 def table(results: list[Result]) -> str:

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.drawing import save
 from analysis.finetuning import frontier
 from analysis.statistics import interval_text, markdown
 from run_directory.records import Run, last
-from sweeps.results import Result, by_seed, claim_above, load_results, write_claims
+from sweeps.results import Result, by_seed, claim_above, load_results, publish
 from sweeps.sweep import ROOT
 
 PLAIN = "new-n_individuals_finetune=256"
@@ -36,8 +35,7 @@ def main(folder: Path) -> None:
     methods = {text: by_seed(_of(results, variant), point) for variant, text in METHODS.items()}
     weights = between(_of(reference, PLAIN))
     lines = {"replay, by weight": replay, "between old and new weights, by share": weights}
-    save(frontier(_values(methods), {label: _values(points) for label, points in lines.items()}),
-         folder / "results" / "frontier.png")  # fmt: skip
+    figures = {"frontier": frontier(_values(methods), {label: _values(points) for label, points in lines.items()})}
     methods |= {f"weights, {share} of the way": points for share, points in weights.items()}
     before = {r.seed: _trajectory(r.run)[0] for r in _of(reference, PLAIN)}
     curves = {seed: [start, *(points[seed] for points in replay.values())] for seed, start in before.items()}
@@ -45,12 +43,11 @@ def main(folder: Path) -> None:
     stopped = {r.seed: _trajectory(r.run) for r in _of(reference, PLAIN)}
     without_replay = {name: beyond(points, stopped) for name, points in methods.items()}
     every = methods | {f"replay, weight {weight}": points for weight, points in replay.items()}
-    (folder / "results" / "table.md").write_text(table(every, gains, without_replay) + "\n", encoding="utf-8")
     claimed = [_claim(name, gains[name]) for name in (*METHODS.values(), BETWEEN)]
-    write_claims(folder, [*claimed, claim_above(
+    claimed.append(claim_above(
         "without-old-data", "self-distillation, without old data: more of the old is kept than by plain fine-tuning "
-        "that is stopped at the same new accuracy", without_replay["self-distillation"])])  # fmt: skip
-    print((folder / "results" / "table.md").read_text(encoding="utf-8"))
+        "that is stopped at the same new accuracy", without_replay["self-distillation"]))  # fmt: skip
+    publish(folder, figures, table(every, gains, without_replay), claimed)
 
 
 def _values(points: dict[str, dict[int, Point]]) -> dict[str, list[Point]]:

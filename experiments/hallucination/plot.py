@@ -7,11 +7,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from analysis.compare import plateau_end
-from analysis.drawing import COLORS, save
+from analysis.drawing import COLORS
 from analysis.hallucination import hallucination_figure
+from analysis.phases import crossings
 from analysis.statistics import interval_text, markdown, mean_interval
 from run_directory.records import Run, baseline, last
-from sweeps.results import Result, by_seed, claim_above, load_results, write_claims
+from sweeps.results import Result, by_seed, claim_above, load_results, publish
 
 SCORES = {
     "text_likelihood": "likelihood of the text (that is, of the name)",
@@ -32,12 +33,9 @@ def main(folder: Path) -> None:
     """Write results/*.png, table.md and claims.json."""
     results = load_results(folder)
     groups = {variant: [r for r in results if r.variant == variant] for variant in ("tiny", "celebrities")}
-    for variant, group in groups.items():
-        save(hallucination_figure([result.run for result in group]), folder / "results" / f"{variant}.png", dpi=100)
-    save(neighbours([result.run for result in groups["tiny"]]), folder / "results" / "neighbours.png")
-    (folder / "results" / "table.md").write_text(table(groups) + "\n", encoding="utf-8")
-    write_claims(folder, claims(groups))
-    print(table(groups))
+    runs = {variant: [result.run for result in group] for variant, group in groups.items()}
+    figures = {variant: hallucination_figure(group) for variant, group in runs.items()}
+    publish(folder, figures | {"neighbours": neighbours(runs["tiny"])}, table(groups), claims(groups))
 
 
 def table(groups: dict[str, list[Result]]) -> str:
@@ -119,9 +117,7 @@ def _onset(result: Result) -> float:
     steps, losses = result.run.curve("unseen_attribute_loss")
     lowest = int(losses.argmin())
     level = losses[lowest] + 0.1 * (losses[-1] - losses[lowest])
-    after = lowest + int((losses[lowest:] >= level).argmax())
-    share = (level - losses[after - 1]) / (losses[after] - losses[after - 1])
-    return float(steps[after - 1] + share * (steps[after] - steps[after - 1]))
+    return crossings(steps[lowest:], -losses[lowest:], -level)[0]
 
 
 def _difference(result: Result, metric: str) -> float:

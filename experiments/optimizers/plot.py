@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from analysis.compare import compare_individuals, plateau_end
-from analysis.drawing import COLORS, plt, save
+from analysis.drawing import COLORS, plt
 from analysis.statistics import interval_text, markdown, mean_interval
 from run_directory.records import Run
-from sweeps.results import Result, by_seed, claim, claim_above, differences, load_results, verdict, write_claims
+from sweeps.results import Result, by_seed, claim, claim_above, differences, load_results, publish, verdict
 from sweeps.sweep import ROOT
 
 SIZES = (512, 1024, 2048, 4096)
@@ -74,13 +74,10 @@ def main(folder: Path) -> None:
     """Write results/plateau_ends.png, rare_facts.png, table.md and claims.json."""
     results = {"optimizers": load_results(folder), "schedules": load_results(ROOT / "experiments" / "schedules")}
     plateaus = measured(results["optimizers"])
-    save(draw(plateaus), folder / "results" / "plateau_ends.png", dpi=100)
-    (folder / "results" / "table.md").write_text(table(plateaus) + "\n", encoding="utf-8")
     long_tail = {label: [r for r in results[place] if r.variant == v] for label, (place, v) in LONG_TAIL.items()}
     runs = {label: [result.run for result in group] for label, group in long_tail.items()}
-    save(compare_individuals(runs), folder / "results" / "rare_facts.png")
-    write_claims(folder, claims(plateaus) + rare_claims(*long_tail.values()))
-    print(table(plateaus))
+    figures = {"plateau_ends": draw(plateaus), "rare_facts": compare_individuals(runs)}
+    publish(folder, figures, table(plateaus), claims(plateaus) + rare_claims(*long_tail.values()))
 
 
 def measured(results: list[Result]) -> Plateaus:

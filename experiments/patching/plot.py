@@ -8,11 +8,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from analysis.compare import plateau_end
-from analysis.drawing import band, mark_baseline, save
+from analysis.drawing import band, mark_baseline
 from analysis.phases import phases_of
 from analysis.statistics import mean_interval
 from run_directory.records import baseline, last
-from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, publish
 from sweeps.sweep import ROOT
 
 LOSS, ACCURACY = "seen_attribute_loss", "seen_attribute_accuracy"
@@ -29,11 +29,8 @@ def main(folder: Path) -> None:
     for result in load_results(folder):
         patched.setdefault(_steps(result), []).append(result)
     own = [r for r in load_results(ROOT / "experiments" / "signatures") if r.variant == "facts"]
-    save(references(patched, own), folder / "results" / "references.png")
-    save(grid(patched, own), folder / "results" / "grid.png")
-    (folder / "results" / "table.md").write_text(table(patched, own) + "\n", encoding="utf-8")
-    write_claims(folder, claims(patched, own))
-    print(table(patched, own))
+    figures = {"references": references(patched, own), "grid": grid(patched, own)}
+    publish(folder, figures, table(patched, own), claims(patched, own))
 
 
 def _steps(result: Result) -> tuple[int, int]:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from analysis.drawing import COLORS, band, save
+from analysis.drawing import COLORS, band
 from analysis.phases import phases_of, slowdown
 from run_directory.records import Run, baseline, last
-from sweeps.results import Result, by_seed, claim_above, interval_table, load_results, write_claims
+from sweeps.results import Result, by_seed, claim_above, interval_table, load_results, publish
 from sweeps.sweep import ROOT
 
 LOSS, EXTRACTION = "seen_attribute_loss", "layer_2_value_to_name"
@@ -35,10 +35,7 @@ def main(folder: Path) -> None:
     results = load_results(folder)
     groups = {UNCHANGED: [r for r in load_results(ROOT / "experiments" / "signatures") if r.variant == "facts"]}
     groups |= {variant: [r for r in results if r.variant == variant] for panel in CHANGED.values() for variant in panel}
-    save(draw(groups), folder / "results" / "phases.png", dpi=100)
-    (folder / "results" / "table.md").write_text(table(groups) + "\n", encoding="utf-8")
-    write_claims(folder, claims(groups))
-    print(table(groups))
+    publish(folder, {"phases": draw(groups)}, table(groups), claims(groups))
 
 
 def draw(groups: Groups):

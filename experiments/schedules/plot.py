@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from analysis.compare import compare_curves, compare_individuals, compare_table, last, plateau_end, save
-from sweeps.results import Result, by_seed, claim_above, differences, load_results, write_claims
+from analysis.compare import compare_curves, compare_individuals, compare_table, last, plateau_end
+from sweeps.results import Result, by_seed, claim_above, differences, load_results, publish
 
 # The variants of the figures; the table has all of them.
 SHOWN = {
@@ -29,12 +29,12 @@ def main(folder: Path) -> None:
     variants = list(dict.fromkeys(result.variant for result in results))
     groups = {variant: [r.run for r in results if r.variant == variant] for variant in variants}
     shown, regular = ({label: groups[v] for v, label in some.items() if v in groups} for some in (SHOWN, REGULAR))
-    save(compare_curves(shown), folder / "results" / "learning_curves.png")
-    save(compare_curves(regular), folder / "results" / "regular.png", dpi=100)
-    save(compare_individuals(shown), folder / "results" / "individuals.png")
-    (folder / "results" / "table.md").write_text(compare_table(groups) + "\n", encoding="utf-8")
-    write_claims(folder, claims(results))
-    print(compare_table(groups))
+    figures = {
+        "learning_curves": compare_curves(shown),
+        "regular": compare_curves(regular),
+        "individuals": compare_individuals(shown),
+    }
+    publish(folder, figures, compare_table(groups), claims(results))
 
 
 def claims(results: list[Result]) -> list[dict]:

@@ -7,11 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from analysis.attention import signature_figure
-from analysis.drawing import COLORS, Groups, band, save
+from analysis.drawing import COLORS, Groups, band
 from analysis.phases import phases_of
 from analysis.statistics import interval_text, markdown
 from run_directory.records import last
-from sweeps.results import Result, by_seed, claim_above, differences, load_results, write_claims
+from sweeps.results import Result, by_seed, claim_above, differences, load_results, publish
 from sweeps.sweep import ROOT
 
 LABELS = {"facts": "facts", "no_facts": "no facts: values drawn anew for each biography"}
@@ -32,11 +32,9 @@ def main(folder: Path) -> None:
     results, tuned = load_results(folder), load_results(ROOT / "experiments" / "finetuning")
     groups = {variant: [r for r in results if r.variant == variant] for variant in LABELS}
     runs = {label: [result.run for result in groups[variant]] for variant, label in LABELS.items()}
-    save(signature_figure(runs["facts"]), folder / "results" / "signatures.png", dpi=100)
-    save(control(runs), folder / "results" / "control.png", dpi=100)
-    (folder / "results" / "table.md").write_text(table(groups["facts"]) + "\n", encoding="utf-8")
-    write_claims(folder, claims(groups, [result for result in tuned if result.variant == "default_grid"]))
-    print(table(groups["facts"]))
+    figures = {"signatures": signature_figure(runs["facts"]), "control": control(runs)}
+    tuned = [result for result in tuned if result.variant == "default_grid"]
+    publish(folder, figures, table(groups["facts"]), claims(groups, tuned))
 
 
 def control(runs: Groups):

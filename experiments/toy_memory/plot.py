@@ -7,9 +7,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import Groups, band, save, steps_on_a_log_scale, style
+from analysis.drawing import Groups, band, steps_on_a_log_scale, style
 from run_directory.records import last
-from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, write_claims
+from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, publish
 
 LABELS = {
     "new-128": "128 new pairs",
@@ -25,10 +25,7 @@ def main(folder: Path) -> None:
     """Write results/forgetting.png, table.md and claims.json."""
     results = load_results(folder)
     groups = {label: [r.run for r in results if r.variant == variant] for variant, label in LABELS.items()}
-    save(forgetting(groups), folder / "results" / "forgetting.png")
-    (folder / "results" / "table.md").write_text(table(results) + "\n", encoding="utf-8")
-    write_claims(folder, claims(results))
-    print(table(results))
+    publish(folder, {"forgetting": forgetting(groups)}, table(results), claims(results))
 
 
 def forgetting(groups: Groups):

@@ -1,6 +1,5 @@
 """Confidence as a measure of knowledge, against slow implementations that follow the definitions."""
 
-import evaluate
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,30 +77,34 @@ def test_confidence_that_knows_lowers_the_risk():
     assert risk_coverage(np.ones(100), correct)[1] == pytest.approx(0.5)
 
 
-def test_a_bootstrap_interval_has_the_value_inside_and_the_truth_as_often_as_it_says():
+@pytest.mark.parametrize(("apart", "truth"), [(1, 0.7602), (3, 0.9831)])
+def test_a_bootstrap_interval_has_the_value_inside_and_the_truth_as_often_as_it_says(apart, truth):
+    """Of two normal distributions: Phi(apart / sqrt 2)."""
     random, held = np.random.default_rng(0), 0
-    truth = 0.7602  # of two normal distributions one apart: Phi(1 / sqrt 2)
     for trial in range(60):
-        value, low, high = bootstrap(auroc, random.normal(1, 1, 50), random.normal(0, 1, 50), seed=trial)
-        assert low <= value <= high
+        value, low, high = bootstrap(auroc, random.normal(apart, 1, 50), random.normal(0, 1, 50), seed=trial)
+        assert 0 <= low <= value <= high <= 1
         held += low <= truth <= high
     assert 50 <= held <= 60
     assert bootstrap(auroc, [1, 2, 3], [0, 2, 2], 5) == bootstrap(auroc, [1, 2, 3], [0, 2, 2], 5)
 
 
-def module(name):
-    return evaluate.load(f"evaluation/{name}")
+def test_an_interval_has_a_width_where_a_score_tells_all_or_nothing():
+    unseen = 1 - 0.025 ** (1 / 20)  # a share of people that 20 of them have nobody of, once in 40 times
+    for shift, ends in ((1, (1 - unseen, 1)), (-1, (0, unseen)), (0, (0.5 - unseen / 2, 0.5 + unseen / 2))):
+        assert bootstrap(auroc, np.full(20, shift), np.zeros(30))[1:] == pytest.approx(ends)
+    assert bootstrap(auprc, [2], [1, 0]) == pytest.approx((1, 0.025, 1))
 
 
-def test_they_are_evaluate_modules():
+def test_they_are_evaluate_modules(metric):
     confidences, correct = [0.9, 0.8, 0.3, 0.3], [1, 0, 1, 0]
-    assert module("calibration_error").compute(predictions=confidences, references=correct, n_bins=2) == {
+    assert metric("calibration_error").compute(predictions=confidences, references=correct, n_bins=2) == {
         "calibration_error": pytest.approx(calibration_error(confidences, correct, 2))
     }
-    found = module("known_detection").compute(predictions=[3.0, 1.0, 2.0, 0.0], references=[1, 1, 0, 0], seed=1)
+    found = metric("known_detection").compute(predictions=[3.0, 1.0, 2.0, 0.0], references=[1, 1, 0, 0], seed=1)
     assert (found["auroc"], found["auprc"]) == pytest.approx((slow_auroc([3, 1], [2, 0]), slow_auprc([3, 1], [2, 0])))
     assert found["auroc_interval"] == list(bootstrap(auroc, [3, 1], [2, 0], 1)[1:])
-    curve = module("risk_coverage").compute(predictions=confidences, references=correct)
+    curve = metric("risk_coverage").compute(predictions=confidences, references=correct)
     assert curve["coverage"] == [0.25, 0.5, 0.75, 1]
     assert curve["risk"] == pytest.approx([0, 0.5, 0.5, 0.5])
     assert curve["risk_coverage_area"] == pytest.approx(0.375)

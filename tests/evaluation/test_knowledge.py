@@ -2,7 +2,6 @@
 
 import math
 
-import evaluate
 import numpy as np
 import pytest
 import torch
@@ -15,8 +14,6 @@ from evaluation.probes import probe_predictions
 from modeling.presets import build_model
 from settings.model import ModelSettings
 from tests.helpers.independent import ATTRIBUTES
-
-MODULES = ("attribute_loss", "attribute_accuracy", "no_knowledge_baseline")
 
 
 @st.composite
@@ -87,32 +84,19 @@ def test_baseline_equals_the_loss_of_a_model_that_knows_only_the_lists():
     assert no_knowledge_baseline(sizes) == pytest.approx(sum(losses) / 2)
 
 
-@pytest.fixture(params=["class", "load"])
-def module(request):
-    """The modules as a user gets them: imported, or through evaluate.load on the folder."""
-
-    def get(name):
-        if request.param == "load":
-            return evaluate.load(f"evaluation/{name}")
-        loaded = __import__(f"evaluation.{name}.{name}", fromlist=["x"])
-        return getattr(loaded, "".join(part.capitalize() for part in name.split("_")))()
-
-    return get
-
-
-def test_evaluate_modules_equal_the_slow_metrics(module):
+def test_evaluate_modules_equal_the_slow_metrics(metric):
     rows = [[0, 1, 1, 0, 2], [2, 2, 0, 1], [1, 2, 0]]
     losses, correct = tokens_for(rows, seed=3)
     ids = [[7] * len(row) for row in rows]
     predicted = [[7 if c else 8 for c in row] for row in correct]
     expected_loss, expected_accuracy = slow_metrics(rows, losses, correct)
-    loss = module("attribute_loss").compute(predictions=losses, references=rows)
+    loss = metric("attribute_loss").compute(predictions=losses, references=rows)
     assert loss["attribute_loss"] == pytest.approx(np.mean(expected_loss))
     assert loss["per_attribute"] == pytest.approx(expected_loss)
-    accuracy = module("attribute_accuracy").compute(predictions=predicted, references=ids, attributes=rows)
+    accuracy = metric("attribute_accuracy").compute(predictions=predicted, references=ids, attributes=rows)
     assert accuracy["attribute_accuracy"] == pytest.approx(np.mean(expected_accuracy))
     assert accuracy["per_attribute"] == pytest.approx(expected_accuracy)
-    baseline = module("no_knowledge_baseline").compute(value_sizes=[4, 10])
+    baseline = metric("no_knowledge_baseline").compute(value_sizes=[4, 10])
     assert baseline["no_knowledge_baseline"] == pytest.approx(math.log(40) / 2)
 
 

@@ -1,6 +1,5 @@
 """The fit of experiments/optimizers."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,10 @@ from hypothesis import strategies as st
 from run_directory.records import Run
 from sweeps.results import Result
 
-PLOT = Path(__file__).parents[2] / "experiments" / "optimizers" / "plot.py"
-
 
 @pytest.fixture(scope="module")
-def plot():
-    spec = importlib.util.spec_from_file_location("plot_optimizers", PLOT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def plot(plot_of):
+    return plot_of("optimizers")
 
 
 def plateaus_of(plot, sizes, left=True):

@@ -19,8 +19,8 @@ from sweeps.results import (
     differences,
     interval_table,
     load_results,
+    publish,
     verdict,
-    write_claims,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +42,10 @@ def test_claims_follow_from_the_results(folder, tmp_path):
         assert (folder / name).is_file(), name
     assert (folder / "sweep.yaml").is_file() or (folder / "memory.py").is_file()  # what makes the results
     shutil.copytree(folder, tmp_path / "copy")
-    (tmp_path / "copy" / "results" / "claims.json").unlink()
+    for name in ("claims.json", "table.md"):
+        (tmp_path / "copy" / "results" / name).unlink()
     command.main(["plot", str(tmp_path / "copy")])
+    assert (tmp_path / "copy/results/table.md").read_text() == (folder / "results/table.md").read_text()
     copied, kept = (rounded(path / "results/claims.json") for path in (tmp_path / "copy", folder))
     assert copied == kept
     for one in kept:
@@ -116,7 +118,7 @@ def test_a_verdict_needs_an_interval_beside_zero():
 
 def test_the_table_is_put_between_the_markers(tmp_path):
     readme, mine = tmp_path / "README.md", tmp_path / "experiments" / "mine"
-    write_claims(mine, [claim("x", "more", [1.0, 2.0, 3.0], "points", None, paper="5 points")])
+    publish(mine, {}, "", [claim("x", "more", [1.0, 2.0, 3.0], "points", None, paper="5 points")])
     readme.write_text("before\n<!-- claims -->\nold\n<!-- /claims -->\nafter\n")
     assert not is_up_to_date(readme, tmp_path / "experiments")
     update_readme(readme, tmp_path / "experiments")
@@ -135,8 +137,8 @@ def test_the_table_has_a_row_for_each_claim(tmp_path):
         claim("x", "a|b", [123456.0], "steps", False, paper=128000.0),
         claim("y", "c", [0.01234] * 3, "", None, scale="paper"),
     ]
-    write_claims(tmp_path / "second", rows)
-    write_claims(tmp_path / "first", [claim("z", "d", [1.0, 2.0], "nats", True)])
+    publish(tmp_path / "second", {}, "", rows)
+    publish(tmp_path / "first", {}, "", [claim("z", "d", [1.0, 2.0], "nats", True)])
     cells = [line.split(" | ") for line in claims_table(tmp_path).splitlines()[2:]]
     assert [row[1] for row in cells] == ["d", "a&#124;b", "c"]
     assert cells[1][2:] == ["cpu", "123,000 steps", "128,000", "1", "**no** |"]

@@ -1,0 +1,18 @@
+"""`evaluate` module: the no-knowledge baseline (Zucchet et al. 2025, Sec. 2)."""
+
+from evaluation import knowledge
+from evaluation.metrics import metric
+
+
+@metric(value_sizes="int64")
+def no_knowledge_baseline(value_sizes):
+    """No-knowledge baseline: the attribute loss of an ideal model that knows which values an attribute can take but
+    nothing about any individual: the mean over attributes of ln(number of values), in nats.
+
+    Args:
+        value_sizes (list of int): for each attribute, how many equally likely values it has.
+
+    Returns:
+        no_knowledge_baseline (float): nats.
+    """
+    return {"no_knowledge_baseline": knowledge.no_knowledge_baseline(value_sizes)}
