@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import RemoteEntryNotFoundError
 
 from command_line import UserError
 from data_builder.directory import build_directory, configurations
@@ -87,7 +87,7 @@ def _commit(api: HfApi, repo_id: str, name: str, source: Source, tables: Path, t
 def _remote_configs(api: HfApi, repo_id: str) -> list[dict]:
     try:
         path = api.hf_hub_download(repo_id, "README.md", repo_type="dataset")
-    except EntryNotFoundError:
+    except RemoteEntryNotFoundError:
         return []
     return DatasetCard.load(path).data.to_dict().get("configs", [])
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import RemoteEntryNotFoundError, RevisionNotFoundError
 
 from hub_cards.cards import model_card
 from hub_cards.revisions import Revision, checkpoint_revision, main_revision, sound_checkpoints
@@ -70,5 +70,5 @@ def remote_manifest(api: HfApi, repo_id: str, branch: str) -> dict | None:
     """manifest.json of a branch, None if there is no such branch or no (readable) manifest in it."""
     try:
         return json.loads(Path(api.hf_hub_download(repo_id, MANIFEST, revision=branch)).read_text())
-    except (EntryNotFoundError, RevisionNotFoundError, ValueError):
+    except (RemoteEntryNotFoundError, RevisionNotFoundError, ValueError):
         return None

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 
+os.environ["OMP_NUM_THREADS"] = "1"  # several tests at once share the cores
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # some tests start processes
@@ -23,7 +24,8 @@ from data_builder.tokenizer import train_tokenizer
 from data_builder.world import VALUES_DIR
 from settings.data import DataSettings
 from tests.helpers.finetuning import trained  # noqa: F401  fixtures for all tests
-from tests.helpers.hub_toys import api, filled, folder, hub  # noqa: F401  fixtures for all tests
+from tests.helpers.hub_toys import hub  # noqa: F401
+from tests.helpers.pretraining import finished  # noqa: F401
 
 settings.register_profile("light", deadline=None, derandomize=True, max_examples=50, database=None)
 settings.load_profile("light")

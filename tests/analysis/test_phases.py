@@ -75,56 +75,37 @@ def test_a_run_that_begins_with_knowledge_has_both_boundaries_at_its_beginning()
 @pytest.fixture
 def run(tmp_path):
     steps = range(0, 1001, 50)
-    losses = np.interp(steps, *curve(200, 600))
+    constant = {"loss": None, "no_knowledge_baseline": 5.0, "unseen_attribute_accuracy": 0.01}
     records = [
-        {
-            "step": step,
-            "loss": None,
-            "no_knowledge_baseline": 5.0,
-            "seen_attribute_loss": loss,
-            "seen_attribute_accuracy": max(0.0, (step - 600) / 400),
-            "unseen_attribute_loss": max(5.0, loss),
-            "unseen_attribute_accuracy": 0.01,
-        }
-        for step, loss in zip(steps, losses, strict=True)
-    ]
+        {"step": step, "seen_attribute_loss": loss, "seen_attribute_accuracy": max(0.0, (step - 600) / 400),
+         "unseen_attribute_loss": max(5.0, loss)} | constant
+        for step, loss in zip(steps, np.interp(steps, *curve(200, 600)), strict=True)
+    ]  # fmt: skip
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     (tmp_path / "config.yaml").write_text("seed: 0\n")
     return tmp_path
 
 
-def test_figure_and_numbers_are_written(run, capsys):
+def test_figure_and_numbers_are_written_also_before_any_phase_is_over(run, capsys):
     draw_run(run)
     numbers = json.loads((run / "figures" / "phases.json").read_text())
     assert 150 < numbers["plateau_start"] < 200 < 600 < numbers["plateau_end"] < 650
     assert (run / "figures" / "learning_curve.png").read_bytes()[:4] == b"\x89PNG"
     assert "plateau begins: step 1" in capsys.readouterr().out
-
-
-def test_a_figure_is_drawn_before_any_phase_is_over(run):
     lines = (run / "metrics.jsonl").read_text().splitlines()
-    for kept in (1, 2, 8):
+    for kept in (1, 8):
         (run / "metrics.jsonl").write_text("\n".join(lines[:kept]) + "\n")
         draw_run(run)
-    assert (run / "figures" / "learning_curve.png").exists()
 
 
-def test_a_metric_is_read_between_two_records(run):
-    steps, losses = load_run(run).curve("seen_attribute_loss")
-    middle = (steps[1] + steps[2]) / 2
-    assert load_run(run).at("seen_attribute_loss", middle) == pytest.approx((losses[1] + losses[2]) / 2)
-
-
-def test_curve_skips_what_was_not_recorded(run):
-    steps, values = load_run(run).curve("loss")
-    assert len(steps) == len(values) == 0
-
-
-def test_a_line_that_is_still_being_written_is_left_out(run):
-    whole = load_run(run).records
+def test_a_metric_is_read_between_two_records_and_a_line_that_is_still_being_written_left_out(run):
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 1010, "lo')
-    assert load_run(run).records == whole
+    found = load_run(run)
+    steps, losses = found.curve("seen_attribute_loss")
+    assert found.at("seen_attribute_loss", (steps[1] + steps[2]) / 2) == pytest.approx((losses[1] + losses[2]) / 2)
+    assert [record["step"] for record in found.records] == list(range(0, 1001, 50))
+    assert [len(column) for column in found.curve("loss")] == [0, 0]  # null all along
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl"])

@@ -16,23 +16,15 @@ def test_names_have_a_size_of_their_own():
     assert {name: len(entries) for name, entries in lists.items()} == {
         name: 4 if name.endswith("_name") else 10 for name in lists
     }
-
-
-def test_names_are_as_many_as_all_entries_if_nothing_is_said():
     assert load_word_lists(entries_per_list=10) == load_word_lists(entries_per_list=10, names_per_list=10)
 
 
-def test_a_dataset_keeps_it(tmp_path):
-    source = Source.build(DataSettings(**SMALL, names_per_list=3))
-    source.save(tmp_path)
-    loaded = Source.load(tmp_path)
-    assert loaded.settings.names_per_list == 3
-    assert loaded.digest() == source.digest()
-
-
-def test_a_dataset_older_than_the_setting_loads(tmp_path):
-    source = Source.build(DataSettings(**SMALL))
-    source.save(tmp_path)
+def test_a_dataset_keeps_it_and_an_older_one_loads(tmp_path):
+    for names in (3, None):
+        source = Source.build(DataSettings(**SMALL, names_per_list=names))
+        source.save(tmp_path)
+        assert Source.load(tmp_path).settings.names_per_list == names
+        assert Source.load(tmp_path).digest() == source.digest()
     settings = tmp_path / "source" / "settings.yaml"
     lines = settings.read_text().splitlines(keepends=True)
     settings.write_text("".join(line for line in lines if not line.startswith("names_per_list")))
@@ -45,8 +37,3 @@ def test_too_few_names_tell_the_largest_possible_population(names):
     Source.build(DataSettings(n_individuals=n, n_unseen=0, n_new=0, entries_per_list=9, names_per_list=names))
     with pytest.raises(UserError, match=rf"{n + 1} individuals are more than the {n} full names"):
         Source.build(DataSettings(n_individuals=n, n_unseen=1, n_new=0, entries_per_list=9, names_per_list=names))
-
-
-def test_no_names_at_all_is_refused():
-    with pytest.raises(UserError, match="names_per_list is 0; it must be at least 1"):
-        Source.build(DataSettings(**SMALL, names_per_list=0))

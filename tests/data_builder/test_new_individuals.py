@@ -11,8 +11,6 @@ from data_builder.new_individuals import extend, name_parts, read_individuals
 from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
-from data_builder.tokenizer import train_tokenizer
-from settings.data import DataSettings
 from tests.helpers.independent import ATTRIBUTES, value_text
 from tests.helpers.own_people import ADA, table
 from tests.helpers.toys import SMALL, build
@@ -127,19 +125,6 @@ def test_a_name_that_exists_already_is_one_line(source, tmp_path, group):
     name = Renderer(source).name(source.population.names[source.population.groups[group][3]])
     with pytest.raises(UserError, match=f"{name} exists already in this population; give another name"):
         source.with_individuals(table(tmp_path / "mine.csv", ADA, ADA | {"name": name}))
-
-
-def test_a_population_is_built_with_them(tmp_path):
-    path = table(tmp_path / "mine.csv", ADA)
-    settings = DataSettings(**SMALL, new_individuals=path)
-    built = Source.build(settings)
-    assert len(built.population.groups["new"]) == 1
-    assert set(train_tokenizer(built.pieces()).get_vocab()) == set(
-        train_tokenizer(Source.build(DataSettings(**SMALL)).pieces()).get_vocab()
-    )
-
-
-def test_own_people_cannot_be_added_twice(source, tmp_path):
     own = source.with_individuals(table(tmp_path / "mine.csv", ADA))
     with pytest.raises(UserError, match="has own people already; put all of them into one table"):
         own.with_individuals(table(tmp_path / "more.csv", ADA | {"name": "Plato"}))

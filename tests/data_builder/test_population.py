@@ -19,10 +19,6 @@ def population(groups=(70, 20, 10), names=NAMES, n_heldout=5, seed=0):
     return build_population(names, VALUES, TEMPLATES, groups, n_heldout, seed)
 
 
-def same(a, b):
-    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("names", "values", "heldout"))
-
-
 @pytest.fixture(scope="module")
 def large():
     return population((20_000, 0, 0))
@@ -52,13 +48,10 @@ def test_full_names_of_many_people_are_unique(large):
 @given(st.integers(1, 50), st.integers(0, 50), st.integers(0, 50))
 def test_groups_are_disjoint_and_have_the_sizes_asked_for(seen, unseen, new):
     people = population((seen, unseen, new))
-    assert {group: len(members) for group, members in people.groups.items()} == {
-        "seen": seen,
-        "unseen": unseen,
-        "new": new,
-    }
+    sizes = {group: len(members) for group, members in people.groups.items()}
+    assert sizes == {"seen": seen, "unseen": unseen, "new": new}
     everyone = [person for members in people.groups.values() for person in members]
-    assert sorted(everyone) == list(range(seen + unseen + new))
+    assert everyone == list(range(seen + unseen + new))
     assert len(people) == len(people.names) == len(people.values) == len(people.heldout) == len(everyone)
 
 
@@ -76,28 +69,15 @@ def test_another_seed_gives_other_people():
         assert (getattr(one, name) == getattr(two, name)).all(axis=-1).mean() < 0.2
 
 
-def test_parts_of_names_are_uniform(large):
-    for part, size in enumerate(NAMES):
-        assert is_uniform(np.bincount(large.names[:, part], minlength=size))
-
-
-@pytest.mark.parametrize("attribute", range(1, 6))
-def test_values_are_uniform(large, attribute):
-    assert is_uniform(np.bincount(large.values[:, attribute], minlength=VALUES[attribute]))
-
-
-def test_days_months_and_years_of_birth_are_uniform(large):
+def test_names_values_and_heldout_templates_are_uniform_and_independent(large):
+    counts = [np.bincount(large.names[:, part], minlength=size) for part, size in enumerate(NAMES)]
+    counts += [np.bincount(large.values[:, a], minlength=VALUES[a]) for a in range(1, 6)]
     day, rest = np.divmod(large.values[:, 0], 12 * 20)
-    month, year = np.divmod(rest, 20)
-    for numbers, size in ((day, 31), (month, 12), (year, 20)):
-        counts = np.bincount(numbers)
-        assert len(counts) == size
-        assert is_uniform(counts)
-
-
-def test_values_of_different_attributes_are_independent(large):
-    assert is_uniform(np.bincount(large.values[:, 1] // 4 * 20 + large.values[:, 5] // 4, minlength=400))
-    assert is_uniform(np.bincount(large.values[:, 2] * 10 + large.values[:, 3], minlength=200))
+    counts += [np.bincount(day, minlength=31), np.bincount(rest // 20, minlength=12), np.bincount(rest % 20)]
+    counts += [np.bincount(large.values[:, 1] // 4 * 20 + large.values[:, 5] // 4, minlength=400)]
+    counts += [np.bincount(large.values[:, 2] * 10 + large.values[:, 3], minlength=200)]
+    counts += [np.bincount(large.heldout[:, a].ravel(), minlength=TEMPLATES[a]) for a in range(6)]
+    assert all(map(is_uniform, counts))
 
 
 @given(st.integers(1, 5), st.integers(0, 99))
@@ -116,25 +96,9 @@ def test_each_set_of_heldout_templates_is_equally_likely():
     assert is_uniform(np.unique(sets, return_counts=True)[1])
 
 
-@pytest.mark.parametrize("attribute", range(6))
-def test_each_template_is_held_out_equally_often(large, attribute):
-    assert is_uniform(np.bincount(large.heldout[:, attribute].ravel(), minlength=TEMPLATES[attribute]))
-
-
-@pytest.mark.parametrize("heldout", [False, True])
-def test_wording_keeps_to_its_side_of_the_template_split(heldout):
-    people = population((300, 0, 0))
-    everyone = np.tile(np.arange(300), 10)
-    wording = people.draw_wording(everyone, uniforms(0, "wording test", (3000, 12)), heldout)
-    for person, templates in zip(everyone.tolist(), wording.templates.tolist(), strict=True):
-        for attribute, template in enumerate(templates):
-            assert 0 <= template < TEMPLATES[attribute]
-            assert (template in people.heldout[person, attribute].tolist()) == heldout
-
-
 @pytest.mark.parametrize("attribute", range(5))
 @pytest.mark.parametrize("heldout", [False, True])
-def test_wording_draws_each_allowed_template_equally_often(attribute, heldout):
+def test_wording_draws_each_allowed_template_equally_often_and_no_other(attribute, heldout):
     people = population((3, 0, 0))
     for person in range(3):
         kept = set(people.heldout[person, attribute].tolist())
@@ -142,8 +106,7 @@ def test_wording_draws_each_allowed_template_equally_often(attribute, heldout):
         draws = uniforms(person, "wording test", (4000, 12))
         counts = np.bincount(people.draw_wording(np.full(4000, person), draws, heldout).templates[:, attribute])
         assert set(np.flatnonzero(counts).tolist()) == allowed
-        if len(allowed) > 1:
-            assert is_uniform(counts[sorted(allowed)])
+        assert len(allowed) == 1 or is_uniform(counts[sorted(allowed)])
 
 
 @pytest.mark.parametrize("heldout", [False, True])
@@ -158,19 +121,14 @@ def test_the_least_and_largest_draws_choose_the_first_and_last_allowed_templates
                 assert templates[person, attribute] == choose(allowed)
 
 
-def test_the_order_of_sentences_is_a_uniform_permutation():
-    people = population()
-    order = people.draw_wording(np.zeros(20_000, int), uniforms(0, "order test", (20_000, 12)), False).order
-    assert (np.sort(order, axis=1) == np.arange(6)).all()
-    orders, counts = np.unique(order, axis=0, return_counts=True)
-    assert len(orders) == math.factorial(6)
-    assert is_uniform(counts)
-
-
-def test_the_order_of_sentences_does_not_depend_on_their_templates():
+def test_the_order_of_sentences_is_a_uniform_permutation_whatever_their_templates():
     people = population()
     for heldout in (False, True):
         wording = people.draw_wording(np.zeros(20_000, int), uniforms(0, "order test", (20_000, 12)), heldout)
+        assert (np.sort(wording.order, axis=1) == np.arange(6)).all()
+        orders, counts = np.unique(wording.order, axis=0, return_counts=True)
+        assert len(orders) == math.factorial(6)
+        assert is_uniform(counts)
         low = wording.templates[:, 0] <= np.median(wording.templates[:, 0])
         for half in (wording.order[low], wording.order[~low]):
             assert is_uniform(np.bincount(half[:, 0], minlength=6))
@@ -185,28 +143,15 @@ def test_a_person_words_the_same_whoever_else_is_in_the_batch():
         assert np.array_equal(alone.order[0], together.order[row])
 
 
-def test_building_twice_gives_the_same_population():
-    assert same(population(), population())
-
-
 def test_the_digest_of_a_small_source_stays_the_same_on_every_platform(source):
     """Changes only with the bundled lists or templates, or the way that people are drawn."""
     assert source.digest() == "87b8b8ceb3bb1bc5dc0fb4ca5edd4ae6dcef1cd7772852ba63efdca75dd0679e"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"n_individuals": 61, "n_unseen": 19},
-        {"n_new": 21},
-        {"population_seed": 1},
-        {"entries_per_list": 13},
-        {"n_heldout_templates": 4},
-    ],
-)
-def test_the_digest_changes_with_each_setting(source, change):
-    settings = {"n_individuals": 60, "n_unseen": 20, "n_new": 20, "entries_per_list": 12} | change
-    assert Source.build(DataSettings(**settings)).digest() != source.digest()
+def test_the_digest_changes_with_each_setting(source):
+    changes = {"n_unseen": 19, "n_new": 21, "population_seed": 1, "entries_per_list": 13, "n_heldout_templates": 4}
+    for change in ({"n_individuals": 61, "n_unseen": 19}, *({key: value} for key, value in changes.items())):
+        assert Source.build(DataSettings(**vars(source.settings) | change)).digest() != source.digest()
 
 
 @pytest.mark.parametrize(
@@ -216,8 +161,3 @@ def test_the_digest_changes_with_each_setting(source, change):
 def test_sizes_that_are_too_small_are_refused_by_name(name, value):
     with pytest.raises(UserError, match=f"^{name} is {value}; it must be at least {value + 1}$"):
         Source.build(DataSettings(**{name: value}))
-
-
-def test_too_many_people_for_the_lists_in_use_are_refused():
-    with pytest.raises(UserError, match=r"^9 individuals are more than the 8 full names"):
-        Source.build(DataSettings(n_individuals=7, n_unseen=1, n_new=1, entries_per_list=2))

@@ -32,12 +32,10 @@ def test_uniforms_are_53_bits_of_philox(seed, purpose, step):
     assert uniforms(seed, purpose, (12,), step).tolist() == [(word >> 11) / 2**53 for word in words]
 
 
-def test_first_uniforms_stay_the_same_for_ever():
+def test_first_numbers_stay_the_same_for_ever():
     assert uniforms(7, "golden", (3,), step=5).tolist() == GOLDEN_UNIFORMS
-
-
-def test_first_even_numbers_stay_the_same_for_ever():
     assert evenly(7, "golden", 3, step=5) == pytest.approx(GOLDEN_EVEN, abs=1e-12)
+    assert permute(np.arange(8), 1000, 7, "golden").tolist() == GOLDEN_PERMUTED
 
 
 @given(st.integers(0, 2**32), st.integers(1, 300), st.integers(1, 40))
@@ -58,10 +56,6 @@ def test_even_numbers_are_those_of_a_random_beginning_and_the_golden_section():
     assert not np.isclose(numbers[0], evenly(4, "places", 4, 0)[0])
 
 
-def test_first_permuted_indices_stay_the_same_for_ever():
-    assert permute(np.arange(8), 1000, 7, "golden").tolist() == GOLDEN_PERMUTED
-
-
 @given(st.integers(1, 40), st.integers(1, 40), st.lists(st.integers(1, 5), max_size=2), st.integers(0, 2**31))
 def test_fewer_uniforms_are_the_beginning_of_more(few, more, shape, step):
     few, more = sorted((few, more))
@@ -71,15 +65,9 @@ def test_fewer_uniforms_are_the_beginning_of_more(few, more, shape, step):
 
 
 def test_uniforms_differ_with_seed_purpose_and_step():
-    calls = [(0, "a", (50,), 0), (1, "a", (50,), 0), (0, "b", (50,), 0), (0, "a", (50,), 1), (0, "a", (50,), 2**32)]
-    numbers = [number for call in calls for number in uniforms(*call).tolist()]
+    calls = [(0, "a", 0), (1, "a", 0), (0, "b", 0), (0, "a", 1), (0, "a", 2), (0, "a", 2**32)]
+    numbers = [number for seed, purpose, step in calls for number in uniforms(seed, purpose, (4096,), step).tolist()]
     assert len(set(numbers)) == len(numbers)
-
-
-def test_numbers_of_a_long_step_do_not_reach_those_of_the_next():
-    one, two = (set(uniforms(0, "steps", (4096,), step).tolist()) for step in (0, 1))
-    assert len(one) == len(two) == 4096
-    assert not one & two
 
 
 def test_uniforms_are_uniform_in_the_unit_interval():
@@ -90,14 +78,12 @@ def test_uniforms_are_uniform_in_the_unit_interval():
     assert is_uniform(np.bincount((numbers * 100).astype(int), minlength=100))
 
 
-@given(st.integers(1, 3000), st.integers(0, 2**32))
+@given(
+    st.integers(1, 3000) | st.sampled_from([2**k + d for k in range(1, 13) for d in (-1, 0, 1)]), st.integers(0, 2**32)
+)
 def test_permute_is_a_bijection(size, seed):
-    assert sorted(permute(np.arange(size), size, seed, "bijection").tolist()) == list(range(size))
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025, 4096, 4097])
-def test_permute_is_a_bijection_around_powers_of_two(size):
-    assert sorted(permute(np.arange(size), size, 0, "bijection").tolist()) == list(range(size))
+    indices = np.arange(size)
+    assert sorted(permute(indices, size, seed, "bijection").tolist()) == indices.tolist() == list(range(size))
 
 
 @given(st.integers(1, 10**9), st.lists(st.integers(0, 10**9), min_size=1, max_size=30), st.integers(0, 99))
@@ -118,9 +104,3 @@ def test_permuted_places_are_uniform_over_seeds():
     places = [permute(np.arange(3), 10, seed, "uniform").tolist() for seed in range(1000)]
     for column in zip(*places, strict=True):
         assert is_uniform(np.bincount(column, minlength=10))
-
-
-def test_permute_leaves_its_argument_unchanged():
-    indices = np.arange(20, dtype=np.uint64)
-    permute(indices, 23, 0, "copy")
-    assert indices.tolist() == list(range(20))

@@ -75,13 +75,8 @@ def error_of(directory, n_heldout=5):
     return message
 
 
-def test_there_are_25_templates_of_each_attribute():
-    templates = load_templates()
-    assert list(templates) == ATTRIBUTES
-    assert [len(ts) for ts in templates.values()] == [25] * 6
-
-
-def test_templates_are_unique():
+def test_templates_are_unique_and_25_of_each_attribute():
+    assert {attribute: len(found) for attribute, found in load_templates().items()} == dict.fromkeys(ATTRIBUTES, 25)
     assert len({line for _, _, line in LINES}) == 6 * 25 + 5 * 8
 
 
@@ -160,23 +155,12 @@ def test_a_bad_template_is_named_with_its_line(own, bad):
         ("location", "{name} lives in {value}."),
         ("location", "{name} lives in {value}, by the way."),
         ("major", "{name} lives in {value}, in spirit."),
-    ],
-)
-def test_two_equal_beginnings_are_named(own, attribute, line):
-    message = error_of(own(attribute, {9: line}))
-    places = {f"{attribute}.txt, line 9", "location.txt, line 1"}
-    assert all(place in message for place in places)
-
-
-@pytest.mark.parametrize(
-    ("attribute", "line"),
-    [
         ("location", "{name} lives in sunny {value}."),
         ("major", "{name} lives in books on {value}."),
         ("birth_date", "{name} lives {value}."),
     ],
 )
-def test_a_beginning_that_begins_another_is_named(own, attribute, line):
+def test_a_beginning_that_is_or_begins_another_is_named(own, attribute, line):
     message = error_of(own(attribute, {9: line}))
     assert f"{attribute}.txt, line 9" in message
     assert "location.txt, line" in message
@@ -189,13 +173,10 @@ def test_a_beginning_may_begin_with_the_letters_of_another(own):
 @pytest.mark.parametrize(("n_lines", "n_heldout"), [(5, 5), (1, 1), (24, 24), (3, 7)])
 def test_too_few_templates_are_named(own, n_lines, n_heldout):
     message = error_of(own("company", keep=n_lines), n_heldout)
-    assert "company.txt" in message
-    assert str(n_lines) in message
-    assert str(n_heldout + 1) in message
-
-
-def test_one_template_more_than_held_out_is_enough(own):
-    assert len(load_templates(own("company", keep=6), 5)["company"]) == 6
+    assert all(part in message for part in ("company.txt", str(n_lines), str(n_heldout + 1)))
+    assert len(load_templates(own("company", keep=n_lines), n_lines - 1)["company"]) == n_lines
+    (own("company") / "company.txt").unlink()
+    assert "company.txt" in error_of(own("location"))
 
 
 @pytest.mark.parametrize(("n_lines", "accepted"), [(255, True), (256, False)])
@@ -207,9 +188,3 @@ def test_more_templates_than_a_byte_can_number_are_refused(own, n_lines, accepte
         assert len(load_templates(directory)["company"]) == 255
     else:
         assert "255" in error_of(directory)
-
-
-def test_a_missing_template_file_is_named(own):
-    directory = own("company")
-    (directory / "company.txt").unlink()
-    assert "company.txt" in error_of(directory)

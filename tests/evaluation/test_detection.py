@@ -51,13 +51,6 @@ def test_calibration_equals_the_slow_one(pairs, n_bins):
     assert calibration_error(*zip(*pairs, strict=True), n_bins) == pytest.approx(total / len(pairs))
 
 
-def test_a_calibrated_model_has_no_error():
-    confidences = np.repeat([0.2, 0.8], 10)
-    correct = np.r_[np.ones(2), np.zeros(8), np.ones(8), np.zeros(2)]
-    assert calibration_error(confidences, correct) == pytest.approx(0)
-    assert calibration_error(confidences, 1 - correct) == pytest.approx(0.6)
-
-
 @given(answers)
 def test_risk_is_the_mean_over_orders_that_respect_confidence(pairs):
     """Ties are in random order: each place among equals has their mean."""
@@ -69,12 +62,6 @@ def test_risk_is_the_mean_over_orders_that_respect_confidence(pairs):
         equal = [1 - c for p, c in pairs if p == threshold]
         expected = sum(above) + (k - len(above)) * sum(equal) / len(equal)
         assert risk[k - 1] == pytest.approx(expected / k)
-
-
-def test_confidence_that_knows_lowers_the_risk():
-    correct = np.arange(100) < 50
-    assert risk_coverage(correct, correct)[1][:50].max() == 0
-    assert risk_coverage(np.ones(100), correct)[1] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("apart", "truth"), [(1, 0.7602), (3, 0.9831)])

@@ -52,33 +52,20 @@ def finished(tmp_path_factory):
     return run
 
 
-@pytest.fixture
-def columns(finished):
-    return json.loads((finished / "individuals.json").read_text())
-
-
-def test_individuals_of_a_run_are_known_as_a_slow_loop_says(finished, columns):
-    probe = world_of(finished)[1].probe("seen", 32)
+def test_individuals_of_a_run_are_known_as_a_slow_loop_says_and_drawn_as_often_as_its_batches_say(finished):
+    columns, last = json.loads((finished / "individuals.json").read_text()), records(finished)[-1]
+    _, stream = world_of(finished)
+    probe = stream.probe("seen", 32)
     values = value_losses(AutoModelForCausalLM.from_pretrained(finished), probe)
     expected = np.array(slow_knowledge(values, probe["individual_ids"].tolist()))
     keys = ("individual", "attribute_loss", "attribute_accuracy")
     assert np.transpose([columns[key] for key in keys]) == pytest.approx(expected, abs=1e-3)
     assert 0 < expected[:, 2].mean() < 1
-
-
-def test_individuals_of_a_run_average_to_its_last_record(finished, columns):
-    last = records(finished)[-1]
     assert columns["individual"] == list(range(30))
-    for name in ("attribute_loss", "attribute_accuracy"):
+    for name in keys[1:]:
         assert np.mean(columns[name]) == pytest.approx(last[f"seen_{name}"], abs=1e-4)
-
-
-def test_individuals_of_a_run_were_drawn_as_often_as_its_batches_say(finished, columns):
-    (_, stream), counts = world_of(finished), dict.fromkeys(range(30), 0)
-    for step in range(N_STEPS):
-        for individual in stream.batch(step, 8)["individual_ids"].tolist():
-            counts[individual] += 1
-    assert columns["times_drawn"] == list(counts.values())
+    drawn = [person for step in range(N_STEPS) for person in stream.batch(step, 8)["individual_ids"].tolist()]
+    assert columns["times_drawn"] == [drawn.count(person) for person in range(30)]
 
 
 @given(st.integers(1, 12), st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 0.9, 1.0]))

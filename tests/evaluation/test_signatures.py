@@ -8,13 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from evaluation.signatures import (
-    attention_metrics,
-    gradients_to_names,
-    look,
-    signatures,
-    value_positions,
-)
+from evaluation.signatures import attention_metrics, gradients_to_names, look, signatures, value_positions
 from modeling.loss import TokenLoss
 from modeling.patching import Patched, blocks
 from tests.helpers.families import ATTENTIVE, NANO, attention_of, nano
@@ -49,25 +43,20 @@ def test_values_are_predicted_one_token_before_they_begin():
 
 def test_uniform_attention():
     found = measured(uniform())
-    assert found["sharpness"] == pytest.approx(1)
-    assert found["value_to_name"] == pytest.approx((3 / 5 + 6 / 12) / 2)
-    assert found["value_to_text"] == pytest.approx((2 / 5 + 4 / 12) / 2)
-    assert found["name_grouping"] == pytest.approx((2 / 4 + 2 / 11) / 2)
+    expected = {"value_to_name": (3 / 5 + 6 / 12) / 2, "value_to_text": (2 / 5 + 4 / 12) / 2, "sharpness": 1}
+    assert found == pytest.approx(expected | {"name_grouping": (2 / 4 + 2 / 11) / 2})
 
 
-def test_attention_to_the_last_name_token_is_extraction():
-    found = measured(to(t4=3, t11=10))
-    assert (found["value_to_name"], found["value_to_text"], found["sharpness"]) == (1, 0, 0)
+EXTRACTION, TEXT, EARLIER_VALUE = {"t4": 3, "t11": 10}, {"t4": 0, "t11": 11}, {"t4": 3, "t11": 6}
 
 
-def test_attention_to_text_is_not():
-    found = measured(to(t4=0, t11=11))
-    assert (found["value_to_name"], found["value_to_text"], found["sharpness"]) == (0, 1, 0)
-
-
-def test_attention_to_an_earlier_value_is_neither():
-    found = measured(to(t4=3, t11=6))
-    assert (found["value_to_name"], found["value_to_text"]) == (0.5, 0)
+@pytest.mark.parametrize(
+    ("heads", "to_name", "to_text"),
+    [([EXTRACTION], 1, 0), ([TEXT], 0, 1), ([EARLIER_VALUE], 0.5, 0), ([EXTRACTION, TEXT], 0.5, 0.5)],
+)
+def test_attention_from_where_values_are_predicted_and_its_mean_over_heads(heads, to_name, to_text):
+    found = measured(*(to(**targets) for targets in heads))
+    assert (found["value_to_name"], found["value_to_text"], found["sharpness"]) == (to_name, to_text, 0)
 
 
 def test_grouping_is_from_the_last_token_of_a_name_to_its_others():
@@ -75,16 +64,8 @@ def test_grouping_is_from_the_last_token_of_a_name_to_its_others():
     assert measured(to(t3=3, t10=9))["name_grouping"] == 0.5  # the first one looks at itself
     assert measured(to(t3=2, t10=1))["name_grouping"] == 0.5  # the second one at an earlier mention
     assert measured(to(t2=1, t3=0, t10=0))["name_grouping"] == 0  # a middle name is not the last token
-
-
-def test_heads_are_averaged():
-    found = measured(to(t4=3, t11=10), to(t4=0, t11=11))
-    assert (found["value_to_name"], found["value_to_text"], found["sharpness"]) == (0.5, 0.5, 0)
-
-
-def test_a_name_of_one_token_has_nothing_to_group():
-    batch = BATCH | {"name_ids": torch.tensor([[0, 1, 0, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0]])}
-    assert signatures(to(t10=9)[None, None, None], batch)["name_grouping"] == [1]
+    of_one_token = BATCH | {"name_ids": torch.tensor([[0, 1, 0, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0]])}
+    assert signatures(to(t10=9)[None, None, None], of_one_token)["name_grouping"] == [1]
 
 
 def slow_signatures(attention, names, attributes):

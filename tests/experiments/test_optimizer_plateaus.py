@@ -28,11 +28,6 @@ def test_the_exponent_of_a_power_law_is_found(plot, power, factor, sizes):
     assert found == pytest.approx({0: power, 1: power}, abs=1e-6)
 
 
-def test_two_sizes_give_the_ratio_of_logarithms(plot):
-    plateaus = {512: plot.Plateau({3: 100.0}, True), 1024: plot.Plateau({3: 800.0}, True)}
-    assert plot.exponents(plateaus, (512, 1024)) == pytest.approx({3: 3.0})
-
-
 @pytest.fixture
 def plateaus(plot):
     """AdamW in proportion to the population; of Muon's rates a high one suits few people, a low one many."""

@@ -20,8 +20,7 @@ def whoami(request):
     if request.user is None:
         raise HubError(401)
     token = {"displayName": "test", "role": "write" if request.user.get("writable") else "read"}
-    organisations = [{"name": name} for name in request.user.get("orgs", [])]
-    user = {"type": "user", "id": "1", "name": request.user["name"], "isPro": False, "orgs": organisations}
+    user = {"type": "user", "id": "1", "name": request.user["name"], "isPro": False, "orgs": []}
     return reply(user | {"auth": {"type": "access_token", "accessToken": token}})
 
 
@@ -35,14 +34,6 @@ def validate_yaml(request):
     return reply({"errors": errors, "warnings": []}, status=400 if errors else 200)
 
 
-def name_and_address(request):
-    """Key and web address of the repository that repos/create and repos/delete name in their body."""
-    asked = json.loads(request.body)
-    repo_type, owner = asked.get("type") or "model", asked.get("organization") or (request.user or {}).get("name")
-    repo_id = f"{owner}/{asked['name']}"
-    return (repo_type, repo_id), web_address(request.hub, repo_type, repo_id)
-
-
 def web_address(hub, repo_type, repo_id):
     """Where people would look at a repository; from it the client reads the type."""
     return f"{hub.url}/{repo_id}" if repo_type == "model" else f"{hub.url}/{repo_type}s/{repo_id}"
@@ -50,33 +41,20 @@ def web_address(hub, repo_type, repo_id):
 
 def create_repo(request):
     """A 409 must tell the address too: the client reads it where `exist_ok`."""
-    key, url = name_and_address(request)
+    asked = json.loads(request.body)
+    key = (asked.get("type") or "model", f"{asked['organization']}/{asked['name']}")
+    url = web_address(request.hub, *key)
     request.check_writable(key[1])
     if key in request.hub.repos:
         raise HubError(409, "You already created this repo", url=url)
-    asked = json.loads(request.body)
     private = asked.get("visibility") == "private" or bool(asked.get("private"))
     request.hub.repos[key] = Repo(*key, private, request.user["name"])
     return reply({"url": url, "name": key[1]})
 
 
-def delete_repo(request):
-    key, _ = name_and_address(request)
-    request.check_writable(key[1])
-    if request.hub.repos.pop(key, None) is None:
-        raise HubError(404, "Repository not found", "RepoNotFound")
-    return reply({})
-
-
 def auth_check(request, repo):
     """Nothing to tell to who came this far."""
     return reply({})
-
-
-def change_settings(request, repo):
-    asked = json.loads(request.body)
-    repo.private = asked.get("visibility", "private" if asked.get("private", repo.private) else "") == "private"
-    return reply({"private": repo.private})
 
 
 def info(request, repo, revision="main"):
@@ -96,44 +74,27 @@ def refs(request, repo):
 
 
 def commits(request, repo, revision):
-    listed = [
-        {"id": c.id, "title": c.title, "message": c.message, "date": c.date, "authors": [{"user": c.author}]}
-        for c in repo.history(revision)
-    ]
-    return reply(listed)
+    return reply(
+        [
+            {"id": c.id, "title": c.title, "message": c.message, "date": c.date, "authors": [{"user": c.author}]}
+            for c in repo.history(revision)
+        ]
+    )
 
 
 def create_branch(request, repo, revision):
-    if revision in repo.branches:
-        raise HubError(409, "Reference already exists")
-    if revision.startswith("refs/"):
-        raise HubError(400, f"Invalid branch name: {revision}")
-    repo.branches[revision] = repo.commit(json.loads(request.body).get("startingPoint") or "main")
-    return reply({}, status=201)
+    return name(repo.branches, revision, repo.commit(json.loads(request.body).get("startingPoint") or "main"))
 
 
 def create_tag(request, repo, revision):
-    tag = json.loads(request.body)["tag"]
-    if tag in repo.tags:
-        raise HubError(409, "Tag already exists")
-    repo.tags[tag] = repo.commit(revision)
+    return name(repo.tags, json.loads(request.body)["tag"], repo.commit(revision))
+
+
+def name(names, new, commit):
+    if new in names:
+        raise HubError(409, "Reference already exists")
+    names[new] = commit
     return reply({}, status=201)
-
-
-def delete_branch(request, repo, revision):
-    if revision == "main":
-        raise HubError(403, "The default branch can't be deleted")
-    return forget(repo.branches, revision)
-
-
-def delete_tag(request, repo, revision):
-    return forget(repo.tags, revision)
-
-
-def forget(named, revision):
-    if named.pop(revision, None) is None:
-        raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-    return reply({})
 
 
 def preupload(request, repo, revision):
@@ -162,7 +123,6 @@ def lfs_put(request, oid):
     if hashlib.sha256(request.body).hexdigest() != oid:
         raise HubError(400, "The content doesn't have this sha256")
     request.hub.lfs[oid] = request.body
-    request.hub.received_lfs.append(oid)
     return reply()
 
 
@@ -178,9 +138,7 @@ def commit(request, repo, revision):
     for operation in operations:
         OPERATIONS[operation["key"]](request.hub, blobs, **operation["value"])
     new = repo.add(revision, blobs, request.user["name"], about["summary"], about.get("description", ""))
-    paths = {key: [o["value"]["path"] for o in operations if o["key"] == key] for key in OPERATIONS}
-    sent = {"repo": repo.id, "type": repo.type, "branch": revision, "id": new.id, "title": new.title} | paths
-    request.hub.received_commits.append(sent)
+    request.hub.received_commits.append(new)
     url = f"{web_address(request.hub, repo.type, repo.id)}/commit/{new.id}"
     return reply({"success": True, "commitOid": new.id, "commitUrl": url, "hookOutput": ""})
 
@@ -201,20 +159,7 @@ def delete_file(hub, blobs, path):
     del blobs[path]
 
 
-def delete_folder(hub, blobs, path):
-    inside = [name for name in blobs if name.startswith(path.rstrip("/") + "/")]
-    if not inside:
-        raise HubError(404, "A file with this name doesn't exist", "EntryNotFound")
-    for name in inside:
-        del blobs[name]
-
-
-OPERATIONS = {
-    "file": put_file,
-    "lfsFile": put_lfs_file,
-    "deletedFile": delete_file,
-    "deletedFolder": delete_folder,
-}
+OPERATIONS = {"file": put_file, "lfsFile": put_lfs_file, "deletedFile": delete_file}
 
 
 def entries(blobs):
@@ -271,18 +216,13 @@ REVISION = r"/(?P<revision>[^/]+)"
 ROUTES = [  # method and quoted address, endpoint, whether it needs the right to write
     ("GET /api/whoami-v2", whoami, False),
     ("POST /api/validate-yaml", validate_yaml, False),
-    ("POST /api/repos/create", create_repo, False),  # these two see to it themselves
-    ("DELETE /api/repos/delete", delete_repo, False),
+    ("POST /api/repos/create", create_repo, False),  # it sees to it itself
     (f"GET {API}(?:/revision{REVISION})?", info, False),
-    (f"GET {API}/auth-check", auth_check, False),
     (f"GET {API}/auth-check/write", auth_check, True),
-    (f"PUT {API}/settings", change_settings, True),
     (f"GET {API}/refs", refs, False),
     (f"GET {API}/commits{REVISION}", commits, False),
     (f"POST {API}/branch{REVISION}", create_branch, True),
-    (f"DELETE {API}/branch{REVISION}", delete_branch, True),
     (f"POST {API}/tag{REVISION}", create_tag, True),
-    (f"DELETE {API}/tag{REVISION}", delete_tag, True),
     (f"POST {API}/preupload{REVISION}", preupload, True),
     (f"POST {WEB}.git/info/lfs/objects/batch", lfs_batch, True),
     (r"PUT /lfs/(?P<oid>\w+)", lfs_put, False),

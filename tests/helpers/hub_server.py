@@ -4,8 +4,8 @@
         subprocess.run([...], env=client_environment(hub, home, token="hf_write"))
         assert "config.json" in hub.repo("me/model").files("step-000500")
 
-Clients read HF_ENDPOINT and HF_TOKEN when they are imported: run them in a process of their own, or pass `endpoint=`
-and `token=`. Left out: Xet (set HF_HUB_DISABLE_XET), pull requests, pagination, the viewer, most checks of YAML.
+Clients read HF_ENDPOINT when they are imported: run them in a process of their own, or as `hub_toys.Client.call` does.
+Left out: what this project does not ask for, Xet (set HF_HUB_DISABLE_XET), and most checks of YAML.
 """
 
 import http.server
@@ -31,7 +31,7 @@ class HubServer:
             "hf_other": {"name": "other", "writable": True},
         }
         self.repos, self.lfs = {}, {}  # (type, id) → Repo; sha256 → bytes
-        self.requests, self.received_commits, self.received_lfs = [], [], []
+        self.requests, self.received_commits = [], []
         self.faults, self.lock, self.closing = [], threading.RLock(), threading.Event()
 
     def __enter__(self):
@@ -50,24 +50,19 @@ class HubServer:
         """A repository to look into."""
         return self.repos[repo_type, repo_id]
 
-    def sent(self, match=""):
-        """The requests so far, as "METHOD /path", that fit a regex."""
-        return [" ".join(request) for request in list(self.requests) if re.search(match, " ".join(request))]
-
     def fail(self, match, times=1, kind="500", seconds=0.0):
-        """Let the next `times` requests go wrong whose "METHOD /path" the regex (or function) `match` fits.
+        """Let the next `times` requests go wrong whose "METHOD /path" the regex `match` fits.
 
         kind: "401", "409", "500" or another status, and nothing is done; "drop": nothing is done, the connection ends
         in mid-request; "lost": all is done, but the answer never sent; "cut": the answer ends half-way;
         "hang": all is done, `seconds` later.
         """
-        matches = match if callable(match) else re.compile(match).search
-        self.faults.append({"matches": matches, "times": times, "kind": kind, "seconds": seconds})
+        self.faults.append({"match": match, "times": times, "kind": kind, "seconds": seconds})
 
     def take_fault(self, line):
         """Kind and seconds of the fault that hits this request, which thereby is used up a bit."""
         with self.lock:
-            fault = next((fault for fault in self.faults if fault["matches"](line)), {"kind": "", "seconds": 0})
+            fault = next((f for f in self.faults if re.search(f["match"], line)), {"kind": "", "seconds": 0})
             if fault in self.faults:
                 fault["times"] -= 1
                 self.faults = [other for other in self.faults if other["times"] > 0]
@@ -174,9 +169,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return user
 
     def owns(self, repo_id):
-        """Whether the repository is the user's, or of one of the user's organisations."""
-        user = self.user
-        return user is not None and repo_id.split("/")[0] in [user["name"], *user.get("orgs", [])]
+        """Whether the repository is the user's."""
+        return self.user is not None and repo_id.split("/")[0] == self.user["name"]
 
     def check_writable(self, repo_id):
         """Refuse who may not write there."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -25,6 +26,14 @@ TIMES = ("seconds", "evaluation_seconds", "predicted_seconds")
 def pretrain(run, *options):
     run_pretrain.main([NANO, "--output_dir", str(run), *map(str, options)])
     return load_run(run)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A run of the nano recipe, for all tests to read."""
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    pretrain(run)
+    return run
 
 
 def command(run, *options, launcher=(sys.executable,), script=ROOT / "run_pretrain.py", recipe=(NANO,)):

@@ -1,7 +1,6 @@
-"""Runs and datasets through a loopback Hub, with the real clients, each in a process with caches of its own."""
+"""Runs and datasets through a loopback Hub, with the real clients, each with caches of its own."""
 
 import json
-from pathlib import Path
 
 import pytest
 import yaml
@@ -9,23 +8,17 @@ from safetensors.torch import load_file
 
 import run_pretrain
 from data_builder.directory import build_directory
+from data_builder.fetch import find_dataset
 from data_builder.source import Source
+from data_builder.tokenizer import train_tokenizer
 from run_directory.manifests import sha256
 from settings.data import DataSettings
 from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_toys import Client
+from tests.helpers.pretraining import NANO, same, weights
+from tests.helpers.toys import stream_of
 
-ROOT = Path(__file__).parents[2]
-NANO = str(ROOT / "recipes" / "nano.yaml")
 PEOPLE = DataSettings(n_individuals=64, n_unseen=32, n_new=0, entries_per_list=12)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A run of 20 steps with two checkpoints."""
-    path = tmp_path_factory.mktemp("runs") / "finished"
-    run_pretrain.main([NANO, "--output_dir", str(path)])
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +26,8 @@ def published(finished, tmp_path_factory):
     """The run and its people on a Hub, sent by the command."""
     with HubServer() as server:
         client = Client(server, tmp_path_factory.mktemp("home"))
-        said = client.hub_cards("publish", finished, "--repo", "me/facts", "--dataset_repo", "me/people").stdout
-        assert said.endswith("me/facts: 4 sent\n")
+        words = ("publish", finished, "--repo", "me/facts", "--dataset_repo", "me/people")
+        assert client.run("-m", "hub_cards", *words).stdout.endswith("me/facts: 4 sent\n")
         yield server
 
 
@@ -43,16 +36,12 @@ def client(published, tmp_path):
     return Client(published, tmp_path / "home", token=None)
 
 
-def branches(hub, repo="me/facts"):
-    return set(hub.repo(repo).branches)
-
-
 STEPS = {"step-000010", "step-000020"}
 
 
 def test_every_checkpoint_is_a_branch_and_main_is_the_final_model(published, finished):
     repo = published.repo("me/facts")
-    assert branches(published) == STEPS | {"main"}
+    assert published.repo("me/facts").branches.keys() == STEPS | {"main"}
     for branch, folder in (("main", finished), ("step-000010", finished / "checkpoint-10")):
         files = repo.files(branch)
         assert files["model.safetensors"] == (folder / "model.safetensors").read_bytes()
@@ -122,26 +111,19 @@ def test_datasets_are_loaded_streamed_and_loaded_again_offline(published, tmp_pa
     assert len(published.requests) == asked
 
 
-BATCHES = """
-import hashlib, json
-from data_builder.schedules import Plan, Uniform
-from data_builder.source import Source
-from data_builder.stream import BiographyStream
-from data_builder.tokenizer import train_tokenizer
-from data_builder.fetch import find_dataset
-source = Source.load(find_dataset({dataset!r}))
-everybody = Uniform(Plan(source.population.groups["seen"]))
-stream = BiographyStream(source, train_tokenizer(source.pieces()), everybody, seed=0)
-ids = hashlib.sha256(b"".join(stream.batch(step, 8)["input_ids"].numpy().tobytes() for step in range(100)))
-print(json.dumps(ids.hexdigest()))
-"""
+def batches(words):
+    """People and the first batches of a dataset."""
+    source = Source.load(find_dataset(*words))
+    stream = stream_of(source, train_tokenizer(source.pieces()))
+    ids = b"".join(stream.batch(step, 8)["input_ids"].numpy().tobytes() for step in range(100))
+    print(source.digest(), sha256(ids))
 
 
 def test_a_shared_dataset_gives_the_same_batches_and_the_same_run(client, finished, tmp_path):
-    local = client.python(BATCHES.format(dataset=str(finished / "dataset")))
-    assert client.python(BATCHES.format(dataset="me/people")) == local
-    client.run("run_pretrain.py", NANO, "--dataset", "me/people", "--output_dir", tmp_path / "run")
-    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+    local = client.call(batches, finished / "dataset").stdout
+    assert client.call(batches, "me/people").stdout == client.call(batches, "me/people", "64", "main").stdout == local
+    client.call(run_pretrain.main, NANO, "--dataset", "me/people", "--output_dir", tmp_path / "run")
+    assert same(weights(tmp_path / "run"), weights(finished))
 
 
 def test_populations_lie_side_by_side(hub, tmp_path):
@@ -158,7 +140,7 @@ def test_populations_lie_side_by_side(hub, tmp_path):
         "print(json.dumps([load_dataset('me/people', f'{n}-biographies', split='train').num_rows for n in ('1k', 64)]))"
     )
     assert sizes == [1000, 64]
-    several = client.run("run_pretrain.py", NANO, "--dataset", "me/people", "--output_dir", tmp_path / "run", code=2)
+    several = client.call(run_pretrain.main, NANO, "--dataset", "me/people", "--output_dir", tmp_path / "run", code=2)
     assert "holds the populations 1k, 64; choose with --dataset_name" in several.stderr
     other = DataSettings(**vars(PEOPLE) | {"population_seed": 1})
     build_directory(other, tmp_path / "other")
@@ -198,48 +180,47 @@ def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_p
     repo.add("step-000031", ten, "me", "duplicate")
     assert "step-000030, step-000031: the same weights" in client.hub_cards("verify", "me/facts", code=2).stdout
     client.hub_cards("publish", finished, "--repo", "me/facts")
-    assert {"step-000010"} <= branches(hub)
+    assert {"step-000010"} <= hub.repo("me/facts").branches.keys()
 
 
 PUSH = ("--push_to_hub", "--hub_model_id", "me/live", "--hub_dataset_id", "me/people")
 
 
 def train(client, run, *options, code=0):
-    return client.run("run_pretrain.py", NANO, "--output_dir", run, *PUSH, *options, code=code)
+    return client.call(run_pretrain.main, NANO, "--output_dir", run, *PUSH, *options, code=code)
 
 
-FAULTS = {
-    "none": [],
-    "server errors": [("POST .*/commit/", 2, "500"), ("POST .*/branch/", 1, "503")],
-    "connections that break in mid-upload": [("PUT .*", 2, "drop"), ("POST .*/commit/", 1, "drop")],
-    "a conflict": [("POST .*/commit/", 1, "409")],
-    "an answer that is lost": [("POST .*/commit/", 1, "lost")],
-}
+FAULTS = [
+    ("POST .*/commit/", 1, "500"), ("POST .*/branch/", 1, "503"), ("PUT .*", 2, "drop"), ("POST .*/commit/", 1, "drop"),
+    ("POST .*/commit/", 1, "409"), ("POST .*/commit/", 1, "lost"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_run_is_published_while_it_trains_whatever_the_network_does(hub, finished, tmp_path, name):
-    for match, times, kind in FAULTS[name]:
+@pytest.mark.parametrize("faults", [[], FAULTS])
+def test_a_run_is_published_while_it_trains_whatever_the_network_does(hub, finished, tmp_path, monkeypatch, faults):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    for match, times, kind in faults:
         hub.fail(match, times=times, kind=kind)
     client = Client(hub, tmp_path / "home")
     said = train(client, tmp_path / "run").stdout
     assert "not published yet" not in said
-    assert branches(hub, "me/live") == STEPS | {"main"}
+    assert hub.repo("me/live").branches.keys() == STEPS | {"main"}
     assert "every revision is as its manifest says" in client.hub_cards("verify", "me/live").stdout
-    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+    assert same(weights(tmp_path / "run"), weights(finished))
     assert not hub.faults
 
 
-def test_a_hub_that_dies_costs_nothing_and_publish_finishes_later(hub, finished, tmp_path):
+def test_a_hub_that_dies_costs_nothing_and_publish_finishes_later(hub, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     hub.fail("POST .*/commit/", times=1000, kind="500")
     client = Client(hub, tmp_path / "home")
     said = train(client, tmp_path / "run").stdout
     assert "not published yet: the Hub answers 500" in said
-    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+    assert same(weights(tmp_path / "run"), weights(finished))
     hub.faults = []
     command = next(line for line in said.splitlines() if "not published yet" in line).split("python -m hub_cards ")[1]
     client.hub_cards(*command.split())
-    assert branches(hub, "me/live") == STEPS | {"main"}
+    assert hub.repo("me/live").branches.keys() == STEPS | {"main"}
     assert "every revision is as its manifest says" in client.hub_cards("verify", "me/live").stdout
 
 
@@ -257,6 +238,7 @@ def test_a_hub_that_hangs_does_not_hold_the_run(hub, tmp_path):
 @pytest.mark.parametrize(
     ("token", "options", "message"),
     [
+        ("hf_write", ("--hub_model_id", ""), "push_to_hub needs a repository: --hub_model_id me/facts-tiny"),
         ("hf_write", ("--hub_model_id", "me/a/b"), "'me/a/b' is not a repository id like user/name"),
         ("hf_write", ("--hub_model_id", "facts"), "'facts' is not a repository id like user/name"),
         (None, (), "no token for the Hub: run `hf auth login` or set HF_TOKEN"),
@@ -277,17 +259,3 @@ def test_no_network_is_said_before_training_starts(hub, tmp_path):
     client = Client(hub, tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
     assert "error: cannot reach the Hub" in train(client, tmp_path / "run", code=2).stderr
     assert not (tmp_path / "run").exists()
-
-
-def test_pushing_needs_a_repository(hub, tmp_path):
-    client = Client(hub, tmp_path / "home")
-    done = client.run("run_pretrain.py", NANO, "--output_dir", tmp_path / "run", "--push_to_hub", code=2)
-    assert done.stderr == "error: push_to_hub needs a repository: --hub_model_id me/facts-tiny\n"
-
-
-def test_a_source_fetched_from_the_hub_is_whole(published, client, finished):
-    digest = client.python(
-        "import json\nfrom data_builder.source import Source\nfrom hub_cards.datasets import find_dataset\n"
-        "print(json.dumps(Source.load(find_dataset('me/people', '64', 'main')).digest()))"
-    )
-    assert digest == Source.load(finished / "dataset").digest()

@@ -60,7 +60,8 @@ def test_a_model_is_stock_and_comes_back_from_disk(tokenizer, tmp_path, preset):
     assert type(model) is MODEL_FOR_CAUSAL_LM_MAPPING[type(model.config)]
     assert model.config.num_hidden_layers == len(blocks(model)) == 2
     assert sum("Attention" in type(module).__name__ for module in model.modules()) == 2 * (preset in ATTENTIVE)
-    model.save_pretrained(tmp_path)
+    TokenLoss(model).model.save_pretrained(tmp_path)
+    assert SHORT_ATTENTION not in (tmp_path / "config.json").read_text()
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert torch.equal(model.lm_head.weight, loaded.lm_head.weight)
 
@@ -79,10 +80,7 @@ def test_a_model_is_stock_and_comes_back_from_disk(tokenizer, tmp_path, preset):
 def test_sizes_that_do_not_fit_are_one_clear_line(tokenizer, sizes, length, message):
     with pytest.raises(UserError, match=message):
         nano(tokenizer, max_length=length, **sizes)
-
-
-def test_a_recurrent_model_reads_any_length(tokenizer):
-    nano(tokenizer, preset="hawk-nano", max_length=10**6)
+    nano(tokenizer, preset="hawk-nano", max_length=10**6)  # a recurrent model reads any length
 
 
 @pytest.mark.parametrize("size", ["nano", "tiny", "44m", "400m"])
@@ -141,12 +139,7 @@ def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream, both, p
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
     expected = logits[:, :-1][wanted[:, 1:]]
     torch.testing.assert_close(wanted_logits(model, batch["input_ids"], wanted), expected, rtol=1e-3, atol=1e-4)
-
-
-def test_a_row_without_wanted_tokens_gives_none(tokenizer, stream, both):
-    batch, model = stream.batch(0, 3), nano(tokenizer)
-    wanted = batch["attribute_ids"] > 0
-    wanted[1] = False
+    wanted[1] = False  # a row without wanted tokens
     assert len(wanted_logits(model, batch["input_ids"], wanted)) == wanted.sum()
 
 
@@ -183,8 +176,3 @@ def test_a_model_in_training_writes_as_any_other(tokenizer, stream, preset):
     expected = model.generate(**prompt)
     TokenLoss(model)
     assert torch.equal(model.generate(**prompt), expected)
-
-
-def test_short_attention_is_not_saved_with_a_model(tokenizer, tmp_path):
-    TokenLoss(nano(tokenizer)).model.save_pretrained(tmp_path)
-    assert SHORT_ATTENTION not in (tmp_path / "config.json").read_text()

@@ -119,6 +119,7 @@ def test_recorded_probabilities_are_those_of_the_weights_and_of_stock_attention(
 def test_patched_logits_are_those_of_a_slow_patching(model, reference, batch):
     ids = batch["input_ids"][:2, :17]
     expected = slow_patched(copy.deepcopy(model), copy.deepcopy(reference), ids)
+    assert (model(input_ids=ids).logits - expected).abs().max() > 0.1
     torch.testing.assert_close(logits(Patched(model, reference), ids), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -130,11 +131,6 @@ def test_patching_with_itself_changes_no_logit(model, batch):
     assert torch.equal(patched, recorded)
     real = batch["attention_mask"].bool()
     torch.testing.assert_close(patched[real], plain[real], rtol=1e-4, atol=1e-4)
-
-
-def test_patching_with_another_model_changes_them(model, reference, batch):
-    plain, patched = (logits(m, batch["input_ids"]) for m in (copy.deepcopy(model), Patched(model, reference)))
-    assert (plain - patched).abs().max() > 0.1
 
 
 def test_a_tape_records_what_a_patched_model_uses(model, reference, batch):
@@ -155,21 +151,19 @@ def attention_gradients(block):
     return [g for name, g in named.items() if name[0] in "qk"], [named["v_proj.weight"].T]
 
 
-def test_no_gradient_flows_into_queries_and_keys(model, reference, batch):
+def test_no_gradient_flows_into_queries_and_keys_of_a_patched_model_nor_into_its_reference(model, reference, batch):
     """It is 0, not none, so that they decay and several processes agree on which gradients there are."""
-    loss_of(Patched(model, reference), batch)[0].backward()
-    for block in blocks(model):
-        of_queries_and_keys, of_values = attention_gradients(block)
-        assert len(of_queries_and_keys) in (2, 4)
-        assert all((gradient == 0).all() for gradient in of_queries_and_keys)
-        assert all((gradient != 0).any(dim=0).all() for gradient in of_values)
+    plain, patched = copy.deepcopy(model), Patched(model, reference)
+    trained = [parameter for parameter in patched.parameters() if parameter.requires_grad]
+    assert len(trained) == len(list(model.parameters()))
+    for trainee, changing in ((plain, True), (patched, False)):
+        loss_of(trainee, batch)[0].backward()
+        for block in blocks(plain if changing else model):
+            of_queries_and_keys, of_values = attention_gradients(block)
+            assert len(of_queries_and_keys) in (2, 4)
+            assert all((g != 0).any(dim=0).all() if changing else (g == 0).all() for g in of_queries_and_keys)
+            assert all((gradient != 0).any(dim=0).all() for gradient in of_values)
     assert all(parameter.grad is None for parameter in reference.parameters())
-
-
-def test_without_patching_it_does(model, batch):
-    loss_of(model, batch)[0].backward()
-    for gradient in (g for block in blocks(model) for part in attention_gradients(block) for g in part):
-        assert (gradient != 0).any(dim=0).all()
 
 
 def test_gradients_are_those_with_the_probabilities_as_constants(model, reference, batch):
@@ -233,16 +227,6 @@ def test_probes_see_the_patched_model(model, reference, stream):
     )
     patched, plain = (probe_predictions(m, probe)["losses"] for m in (Patched(model, reference), model))
     assert abs(patched - plain).max() > 0.1
-
-
-def test_only_the_model_is_trained(model, reference, batch):
-    patched = Patched(model, reference)
-    before = [parameter.clone() for parameter in reference.parameters()]
-    optimizer = torch.optim.SGD([p for p in patched.parameters() if p.requires_grad], lr=0.1)
-    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(model.parameters()))
-    loss_of(patched, batch)[0].backward()
-    optimizer.step()
-    assert all(map(torch.equal, before, reference.parameters()))
 
 
 def test_a_patched_model_is_stock_on_disk(model, reference, batch, tmp_path):

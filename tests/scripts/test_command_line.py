@@ -9,6 +9,7 @@ from command_line import UserError, parse_settings
 class Shape:
     width: int = 4
     depth: int | None = None
+    rate: float = 0.0
 
 
 @dataclass
@@ -29,24 +30,10 @@ def recipe(tmp_path, text):
 
 
 def test_command_line_overrides_recipe_overrides_defaults(tmp_path):
-    path = recipe(tmp_path, "width: 7\ncolour: red\nsteps: [1, 2]\nbright: true\ndepth: null\n")
-    shape, names = parse(path, "--width", "9")
-    assert (shape.width, shape.depth) == (9, None)
+    text = "width: 7\nrate: 1e-3\ncolour: red\nsteps: [1, 2]\nbright: true\ndepth: null\nenvironment: {torch: '2'}\n"
+    shape, names = parse(recipe(tmp_path, text), "--width", "9")
+    assert shape == Shape(9, None, 1e-3)  # which YAML 1.1 reads as a string
     assert names == Names("red", True, [1, 2])
-
-
-def test_numbers_may_be_written_as_yaml_strings(tmp_path):
-    @dataclass
-    class Rate:
-        rate: float = 0.0
-
-    (rate,) = parse_settings((Rate,), [recipe(tmp_path, "rate: 1e-3\n")], "toy")  # YAML 1.1 reads a string
-    assert rate.rate == 1e-3
-
-
-def test_environment_of_a_run_is_no_setting(tmp_path):
-    shape, _ = parse(recipe(tmp_path, "width: 5\nenvironment: {torch: '2'}\n"))
-    assert shape.width == 5
 
 
 def test_keys_of_another_script_are_known_but_not_used(tmp_path):
@@ -58,30 +45,19 @@ def test_keys_of_another_script_are_known_but_not_used(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("argv", "message"),
+    ("argv", "text", "message"),
     [
-        (["--widht", "3"], "unknown setting 'widht' in the command line; the nearest known one is 'width'"),
-        (["--widht=3"], "unknown setting 'widht' in the command line; the nearest known one is 'width'"),
-        (["--width", "three"], "argument --width: invalid int value: 'three'"),
-        (["missing.yaml"], "cannot read recipe missing.yaml: .*No such file"),
+        (["--widht", "3"], "", "unknown setting 'widht' in the command line; the nearest known one is 'width'"),
+        (["--widht=3"], "", "unknown setting 'widht' in the command line; the nearest known one is 'width'"),
+        (["--width", "three"], "", "argument --width: invalid int value: 'three'"),
+        (["missing.yaml"], None, "cannot read recipe missing.yaml: .*No such file"),
+        ([], "colr: red\n", "unknown setting 'colr' in .*recipe.yaml; the nearest known one is 'colour'"),
+        ([], "- a\n- b\n", "is not a list of `key: value` lines"),
+        ([], "width: [\n", "cannot read recipe"),
+        ([], "width: wide\n", "argument --width: invalid int value: 'wide'"),
     ],
 )
-def test_mistakes_on_the_command_line_give_one_line(argv, message):
+def test_mistakes_give_one_line(tmp_path, argv, text, message):
     with pytest.raises(UserError, match=message) as error:
-        parse(*argv)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("colr: red\n", "unknown setting 'colr' in .*recipe.yaml; the nearest known one is 'colour'"),
-        ("- a\n- b\n", "is not a list of `key: value` lines"),
-        ("width: [\n", "cannot read recipe"),
-        ("width: wide\n", "argument --width: invalid int value: 'wide'"),
-    ],
-)
-def test_mistakes_in_a_recipe_give_one_line(tmp_path, text, message):
-    with pytest.raises(UserError, match=message) as error:
-        parse(recipe(tmp_path, text))
+        parse(*([recipe(tmp_path, text)] if text else []), *argv)
     assert "\n" not in str(error.value)

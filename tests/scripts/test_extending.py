@@ -11,6 +11,8 @@ import evaluation.measure
 import run_pretrain
 import sweeps.__main__
 from data_builder.schedules import SCHEDULES
+from modeling.families import FAMILIES
+from modeling.presets import PRESETS
 from sweeps.collect import collect_results
 from sweeps.launch import run_command
 from sweeps.sweep import load_sweep
@@ -62,8 +64,6 @@ def test_a_schedule_an_optimizer_a_decay_and_a_metric_in_one_run(tmp_path):
 
 def test_an_attribute(own_texts, tmp_path):
     values, templates = map(Path, own_texts.values())
-    if not (values / "world.yaml").exists():
-        pytest.skip("which facts exist is not data yet")
     world = (values / "world.yaml").read_text().replace("attributes:\n", "attributes:\n" + blocks("An attr", "yaml")[0])
     (values / "world.yaml").write_text(world)
     (values / "pet.txt").write_text("cat\ndog\nparrot\n")
@@ -73,8 +73,7 @@ def test_an_attribute(own_texts, tmp_path):
 
 
 def test_a_model_family(tmp_path):
-    families, presets = pytest.importorskip("modeling.families"), pytest.importorskip("modeling.presets")
-    with patch.dict(families.FAMILIES), patch.dict(presets.PRESETS):
+    with patch.dict(FAMILIES), patch.dict(PRESETS):
         define("A model family")
         pretrain(tmp_path / "run", "--preset", "olmo2-nano")
     assert json.loads((tmp_path / "run" / "config.json").read_text())["model_type"] == "olmo2"

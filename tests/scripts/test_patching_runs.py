@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -119,26 +120,16 @@ def test_patched_with_its_own_beginning_it_starts_at_the_same_loss(reference, tm
 
 def test_started_later_it_begins_where_the_reference_was(reference, tmp_path):
     """With equal steps, attention is frozen from then on: nothing else differs at first."""
-    run = patch(tmp_path / "run", reference, start_patching=10, reference_patching=10)
+    run = patch(tmp_path / "run", reference, start_patching=10, reference_patching=10, eval_steps=7, save_steps=20)
     then = next(record for record in records(reference) if record["step"] == 10)
     first = run.records[0]
     assert first["step"] == 10
     for key in ("tokens", "biographies", "seen_attribute_accuracy"):
         assert first[key] == then[key]
     assert first["seen_attribute_loss"] == pytest.approx(then["seen_attribute_loss"], rel=1e-4)
-    assert run.records[-1]["step"] == 20
     assert run.records[-1]["tokens"] == records(reference)[-1]["tokens"]
-
-
-def test_it_is_measured_where_it_starts(reference, tmp_path):
-    run = patch(tmp_path / "run", reference, start_patching=10, eval_steps=7)
     assert run.curve("seen_attribute_loss")[0].tolist() == [10, 14, 20]
-
-
-def test_the_optimiser_begins_anew(reference, tmp_path):
-    """AdamW counts its steps: ten from the start of patching, not twenty."""
-    patch(tmp_path / "run", reference, start_patching=10, save_steps=20)
-    state = load_file(tmp_path / "run" / "checkpoint-20" / "optimizers.safetensors")
+    state = load_file(run.path / "checkpoint-20" / "optimizers.safetensors")  # AdamW begins anew, and counts its steps
     assert {int(tensor) for name, tensor in state.items() if name.endswith(".step")} == {10}
 
 
@@ -175,26 +166,21 @@ def test_two_processes_give_the_same_curve(reference, finished, tmp_path):
 def test_a_repository_of_the_hub_is_a_reference_too(reference, finished, tmp_path):
     with HubServer() as hub:
         Client(hub, tmp_path / "publisher").hub_cards("publish", reference, "--repo", "me/facts")
-        client = Client(hub, tmp_path / "home", token=None)
-        client.run(SCRIPT, *arguments(tmp_path / "hub", "me/facts", reference_patching=10, start_patching=10))
+        start = partial(Client(hub, tmp_path / "home", token=None).call, run_patching.main)
+        start(*arguments(tmp_path / "hub", "me/facts", reference_patching=10, start_patching=10))
         local = patch(tmp_path / "local", reference, reference_patching=10, start_patching=10)
         assert same(weights(tmp_path / "hub"), weights(local.path))
-        failed = client.run(SCRIPT, *arguments(tmp_path / "x", "me/facts", reference_patching=15), code=2)
+        failed = start(*arguments(tmp_path / "x", "me/facts", reference_patching=15), code=2)
         assert failed.stderr.strip().endswith(
             "error: me/facts was not saved at step 15; the steps at which it was: 10, 20"
         )
 
 
-def test_the_final_model_needs_no_checkpoint(reference, finished, tmp_path):
-    bare = shutil.copytree(reference, tmp_path / "bare")
-    shutil.rmtree(bare / "checkpoint-20")
-    assert same(weights(patch(tmp_path / "run", bare).path), weights(finished))
-
-
-def test_a_run_that_is_not_finished_is_a_reference_too(reference, tmp_path):
+def test_a_run_without_a_checkpoint_or_not_finished_is_a_reference_too(reference, finished, tmp_path):
     half = shutil.copytree(reference, tmp_path / "half")
-    (half / "model.safetensors").unlink()
     shutil.rmtree(half / "checkpoint-20")
+    assert same(weights(patch(tmp_path / "whole", half).path), weights(finished))  # the final model is enough
+    (half / "model.safetensors").unlink()
     with pytest.raises(UserError, match="was not saved at step 20; the steps at which it was: 10$"):
         patch(tmp_path / "run", half)
     patch(tmp_path / "run", half, reference_patching=10)
@@ -231,21 +217,16 @@ def test_the_reference_is_not_overwritten(reference):
     assert (reference / "model.safetensors").exists()
 
 
-def test_a_reference_of_another_architecture(reference, tmp_path):
-    mixed = shutil.copytree(reference, tmp_path / "mixed")
-    sizes = ModelSettings(preset="nano", n_layer=3)
-    build_model(sizes, AutoTokenizer.from_pretrained(reference), 100, seed=0).save_pretrained(mixed / "checkpoint-10")
+def test_a_reference_of_another_architecture_or_tokenizer(reference, tmp_path):
+    mixed, tokenizer = shutil.copytree(reference, tmp_path / "mixed"), AutoTokenizer.from_pretrained(reference)
+    model = build_model(ModelSettings(preset="nano", n_layer=3), tokenizer, 100, seed=0)
+    model.save_pretrained(mixed / "checkpoint-10")
     with pytest.raises(UserError, match="checkpoint-10 is of another architecture: num_hidden_layers is 3, its"):
         patch(tmp_path / "run", mixed, reference_patching=10)
-
-
-def test_a_reference_with_another_tokenizer(reference, tmp_path):
-    mixed = shutil.copytree(reference, tmp_path / "mixed")
-    tokenizer = AutoTokenizer.from_pretrained(reference)
     tokenizer.add_tokens(["word"])
-    tokenizer.save_pretrained(mixed / "checkpoint-10")
-    with pytest.raises(UserError, match="checkpoint-10 has another tokenizer than the one made from its people"):
-        patch(tmp_path / "run", mixed, reference_patching=10)
+    tokenizer.save_pretrained(mixed / "checkpoint-20")
+    with pytest.raises(UserError, match="has another tokenizer than the one made from its people"):
+        patch(tmp_path / "run", mixed)
 
 
 def test_a_reference_of_another_population(reference, tmp_path):
@@ -256,20 +237,16 @@ def test_a_reference_of_another_population(reference, tmp_path):
     pretrain(tmp_path / "other", "--n_individuals", 48, "--max_steps", 1)
     with pytest.raises(UserError, match="n_individuals is 48, but .* has 64; a patched run differs from its reference"):
         patch(tmp_path / "run", bare, dataset=tmp_path / "other" / "dataset")
-    run = patch(tmp_path / "run", bare, dataset=reference / "dataset")
-    assert run.records[-1]["step"] == 20
+    patch(tmp_path / "run", bare, dataset=reference / "dataset")
 
 
-def test_a_checkpoint_alone_is_no_reference(reference, tmp_path):
-    with pytest.raises(
-        UserError, match="checkpoint-10 has no config.yaml; name the directory or repository of a whole"
+def test_a_checkpoint_alone_or_a_patched_run_is_no_reference(reference, finished, tmp_path):
+    for path, message in (
+        (reference / "checkpoint-10", "checkpoint-10 has no config.yaml; name the directory or repository of a whole"),
+        (finished, "is patched itself; a reference is a run of run_pretrain.py"),
     ):
-        patch(tmp_path / "run", reference / "checkpoint-10")
-
-
-def test_a_patched_run_is_no_reference(finished, tmp_path):
-    with pytest.raises(UserError, match="is patched itself; a reference is a run of run_pretrain.py"):
-        patch(tmp_path / "run", finished)
+        with pytest.raises(UserError, match=message):
+            patch(tmp_path / "run", path)
 
 
 def test_a_schedule_that_reacts_to_training_is_refused(tmp_path):

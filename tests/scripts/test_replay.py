@@ -143,13 +143,13 @@ def test_unused_names_are_all_those_that_nobody_has(n_used, seed):
     assert sorted(map(tuple, found.tolist())) == list(itertools.product(range(2), repeat=3))
 
 
-@pytest.mark.parametrize("shares", [(-0.1, 0), (0, -1), (0.5, 0.5), (math.nan, 0), (1, 0)])
-def test_shares_that_cannot_be_are_one_line(source, tokenizer, shares):
-    with pytest.raises(UserError, match="each must be 0 or more, and both together below 1"):
-        mixed(source, tokenizer, *shares)
+IMPOSSIBLE = [((a, b), 32, "each must be 0 or more, and both together below 1") for a, b in
+              ((-0.1, 0), (0, -1), (0.5, 0.5), (math.nan, 0), (1, 0))]  # fmt: skip
+IMPOSSIBLE += [(shares, size, f"a batch of {size} must have a row of each kind, and biographies") for shares, size in
+               (((0.01, 0), 8), ((0, 0.01), 8), ((0, 0.9), 4), ((0.5, 0.4), 2))]  # fmt: skip
 
 
-@pytest.mark.parametrize(("shares", "size"), [((0.01, 0), 8), ((0, 0.01), 8), ((0, 0.9), 4), ((0.5, 0.4), 2)])
-def test_shares_that_are_no_row_or_all_are_one_line(source, tokenizer, shares, size):
-    with pytest.raises(UserError, match=f"a batch of {size} must have a row of each kind, and biographies"):
+@pytest.mark.parametrize(("shares", "size", "message"), IMPOSSIBLE)
+def test_shares_that_cannot_be_are_one_line(source, tokenizer, shares, size, message):
+    with pytest.raises(UserError, match=message):
         mixed(source, tokenizer, *shares, batch_size=size)

@@ -44,10 +44,9 @@ def test_every_setting_is_declared_with_help_and_a_role(kind):
 def test_a_number_out_of_bounds_is_refused_in_one_line(argv, message):
     with pytest.raises(UserError, match=f"^{message}$"):
         parsed(*argv)
-
-
-def test_numbers_at_their_bounds_pass():
-    assert parsed("--steps", "1", "--share", "1", "--points", "0").points == [0.0]
+    with pytest.raises(UserError, match="steps is -1"):
+        check_bounds(Example(steps=-1))  # made in Python
+    assert parsed("--steps", "1", "--share", "1", "--points", "0").points == [0.0]  # at their bounds
 
 
 @pytest.mark.parametrize("name", [n for n in BOUNDED if n in settings.names(*settings.PRETRAINING)])
@@ -76,11 +75,6 @@ def test_roles_tell_what_may_differ_and_what_is_published():
     public = settings.public(config)
     assert public.keys().isdisjoint({"environment", "output_dir", "model", "values_dir", "push_to_hub", "report_to"})
     assert {"of_tomorrow", "seed", "learning_rate", "eval_steps", "save_steps"} <= public.keys()
-
-
-def test_bounds_are_checked_of_settings_made_in_python():
-    with pytest.raises(UserError, match="steps is -1"):
-        check_bounds(Example(steps=-1))
 
 
 def test_the_steps_of_a_run_fit_its_schedule(tmp_path):

@@ -58,10 +58,7 @@ def test_results_of_finished_runs_are_kept(swept):
     recorded = [json.loads(line) for line in (swept / "runs/a-seed0/metrics.jsonl").read_text().splitlines()]
     assert losses == pytest.approx([line["seen_attribute_loss"] for line in recorded], rel=1e-4)
     assert results[1].run.individuals["times_drawn"]
-
-
-def test_nothing_of_this_machine_is_kept(swept):
-    assert str(swept) not in (swept / "results" / "runs.jsonl").read_text()
+    assert str(swept) not in (swept / "results" / "runs.jsonl").read_text()  # nothing of this machine
 
 
 def test_a_failed_run_does_not_stop_the_others_and_is_named(swept):
@@ -144,7 +141,7 @@ def test_a_sweep_that_is_ended_takes_its_runs_along_and_goes_on_later(tmp_path):
     assert records(tmp_path / "whole", *TIMES) == records(run, *TIMES)
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=120):
     until = time.time() + seconds
     while not condition():
         assert time.time() < until

@@ -66,54 +66,45 @@ def three_checkpoints(trained, tokenizer, run):
     return [save_checkpoint(run, model, tokenizer, optimizers, Progress(step), {}) for step in (5, 10, 100)]
 
 
-def damage_content(checkpoint):
-    path = checkpoint / "model.safetensors"
-    data = bytearray(path.read_bytes())
+def flip_a_bit(checkpoint):
+    data = bytearray((checkpoint / "model.safetensors").read_bytes())
     data[-1] ^= 1
-    path.write_bytes(data)
+    (checkpoint / "model.safetensors").write_bytes(data)
 
 
-def damage_missing(checkpoint):
-    (checkpoint / "optimizers.safetensors").unlink()
-
-
-def damage_manifest(checkpoint):
-    (checkpoint / "manifest.json").write_text("{")
-
-
-def test_latest_is_the_one_of_the_last_step(trained, tokenizer, tmp_path):
+def test_latest_is_the_one_of_the_last_step_and_half_written_ones_are_not_seen(trained, tokenizer, tmp_path):
+    (tmp_path / ".checkpoint-200.tmp").mkdir()
+    (tmp_path / ".checkpoint-200.tmp" / "model.safetensors").write_bytes(b"half")
     checkpoints = three_checkpoints(trained, tokenizer, tmp_path)
     assert find_checkpoint(tmp_path, "latest") == checkpoints[-1]
     assert find_checkpoint(tmp_path, str(checkpoints[1])) == checkpoints[1]
 
 
-@pytest.mark.parametrize("damage", [damage_content, damage_missing, damage_manifest])
+DAMAGES = {
+    "content": flip_a_bit,
+    "missing": lambda checkpoint: (checkpoint / "optimizers.safetensors").unlink(),
+    "manifest": lambda checkpoint: (checkpoint / "manifest.json").write_text("{"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint_is_passed_over_and_named(trained, tokenizer, tmp_path, damage):
-    checkpoints = three_checkpoints(trained, tokenizer, tmp_path)
-    damage(checkpoints[-1])
-    said = []
+    checkpoints, said = three_checkpoints(trained, tokenizer, tmp_path), []
+    DAMAGES[damage](checkpoints[-1])
     assert not is_sound(checkpoints[-1])
     assert find_checkpoint(tmp_path, "latest", said.append) == checkpoints[1]
-    assert len(said) == 1
-    assert "checkpoint-100 is damaged" in said[0]
+    assert [line.count("checkpoint-100 is damaged") for line in said] == [1]
 
 
 def test_nothing_sound_to_resume_from_is_one_clear_line(trained, tokenizer, tmp_path):
     with pytest.raises(UserError, match="nothing to resume from"):
         find_checkpoint(tmp_path, "latest")
     for checkpoint in three_checkpoints(trained, tokenizer, tmp_path):
-        damage_content(checkpoint)
+        flip_a_bit(checkpoint)
     with pytest.raises(UserError, match="no sound checkpoint"):
         find_checkpoint(tmp_path, "latest", lambda line: None)
     with pytest.raises(UserError, match="is no checkpoint"):
         find_checkpoint(tmp_path, "elsewhere")
-
-
-def test_half_written_checkpoints_are_not_seen(trained, tokenizer, tmp_path):
-    (tmp_path / ".checkpoint-200.tmp").mkdir()
-    (tmp_path / ".checkpoint-200.tmp" / "model.safetensors").write_bytes(b"half")
-    expected = three_checkpoints(trained, tokenizer, tmp_path)[-1]
-    assert find_checkpoint(tmp_path, "latest") == expected
 
 
 def test_a_checkpoint_of_another_model_is_refused(trained, tokenizer, tmp_path):
@@ -124,16 +115,12 @@ def test_a_checkpoint_of_another_model_is_refused(trained, tokenizer, tmp_path):
         load_checkpoint(saved, deeper, build_optimizers(deeper, TrainingSettings(optim="muon")))
 
 
-def test_metrics_are_one_json_object_a_line(tmp_path):
-    tracker = JsonlTracker(tmp_path)
+def test_metrics_are_one_json_object_a_line_and_those_after_a_checkpoint_are_dropped(tmp_path):
+    tracker, path = JsonlTracker(tmp_path), tmp_path / "metrics.jsonl"
     tracker.log({"step": 1, "loss": None, "x": float("nan")})
     tracker.log({"step": 2, "loss": 0.5})
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [{"step": 1, "loss": None, "x": None}, {"step": 2, "loss": 0.5}]
-
-
-def test_metrics_after_the_checkpoint_and_a_half_line_are_dropped(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    expected = [{"step": 1, "loss": None, "x": None}, {"step": 2, "loss": 0.5}]
+    assert [json.loads(line) for line in path.read_text().splitlines()] == expected
+    path.write_text(path.read_text() + '{"step": 3}\n{"st')
     truncate_records(tmp_path, step=2)
-    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
+    assert [json.loads(line) for line in path.read_text().splitlines()] == expected

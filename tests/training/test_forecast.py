@@ -36,6 +36,7 @@ def test_a_forecast_is_exact_where_the_rest_goes_as_the_beginning(max_steps, eva
     forecast, said, true_seconds = simulate(max_steps, eval_steps, slow_start)
     assert forecast.seconds == true_seconds
     assert [step for step, line in enumerate(said, 1) if line] == [30]
+    assert not any(simulate(29, eval_steps, slow_start)[1])  # too short to predict
     assert said[29] == (
         f"about {duration(true_seconds)} in all: {max_steps} steps of 0.5 s, "
         f"{2 + (max_steps - 1) // eval_steps} evaluations of 2 s"
@@ -72,12 +73,6 @@ def test_evaluations_are_dense_at_the_start(max_steps, eval_steps, evals_per_dec
     wanted = [10 ** (k / evals_per_decade) for k in range(100)]
     assert all(min(abs(step - w) for w in wanted) <= 0.5 for step in more)
     assert all(round(w) in dense.evaluations() for w in wanted if w < max_steps)
-
-
-def test_a_run_too_short_to_predict_says_nothing():
-    forecast, said, _ = simulate(29, 5, slow_start)
-    assert forecast.seconds is None
-    assert said == [None] * 29
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,11 @@ def test_adamw_has_every_parameter_and_the_papers_numbers(model):
 def test_muon_has_the_matrices_of_the_blocks_and_nothing_else(model):
     adamw, muon = build_optimizers(model, TrainingSettings(optim="muon", muon_learning_rate=0.03))
     assert isinstance(muon, torch.optim.Muon)
-    matrices = {f"transformer.h.{b}.{m}.weight" for b in (0, 1) for m in MATRICES}
+    kinds = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    matrices = {f"transformer.h.{block}.{kind}.weight" for block in (0, 1) for kind in kinds}
     assert set(named(model, muon)) == matrices
     assert set(named(model, adamw)) == {name for name, _ in model.named_parameters()} - matrices
     assert {group["lr"] for group in muon.param_groups} == {0.03}
-
-
-MATRICES = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 
 
 @pytest.mark.parametrize("optim", ["adamw", "muon"])

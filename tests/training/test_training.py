@@ -1,12 +1,9 @@
 """Runs as a user starts them: settings in, run directory out."""
 
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -22,14 +19,7 @@ from modeling import cpu
 from run_directory.config import read_config
 from run_directory.records import load_run
 from sweeps.directories import is_finished, read_progress
-from tests.helpers.pretraining import NANO, ROOT, SEEN, TIMES, command, pretrain, records, same, two_processes, weights
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    run = tmp_path_factory.mktemp("runs") / "finished"
-    pretrain(run)
-    return run
+from tests.helpers.pretraining import NANO, ROOT, SEEN, TIMES, pretrain, records, same, weights
 
 
 def test_a_run_is_a_directory_that_stock_transformers_loads(finished):
@@ -51,12 +41,8 @@ def test_metrics_have_the_promised_keys(finished):
     assert [line["biographies"] for line in lines] == [0, 80, 160]
     assert lines[0]["loss"] is None
     assert lines[2]["loss"] < lines[1]["loss"]
-
-
-def test_before_training_a_model_knows_nothing(finished):
-    first = records(finished)[0]
-    assert first[SEEN] >= first["no_knowledge_baseline"]
-    assert first["seen_attribute_accuracy"] == 0
+    assert lines[0][SEEN] >= lines[0]["no_knowledge_baseline"]  # before training a model knows nothing
+    assert lines[0]["seen_attribute_accuracy"] == 0
 
 
 def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
@@ -65,16 +51,6 @@ def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
     run_pretrain.main([str(finished / "config.yaml"), "--output_dir", str(tmp_path / "again")])
     assert same(weights(finished), weights(tmp_path / "again"))
     assert records(finished, *TIMES) == records(tmp_path / "again", *TIMES)
-
-
-def test_a_run_from_a_saved_dataset_is_the_same_run(finished, tmp_path):
-    pretrain(tmp_path / "run", "--dataset", finished / "dataset", "--n_individuals", 5)
-    assert same(weights(finished), weights(tmp_path / "run"))
-
-
-def test_a_run_without_unseen_people(tmp_path):
-    run = pretrain(tmp_path / "run", "--n_unseen", 0, "--max_steps", 3)
-    assert "unseen_attribute_loss" not in run.records[-1]
 
 
 def test_mixed_precision_runs_and_is_close(finished, tmp_path):
@@ -98,15 +74,11 @@ def test_the_quiz_needs_a_final_model(finished, tmp_path):
         quiz.main([str(tmp_path)])
 
 
-def test_a_run_may_be_made_anew_from_its_own_people(tmp_path, finished):
+def test_a_run_from_a_saved_dataset_even_its_own_is_the_same_run(tmp_path, finished):
     run = shutil.copytree(finished, tmp_path / "run")
-    pretrain(run, "--dataset", run / "dataset", "--overwrite_output_dir")
+    pretrain(run, "--dataset", run / "dataset", "--n_individuals", 5, "--overwrite_output_dir")
     assert same(weights(finished), weights(run))
-
-
-def test_seeds_differ(finished, tmp_path):
-    pretrain(tmp_path / "run", "--seed", 1)
-    assert not same(weights(finished), weights(tmp_path / "run"))
+    assert records(finished, *TIMES) == records(run, *TIMES)
 
 
 def test_accumulated_gradients_give_the_same_curve(finished, tmp_path):
@@ -140,40 +112,8 @@ def test_a_file_that_hides_a_part_of_the_program_is_named_before_a_run_begins(tm
     assert not (tmp_path / "run").exists()
 
 
-def test_two_processes_give_the_same_curve(finished, tmp_path):
-    run = tmp_path / "run"
-    done = two_processes(run, "--per_device_train_batch_size", 4)
-    assert done.stdout.count("will never be drawn") == 1
-    assert yaml.safe_load((run / "config.yaml").read_text())["environment"]["n_processes"] == 2
-    for key in ("loss", SEEN, "unseen_attribute_accuracy"):
-        assert load_run(run).curve(key)[1] == pytest.approx(load_run(finished).curve(key)[1], abs=1e-4)
-
-
-@pytest.mark.parametrize("optim", ["adamw", "muon"])
-def test_killed_at_any_moment_and_resumed_ends_bit_for_bit_the_same(tmp_path, optim):
-    options = ("--optim", optim, "--max_steps", 60, "--save_steps", 4, "--eval_steps", 20, "--preset", "nano")
-    subprocess.run(command(tmp_path / "whole", *options), cwd=ROOT, check=True, capture_output=True)
-    moments, kills = random.Random(optim), 0
-    while kills < 3:
-        resume = ("--resume_from_checkpoint", "latest") if kills else ()
-        process = subprocess.Popen(
-            command(tmp_path / "cut", *options, *resume), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        before = set(tmp_path.glob("cut/checkpoint-*"))
-        while process.poll() is None and set(tmp_path.glob("cut/checkpoint-*")) <= before:
-            time.sleep(0.002)
-        time.sleep(moments.uniform(0, 0.15))
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
-        kills += 1
-    final = command(tmp_path / "cut", *options, "--resume_from_checkpoint", "latest")
-    subprocess.run(final, cwd=ROOT, check=True, capture_output=True)
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
-    assert records(tmp_path / "whole", *TIMES) == records(tmp_path / "cut", *TIMES)
-
-
 def test_resume_passes_over_a_damaged_checkpoint_and_says_so(finished, tmp_path, capsys):
-    pretrain(tmp_path / "run", "--max_steps", 20)
+    shutil.copytree(finished, tmp_path / "run")
     with (tmp_path / "run" / "checkpoint-20" / "model.safetensors").open("ab") as file:
         file.write(b"x")
     (tmp_path / "run" / "model.safetensors").unlink()
@@ -185,9 +125,7 @@ def test_resume_passes_over_a_damaged_checkpoint_and_says_so(finished, tmp_path,
 
 
 def test_a_batch_may_be_shared_otherwise_when_a_run_is_resumed(tmp_path, finished):
-    pretrain(tmp_path / "run", "--save_at", 10)
-    for path in (tmp_path / "run" / "model.safetensors", tmp_path / "run" / "checkpoint-20"):
-        path.unlink() if path.is_file() else shutil.rmtree(path)
+    shutil.copytree(finished, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoint-20"))
     options = ("--per_device_train_batch_size", 4, "--gradient_accumulation_steps", 2)
     run = pretrain(tmp_path / "run", "--resume_from_checkpoint", "latest", *options)
     assert run.curve(SEEN)[1] == pytest.approx(load_run(finished).curve(SEEN)[1], rel=1e-4)
@@ -205,9 +143,11 @@ def test_a_run_begun_before_a_setting_existed_had_its_default(finished, tmp_path
     assert same(weights(finished), weights(old))
 
 
-def test_checkpoints_at_a_list_of_steps(tmp_path):
-    pretrain(tmp_path / "run", "--save_at", 3, 7, "--save_steps", 15)
-    assert {path.name for path in tmp_path.glob("run/checkpoint-*")} == {f"checkpoint-{s}" for s in (3, 7, 15)}
+def test_another_seed_without_unseen_people_and_with_checkpoints_at_a_list_of_steps(finished, tmp_path):
+    run = pretrain(tmp_path / "run", "--seed", 1, "--n_unseen", 0, "--save_at", 3, 7, "--save_steps", 15)
+    assert {path.name for path in run.path.glob("checkpoint-*")} == {f"checkpoint-{s}" for s in (3, 7, 15)}
+    assert "unseen_attribute_loss" not in run.records[-1]
+    assert not same(weights(finished), weights(run.path))
 
 
 def contents(folder):
@@ -232,18 +172,13 @@ def test_a_run_that_is_there_is_left_as_it_is(finished, options, message):
     assert contents(finished) == before
 
 
-def test_overwriting_has_to_be_asked_for(tmp_path):
-    pretrain(tmp_path / "run", "--max_steps", 5)
-    pretrain(tmp_path / "run", "--max_steps", 4, "--overwrite_output_dir")
-    assert records(tmp_path / "run")[-1]["step"] == 4
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ((), "exists and is no run"),
+        (("--overwrite_output_dir",), "exists and is no run"),
         (("--resume_from_checkpoint", "latest"), "nothing to resume from: .* holds no run"),
         (("--seed", "-1"), "seed is -1; it must be at least 0"),
-        (("--max_steps", "0"), "max_steps is 0; it must be at least 1"),
         (("--n_embd", "30", "--n_head", "4"), "n_embd 30 cannot be divided"),
         (("--report_to", "nowhere"), "nowhere"),
         (("--dataset", "nowhere"), "nowhere is no dataset directory and cannot be fetched from the Hub"),
@@ -251,27 +186,13 @@ def test_overwriting_has_to_be_asked_for(tmp_path):
         (("--optim", "sgd"), "invalid choice: 'sgd'"),
     ],
 )
-def test_bad_settings_are_one_line_and_leave_no_run(tmp_path, options, message):
-    with pytest.raises(UserError, match=message) as error:
-        pretrain(tmp_path / "run", *options)
-    assert "\n" not in str(error.value)
-    assert not (tmp_path / "run" / "metrics.jsonl").exists()
-
-
-def test_a_directory_that_is_no_run_is_not_touched(tmp_path):
+def test_bad_settings_are_one_line_and_leave_no_run_and_what_was_there(tmp_path, options, message):
+    folder = tmp_path if message == "exists and is no run" else tmp_path / "run"
     (tmp_path / "thesis.txt").write_text("years of work")
-    for options in ((), ("--overwrite_output_dir",)):
-        with pytest.raises(UserError, match="exists and is no run"):
-            pretrain(tmp_path, *options)
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
-
-
-def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(tmp_path):
-    done = subprocess.run(command(tmp_path / "run", "--learning_rat", 1), cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    expected = "error: unknown setting 'learning_rat' in the command line; the nearest known one is 'learning_rate'\n"
-    assert done.stderr == expected
-    assert done.stdout == ""
+    with pytest.raises(UserError, match=message) as error:
+        pretrain(folder, *options)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_path):
@@ -311,9 +232,8 @@ def test_facts_that_change_with_every_biography_cannot_be_known(tmp_path):
     assert redrawn.curve(SEEN)[1][-1] < 1.1 * baseline
 
 
-def test_a_run_that_stops_early_goes_on_as_if_it_had_not(tmp_path):
-    whole, part = tmp_path / "whole", tmp_path / "part"
-    pretrain(whole, "--save_steps", 100)
+def test_a_run_that_stops_early_goes_on_as_if_it_had_not(finished, tmp_path):
+    whole, part = finished, tmp_path / "part"
     pretrain(part, "--stop_at", 7, "--save_steps", 100)
     assert records(part)[-1]["step"] == 7
     assert read_progress(part).share == 1
