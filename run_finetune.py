@@ -50,18 +50,13 @@ def main(argv: list[str]) -> None:
 
 def _people(found, settings: FinetuneSettings, resumed: Path | None) -> Source:
     """Those that the model was trained on, and the user's own if there are any."""
-    from data_builder.fetch import find_dataset
+    from data_builder.fetch import find_people
 
     if resumed:
         return Source.load(resumed)
     if "n_individuals_finetune" in found.config:
         raise UserError(f"{settings.model} is fine-tuned already; start from the model that it was made from")
-    if found.dataset and settings.dataset:
-        raise UserError(f"{settings.model} brings the people it was trained on; leave out --dataset")
-    if not found.dataset and not settings.dataset:
-        raise UserError(f"{settings.model} comes without the people it was trained on; name them: --dataset data/mine")
-    place = (settings.dataset, settings.dataset_name, settings.dataset_revision)
-    source = Source.load(found.dataset or find_dataset(*place))
+    source = find_people(found, settings.model, settings)
     return source.with_individuals(settings.new_individuals) if settings.new_individuals else source
 
 

@@ -8,12 +8,10 @@ from functools import partial
 import command_line
 import run_pretrain
 from command_line import ENVIRONMENT_KEY, Role, UserError, parse_settings
-from data_builder.source import Source
 from modeling.presets import build_config, build_model
 from pipeline import Job, begin, check_place, execute
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
-from settings.data import DatasetSettings
 from settings.model import ModelSettings
 from settings.patching import PatchingSettings
 from settings.training import TrainingSettings
@@ -31,10 +29,11 @@ def main(argv: list[str]) -> None:
     check_place(run, found.path)
 
     # After the arguments, so that --help and mistakes answer at once.
+    from data_builder.fetch import find_people
     from data_builder.tokenizer import train_tokenizer
     from modeling.patching import Patched
 
-    source = _people(found, patching.reference, stream_settings)
+    source = find_people(found, patching.reference, stream_settings)
     settings = [patching, source.settings, *others]
     _check_same(settings[1:], found.config, patching.reference, training)
     tokenizer = train_tokenizer(source.pieces())
@@ -74,17 +73,6 @@ def _inherited(config: dict) -> dict:
     """The reference's settings, without where it was written and shared and when it was saved."""
     own = of_roles(Role.SAVING, Role.INPUT, Role.PLACE, Role.ACTION)
     return {key: value for key, value in config.items() if key not in own}
-
-
-def _people(found: FoundModel, reference: str, settings: DatasetSettings) -> Source:
-    from data_builder.fetch import find_dataset
-
-    if found.dataset and settings.dataset:
-        raise UserError(f"{reference} brings the people it was trained on; leave out --dataset")
-    if not found.dataset and not settings.dataset:
-        raise UserError(f"{reference} comes without the people it was trained on; name them: --dataset data/mine")
-    place = (settings.dataset, settings.dataset_name, settings.dataset_revision)
-    return Source.load(found.dataset or find_dataset(*place))
 
 
 def _check_same(settings: list, config: dict, reference: str, training: TrainingSettings) -> None:
