@@ -1,5 +1,6 @@
 """What all figures share: colours, curves with their spread, scales, files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -9,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
+from run_directory.layout import replace_text
 from run_directory.records import Run
 
 # Okabe and Ito's colours, then the same ones dashed.
@@ -62,7 +64,16 @@ def steps_on_a_log_scale(axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
 
 
-def save(figure, path: Path, dpi: int = 120) -> None:
+def save(figure, path: Path, dpi: int | None = None) -> None:
     """Write a figure and forget it."""
-    figure.savefig(path, dpi=dpi)
+    figure.savefig(path, dpi=dpi or (100 if figure.get_figwidth() > 10 else 120))
     plt.close(figure)
+
+
+def save_all(folder: Path, figures: Mapping, table: str) -> None:
+    """Write `<name>.png` of each figure, and table.md; print the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        save(figure, folder / f"{name}.png")
+    replace_text(folder / "table.md", table + "\n")
+    print(table)

@@ -160,15 +160,11 @@ def claim_above(
 
 def publish(folder: str | Path, figures: Mapping, table: str, claims: list[dict]) -> None:
     """Write `<name>.png` of each figure, table.md and claims.json into an experiment's results; print the table."""
-    from analysis.drawing import save
+    from analysis.drawing import save_all
 
     results = results_file(folder).parent
-    results.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        save(figure, results / f"{name}.png", dpi=100 if figure.get_figwidth() > 10 else 120)
-    replace_text(results / "table.md", table + "\n")
+    save_all(results, figures, table)
     replace_text(results / CLAIMS, json.dumps(claims, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    print(table)
 
 
 def _numbers(values: Iterable[float] | Mapping[int, float]) -> list[float]:

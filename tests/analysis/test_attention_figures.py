@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from matplotlib import pyplot as plt
 
 import evaluation.attention_map as command
 from analysis.attention import heat_map, layers_of, signature_figure
@@ -11,13 +10,6 @@ from modeling.patching import record
 from modeling.presets import build_model
 from run_directory.records import Run
 from settings.model import ModelSettings
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
 
 NAMES = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
 

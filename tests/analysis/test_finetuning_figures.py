@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 from analysis.finetuning import finetuning_curves, frontier, trade_off
 from analysis.hallucination import hallucination_figure
@@ -10,12 +9,6 @@ from analysis.statistics import mean_interval
 from run_directory.records import Run
 
 STEPS = (0, 1, 3, 10, 30, 100)
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
 
 
 def tuned(path, shift=0.0, taught="new"):
