@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
         run=run, settings=settings, source=source, stream=stream, tokenizer=tokenizer, model=model, groups=groups,
         training=training, hub=hub, facts={"reference_sha256": facts["base_model_sha256"]}, measured=lambda _: patched,
         # The loss is that of the patched model, whose trained part the loop has.
-        objective=lambda _, text_weight: TokenLoss(patched, text_weight),
+        objective=lambda _, template_weight: TokenLoss(patched, template_weight),
         progress=_progress(found, patching.start_patching),
     )  # fmt: skip
 

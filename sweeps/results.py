@@ -10,6 +10,7 @@ from analysis.statistics import interval_text, markdown, mean_interval
 from command_line import UserError
 from run_directory.layout import REPORTS, replace_text
 from run_directory.records import Run
+from settings import today
 
 CLAIMS = "claims.json"
 
@@ -39,9 +40,11 @@ def results_file(folder: Path) -> Path:
 
 
 def read_lines(folder: Path) -> list[dict]:
-    """The stored results as they are; none before the first run is finished."""
+    """The stored results, by the names that settings have today; none before the first run is finished."""
     file = results_file(folder)
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line] if file.exists() else []
+    texts = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+    lines = [json.loads(text) for text in texts if text]
+    return [line | {key: today(line[key]) for key in ("settings", "config")} for line in lines]
 
 
 def load_results(folder: str | Path) -> list[Result]:

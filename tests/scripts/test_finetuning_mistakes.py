@@ -35,7 +35,7 @@ MISTAKES = {
     "rank": ({"preset": "nano", "lora_r": 0, "trainable": "lora"}, "lora_r is 0; it must be at least 1"),
     "people twice": ({"dataset": "data/x"}, "brings the people it was trained on; leave out --dataset"),
     "shares": ({"share_random_words": 1}, "share_random_words 1.0, share_invented 0.0: each must be"),
-    "text": ({"text_weight": -0.1}, "text_weight is -0.1; it must be at least 0"),
+    "text": ({"template_weight": -0.1}, "template_weight is -0.1; it must be at least 0"),
     "warm-up": ({"warmup_steps": 12}, "warmup_steps is 12; it must be below max_steps 12"),
     "replay under another schedule": (
         {"schedule": "uniform", "weight_replay_finetune": 1}, "weight_replay_finetune is for --schedule replay",

@@ -197,10 +197,11 @@ def test_a_run_begun_before_a_setting_existed_had_its_default(finished, tmp_path
     old = shutil.copytree(finished, tmp_path / "old")
     (old / "model.safetensors").unlink()
     config = yaml.safe_load((old / "config.yaml").read_text())
-    del config["text_weight"], config["even_draws"]
+    del config["quasi_random"]
+    config["text_weight"] = config.pop("template_weight")  # its name then
     (old / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(UserError, match="cannot resume .*: text_weight is 0.5 now, but the run has 1.0"):
-        pretrain(old, "--resume_from_checkpoint", "latest", "--text_weight", 0.5)
+    with pytest.raises(UserError, match="cannot resume .*: template_weight is 0.5 now, but the run has 1.0"):
+        pretrain(old, "--resume_from_checkpoint", "latest", "--template_weight", 0.5)
     pretrain(old, "--resume_from_checkpoint", "latest")
     assert same(weights(finished), weights(old))
 
