@@ -1,4 +1,4 @@
-"""What all figures share: colours, curves with their spread, scales, files."""
+"""What all figures share: colors, curves with their spread, scales, files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +13,11 @@ from matplotlib.ticker import FuncFormatter
 from run_directory.layout import replace_text
 from run_directory.records import Run
 
-# Okabe and Ito's colours, then the same ones dashed.
+# Okabe and Ito's colors, then the same ones dashed.
 COLORS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7")
 _LINES = ("-", "--", ":")
 
-# Told apart by colour-blind readers; line styles differ as well.
+# Told apart by color-blind readers; line styles differ as well.
 GROUP_STYLES = {
     "seen": {"color": "#0072B2", "linestyle": "-", "label": "seen people"},
     "unseen": {"color": "#D55E00", "linestyle": "--", "label": "unseen people"},
@@ -29,7 +29,7 @@ Groups = dict[str, list[Run]]
 
 
 def style(number: int) -> dict:
-    """Colour and line of a group; 21 differ."""
+    """Color and line of a group; 21 differ."""
     return {"color": COLORS[number % len(COLORS)], "linestyle": _LINES[number // len(COLORS) % len(_LINES)]}
 
 
@@ -49,9 +49,9 @@ def band(axes, runs: list[Run], key: str, **how) -> None:
 
 def mark_baseline(axes, value: float) -> None:
     """A dotted line with its name, for the no-knowledge baseline."""
-    axes.axhline(value, color="grey", linestyle=":", linewidth=1.2)
+    axes.axhline(value, color="gray", linestyle=":", linewidth=1.2)
     axes.annotate("no-knowledge baseline", (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                  fontsize="small", color="grey")  # fmt: skip
+                  fontsize="small", color="gray")  # fmt: skip
 
 
 def steps_on_a_log_scale(axes) -> None:

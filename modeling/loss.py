@@ -11,7 +11,7 @@ IGNORED_LABEL = -100
 
 
 class TokenLoss(nn.Module):
-    """Cross-entropy summed over the labelled tokens of a batch, in nats.
+    """Cross-entropy summed over the labeled tokens of a batch, in nats.
 
     A module of its own, since gradients are synchronized between processes around a module's forward; the model inside
     stays a stock one. Sequences are padded on the right, so causal attention never sees padding from a real token and
@@ -28,7 +28,7 @@ class TokenLoss(nn.Module):
         model.set_attn_implementation(SHORT_ATTENTION)  # is not saved with the model
 
     def forward(self, input_ids, labels, attribute_ids) -> tuple[torch.Tensor, torch.Tensor]:
-        """Two sums, over all labelled tokens, weighted, and, to be watched only, over those of values.
+        """Two sums, over all labeled tokens, weighted, and, to be watched only, over those of values.
 
         Args:
             input_ids: (b, length).

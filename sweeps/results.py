@@ -104,7 +104,7 @@ def interval_table(
 
 
 def verdict(low: float, high: float, expected: str = "positive") -> bool | None:
-    """Whether an interval shows the expected sign: True, False if the other one, None if it can't tell."""
+    """Whether an interval shows the expected sign: True, False if the other one, None if inconclusive."""
     if expected == "negative":
         low, high = -high, -low
     return True if low > 0 else False if high < 0 else None
@@ -127,7 +127,7 @@ def claim(
         text: the claim.
         values: one for each seed.
         unit: of the values.
-        holds: None where the data can't tell; see `verdict`.
+        holds: None where the data is inconclusive; see `verdict`.
         paper: the paper's value, if it gives one.
         interval: (value, low, high), if it is not the mean of the values.
         scale: `cpu` (a small world) or `paper`.
