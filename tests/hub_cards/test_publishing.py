@@ -287,7 +287,7 @@ def test_pushing_needs_a_repository(hub, tmp_path):
 
 def test_a_source_fetched_from_the_hub_is_whole(published, client, finished):
     digest = client.python(
-        "import json\nfrom data_builder.source import Source\nfrom hub_cards.datasets import find_dataset\n"
+        "import json\nfrom data_builder.fetch import find_dataset\nfrom data_builder.source import Source\n"
         "print(json.dumps(Source.load(find_dataset('me/people', '64', 'main')).digest()))"
     )
     assert digest == Source.load(finished / "dataset").digest()

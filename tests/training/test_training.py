@@ -249,7 +249,7 @@ def test_overwriting_has_to_be_asked_for(tmp_path):
         (("--report_to", "nowhere"), "nowhere"),
         (("--dataset", "nowhere"), "nowhere is no dataset directory and cannot be fetched from the Hub"),
         (("--n_individuals", "99999"), "more than the 1,728 full names"),
-        (("--optim", "sgd"), "invalid choice: 'sgd'"),
+        (("--optim", "sgd"), "unknown optimizer 'sgd'"),
     ],
 )
 def test_bad_settings_are_one_line_and_leave_no_run(tmp_path, options, message):
