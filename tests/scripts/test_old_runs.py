@@ -9,6 +9,7 @@ import yaml
 
 import run_finetune
 import run_pretrain
+from command_line import UserError
 from data_builder.source import Source
 from run_directory.records import load_run
 from tests.helpers.pretraining import weights
@@ -47,6 +48,21 @@ def test_its_config_is_a_recipe_still(tmp_path):
     run_pretrain.main([recipe(tmp_path / "same.yaml", output_dir=str(tmp_path / "same"))])
     for name, tensor in weights(tmp_path / "same").items():
         torch.testing.assert_close(tensor, weights(OLD)[name], rtol=1e-4, atol=1e-5)
+
+
+def test_as_a_recipe_it_deletes_and_pushes_nothing(old, tmp_path):
+    config = old / "config.yaml"
+    done = {
+        "overwrite_output_dir": True,
+        "push_to_hub": True,
+        "resume_from_checkpoint": "latest",
+        "output_dir": str(old),
+    }
+    config.write_text(yaml.safe_dump(SETTINGS | done | {"output_dir": str(old)}))
+    with pytest.raises(UserError, match="holds a run already"):
+        run_pretrain.main([str(config)])
+    run_pretrain.main([str(config), "--output_dir", str(tmp_path / "new"), "--overwrite_output_dir", "true"])
+    assert not done.keys() & yaml.safe_load((tmp_path / "new" / "config.yaml").read_text()).keys()
 
 
 def test_a_fine_tuning_begins_with_it(old, tmp_path):
