@@ -52,12 +52,7 @@ def test_its_config_is_a_recipe_still(tmp_path):
 
 def test_as_a_recipe_it_deletes_and_pushes_nothing(old, tmp_path):
     config = old / "config.yaml"
-    done = {
-        "overwrite_output_dir": True,
-        "push_to_hub": True,
-        "resume_from_checkpoint": "latest",
-        "output_dir": str(old),
-    }
+    done = {"overwrite_output_dir": True, "push_to_hub": True, "resume_from_checkpoint": "latest"}
     config.write_text(yaml.safe_dump(SETTINGS | done | {"output_dir": str(old)}))
     with pytest.raises(UserError, match="holds a run already"):
         run_pretrain.main([str(config)])
