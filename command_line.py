@@ -191,13 +191,15 @@ def _recipe_options(path: str, declared: dict[str, Field], ignored: set[str]) ->
         raise UserError(f"cannot read recipe {path}: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise UserError(f"recipe {path} is not a list of `key: value` lines")
-    settings.pop(ENVIRONMENT_KEY, None)
+    of_a_run = settings.pop(ENVIRONMENT_KEY, None) is not None
     names = former_names(declared.values())
     settings = {_today(names, key): value for key, value in settings.items()}
     for key in settings:
         if key not in declared and key not in ignored:
             raise UserError(_unknown(str(key), path, {*declared, *ignored}))
-    return _options(settings, declared)
+    # Runs recorded what was to be done that one time, before they left it out: nobody means to delete or push again.
+    done = {key for key, item in declared.items() if of_a_run and getattr(about(item), "role", None) is Role.ACTION}
+    return _options(settings, declared.keys() - done)
 
 
 def _options(settings: dict, known: Iterable[str]) -> list[str]:

@@ -10,8 +10,6 @@ from command_line import UserError
 from data_builder.schedules import Plan
 from data_builder.source import Source
 from run_directory.layout import DATASET, find_run
-from run_directory.models import FoundModel
-from settings.data import DatasetSettings
 from settings.hub import HubSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
@@ -40,22 +38,6 @@ def check_place(run: Path, *needed: str | Path) -> None:
     for path in map(Path, needed):
         if run.resolve() in (path.resolve(), *path.resolve().parents):
             raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
-
-
-def people_of(found: FoundModel, name: str, settings: DatasetSettings) -> Source:
-    """Those that a model was trained on.
-
-    Raises:
-        UserError: it comes without them and the user names none, or both.
-    """
-    from data_builder.fetch import find_dataset
-
-    if found.dataset and settings.dataset:
-        raise UserError(f"{name} brings the people it was trained on; leave out --dataset")
-    if not found.dataset and not settings.dataset:
-        raise UserError(f"{name} comes without the people it was trained on; name them: --dataset data/mine")
-    place = (settings.dataset, settings.dataset_name, settings.dataset_revision)
-    return Source.load(found.dataset or find_dataset(*place))
 
 
 def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: range = range(0)):

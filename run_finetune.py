@@ -8,11 +8,12 @@ from pathlib import Path
 
 import command_line
 from command_line import UserError, parse_settings
+from data_builder.fetch import find_people
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from modeling.families import family_of
 from modeling.presets import build_config, check_length, difference
-from pipeline import begin, check_place, execute, people_of, plan
+from pipeline import begin, check_place, execute, plan
 from run_directory.layout import DATASET, write_report
 from settings import FINETUNING, names
 from settings.data import DataSettings
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> None:
     elif "n_individuals_finetune" in found.config:
         raise UserError(f"{finetune.model} is fine-tuned already; start from the model that it was made from")
     else:
-        source = people_of(found, finetune.model, finetune)
+        source = find_people(found, finetune.model, finetune)
         source = source.with_individuals(finetune.new_individuals) if finetune.new_individuals else source
     groups = _groups(source.population.groups, finetune, found.config)
     taught = groups[finetune.individuals_finetune]

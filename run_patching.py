@@ -6,8 +6,9 @@ accelerate launch run_patching.py recipes/patching_tiny.yaml --reference runs/mi
 import command_line
 import run_pretrain
 from command_line import ENVIRONMENT_KEY, Role, UserError, parse_settings
+from data_builder.fetch import find_people
 from modeling.presets import build_config, build_model, difference
-from pipeline import begin, check_place, execute, people_of
+from pipeline import begin, check_place, execute
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
 from settings.model import ModelSettings
@@ -32,7 +33,7 @@ def main(argv: list[str]) -> None:
     from modeling.loss import TokenLoss
     from modeling.patching import Patched
 
-    source = people_of(found, patching.reference, stream_settings)
+    source = find_people(found, patching.reference, stream_settings)
     settings = [patching, source.settings, *others]
     _check_same(settings[1:], found.config, patching.reference, training)
     tokenizer = train_tokenizer(source.pieces())
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> None:
         run=run, settings=settings, source=source, stream=stream, tokenizer=tokenizer, model=model, groups=groups,
         training=training, hub=hub, facts={"reference_sha256": facts["base_model_sha256"]}, measured=lambda _: patched,
         # The loss is that of the patched model, whose trained part the loop has.
-        objective=lambda _, text_weight: TokenLoss(patched, text_weight),
+        objective=lambda _, template_weight: TokenLoss(patched, template_weight),
         progress=_progress(found, patching.start_patching),
     )  # fmt: skip
 

@@ -71,7 +71,7 @@ def heat_map(attention: np.ndarray, tokens: list[str], kinds: list[str]):
     Args:
         attention: (layers, heads, tokens, tokens) probabilities; a row is what a token attends to.
         tokens: the text.
-        kinds: `text`, `name` or `value` of each token, which colours it.
+        kinds: `text`, `name` or `value` of each token, which colors it.
     """
     n_layers, n_heads, length, _ = attention.shape
     size = 1.2 + 0.11 * length

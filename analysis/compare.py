@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
-from analysis.drawing import Groups, band, mark_baseline, save, style
+from analysis.drawing import Groups, band, mark_baseline, save_all, style
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
 from analysis.phases import phases_of
 from analysis.statistics import interval_text, markdown
@@ -105,13 +105,9 @@ def write_comparison(runs: list[Run], folder: Path) -> None:
         raise UserError("compare either pre-trainings or fine-tunings of one kind (individuals_finetune), not both")
     groups = grouped(runs)
     if runs[0].taught:
-        figures, table = {"finetuning": finetuning_curves, "trade_off": trade_off}, finetuning_table(groups)
-        figures["frontier"] = lambda groups: frontier(end_points(groups))
+        figures = {"finetuning": finetuning_curves(groups), "trade_off": trade_off(groups)}
+        save_all(folder, figures | {"frontier": frontier(end_points(groups))}, finetuning_table(groups))
     else:
-        figures, table = {"learning_curves": compare_curves}, compare_table(groups)
-        figures |= {"individuals": compare_individuals} if any(run.individuals for run in runs) else {}
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in figures.items():
-        save(draw(groups), folder / f"{name}.png")
-    (folder / "table.md").write_text(table + "\n", encoding="utf-8")
-    print(table, f"figures: {folder}", sep="\n")
+        figures = {"individuals": compare_individuals(groups)} if any(run.individuals for run in runs) else {}
+        save_all(folder, figures | {"learning_curves": compare_curves(groups)}, compare_table(groups))
+    print(f"figures: {folder}")

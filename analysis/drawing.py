@@ -1,5 +1,6 @@
-"""What all figures share: colours, curves with their spread, scales, files."""
+"""What all figures share: colors, curves with their spread, scales, files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -9,13 +10,14 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
+from run_directory.layout import replace_text
 from run_directory.records import Run
 
-# Okabe and Ito's colours, then the same ones dashed.
+# Okabe and Ito's colors, then the same ones dashed.
 COLORS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7")
 _LINES = ("-", "--", ":")
 
-# Told apart by colour-blind readers; line styles differ as well.
+# Told apart by color-blind readers; line styles differ as well.
 GROUP_STYLES = {
     "seen": {"color": "#0072B2", "linestyle": "-", "label": "seen people"},
     "unseen": {"color": "#D55E00", "linestyle": "--", "label": "unseen people"},
@@ -27,7 +29,7 @@ Groups = dict[str, list[Run]]
 
 
 def style(number: int) -> dict:
-    """Colour and line of a group; 21 differ."""
+    """Color and line of a group; 21 differ."""
     return {"color": COLORS[number % len(COLORS)], "linestyle": _LINES[number // len(COLORS) % len(_LINES)]}
 
 
@@ -47,9 +49,9 @@ def band(axes, runs: list[Run], key: str, **how) -> None:
 
 def mark_baseline(axes, value: float) -> None:
     """A dotted line with its name, for the no-knowledge baseline."""
-    axes.axhline(value, color="grey", linestyle=":", linewidth=1.2)
+    axes.axhline(value, color="gray", linestyle=":", linewidth=1.2)
     axes.annotate("no-knowledge baseline", (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                  fontsize="small", color="grey")  # fmt: skip
+                  fontsize="small", color="gray")  # fmt: skip
 
 
 def steps_on_a_log_scale(axes) -> None:
@@ -62,7 +64,16 @@ def steps_on_a_log_scale(axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
 
 
-def save(figure, path: Path, dpi: int = 120) -> None:
+def save(figure, path: Path, dpi: int | None = None) -> None:
     """Write a figure and forget it."""
-    figure.savefig(path, dpi=dpi)
+    figure.savefig(path, dpi=dpi or (100 if figure.get_figwidth() > 10 else 120))
     plt.close(figure)
+
+
+def save_all(folder: Path, figures: Mapping, table: str) -> None:
+    """Write `<name>.png` of each figure, and table.md; print the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        save(figure, folder / f"{name}.png")
+    replace_text(folder / "table.md", table + "\n")
+    print(table)

@@ -81,7 +81,7 @@ def _shade_phases(axes, phases: Phases, last: int) -> None:
     for begin, end, shade in zip(edges[:-1], edges[1:], _PHASE_SHADES, strict=False):
         axes.axvspan(begin, end, color=shade, zorder=0, linewidth=0)
     for edge in edges[1:-1]:
-        axes.axvline(edge, color="grey", linewidth=1)
+        axes.axvline(edge, color="gray", linewidth=1)
 
 
 def _label_phases(axes, phases: Phases, last: int) -> None:

@@ -55,8 +55,8 @@ def trade_off(groups: Groups):
         axes.plot(new, old, label=name, linewidth=1.8, marker="o", markevery=[-1], **style(number))
         axes.plot(new[0], old[0], marker="x", color="black", markersize=8, zorder=5)
     first = next(iter(groups.values()))[0]
-    axes.axhline(baseline(first), color="grey", linestyle=":", linewidth=1.2)
-    axes.axvline(baseline(first), color="grey", linestyle=":", linewidth=1.2)
+    axes.axhline(baseline(first), color="gray", linestyle=":", linewidth=1.2)
+    axes.axvline(baseline(first), color="gray", linestyle=":", linewidth=1.2)
     axes.set(xlabel=f"attribute loss of {first.taught} people (nats)", ylabel="attribute loss of old people (nats)")
     axes.set(xlim=(0, None), ylim=(0, None))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
@@ -95,7 +95,7 @@ def frontier(methods: Points, curves: Mapping[str, Points] | None = None):
 
 
 def _curve(axes, label: str, means: Mapping[str, np.ndarray], line: str) -> None:
-    axes.plot(*zip(*means.values(), strict=True), color="grey", marker=".", linewidth=1.8, linestyle=line, label=label)
+    axes.plot(*zip(*means.values(), strict=True), color="gray", marker=".", linewidth=1.8, linestyle=line, label=label)
     for name, place in means.items():
         axes.annotate(name, place, xytext=(-6, -2), textcoords="offset points", ha="right", va="top",
-                      fontsize="small", color="grey")  # fmt: skip
+                      fontsize="small", color="gray")  # fmt: skip

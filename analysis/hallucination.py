@@ -42,7 +42,7 @@ def hallucination_figure(runs: list[Run]):
 def _detection(axes, runs: list[Run]) -> None:
     for number, (score, label) in enumerate(_SCORES.items()):
         band(axes, runs, f"unseen_auroc_{score}", color=COLORS[number + 2], label=label)
-    axes.axhline(0.5, color="grey", linestyle=":", linewidth=1.2)
+    axes.axhline(0.5, color="gray", linestyle=":", linewidth=1.2)
     axes.set(ylabel="seen or unseen? AUROC by", ylim=(0.4, 1.02))
     axes.legend(loc="lower right", fontsize="small")
 
@@ -58,7 +58,7 @@ def _risk(axes, runs: list[Run]) -> None:
         risks = np.array([np.interp(coverage, *_curve(run)) for run in runs])
         axes.plot(coverage, risks.mean(0), color=COLORS[4], linewidth=1.8, label="by confidence")
         axes.fill_between(coverage, risks.min(0), risks.max(0), color=COLORS[4], alpha=0.15, linewidth=0)
-        axes.axhline(risks[:, -1].mean(), color="grey", linestyle=":", linewidth=1.2, label="at random")
+        axes.axhline(risks[:, -1].mean(), color="gray", linestyle=":", linewidth=1.2, label="at random")
         axes.legend(loc="best", fontsize="small")
 
 

@@ -75,7 +75,7 @@ def ours(world: World, n_steps: int, turn: Callable[[], None], objective: Callab
 
 
 def muon(world: World, n_steps: int, turn: Callable[[], None]) -> None:
-    """Ours, with the optimiser of recipes/tiny.yaml."""
+    """Ours, with the optimizer of recipes/tiny.yaml."""
     ours(world, n_steps, turn, optim="muon")
 
 

@@ -3,18 +3,15 @@
 python -m benchmarks.data [--json FILE]
 """
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-import torch
 from datasets import disable_progress_bars
 
+from benchmarks.report import report
 from data_builder.builder import BiographyBuilder
 from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
@@ -130,19 +127,14 @@ def _text(value) -> str:
     return f"{value:,.4g}" if isinstance(value, float) else str(value)
 
 
-def main() -> None:
+def main() -> dict:
     """Run all of it on one thread (`tiny` steps on all cores) and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    arguments = parser.parse_args()
     use_tricks(True)
     figures = population() | growth() | dataset() | stream()
-    figures |= {"torch": torch.__version__, "threads": torch.get_num_threads()}
     for name, value in figures.items():
         print(f"{name:45} {_text(value)}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return figures
 
 
 if __name__ == "__main__":
-    main()
+    report(__doc__, main)

@@ -6,18 +6,16 @@ Each size has its own process, since memory that was once taken stays. Times are
 other jobs on the machine disturb less than wall-clock time.
 """
 
-import argparse
-import json
 import multiprocessing
 import statistics
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.memory import peak_mb
+from benchmarks.report import report
 from modeling.cpu import use_tricks
 from modeling.loss import TokenLoss
 from settings.training import TrainingSettings
@@ -86,21 +84,15 @@ def _config(size: Size) -> GPT2Config:
     )  # fmt: skip
 
 
-def main() -> None:
+def main() -> dict:
     """Measure all sizes and print a row for each."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    arguments = parser.parse_args()
     rows = []
     for size in sizes():
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             rows.append(asdict(size) | pool.apply(measure, (size,)))
         print(", ".join(f"{name} {value:,.4g}" for name, value in rows[-1].items()), flush=True)
-    figures = {"sizes": rows, "torch": torch.__version__, "threads": torch.get_num_threads()}
-    print(f"torch {figures['torch']}, {figures['threads']} threads")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return {"sizes": rows}
 
 
 if __name__ == "__main__":
-    main()
+    report(__doc__, main)

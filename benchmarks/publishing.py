@@ -1,19 +1,17 @@
 """What publishing costs a run: the same run with and without it, in turn, against the tests' Hub on this machine.
 
-PYTHONPATH=tests python -m benchmarks.publishing [--json FILE]
+python -m benchmarks.publishing [--json FILE]
 """
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from hub_server import HubServer, client_environment
-
+from benchmarks.report import report
 from run_directory.records import load_run
+from tests.helpers.hub_server import HubServer, client_environment
 
 ROUNDS = 5
 STEPS = 200
@@ -31,22 +29,18 @@ def seconds(folder: Path, hub: HubServer, name: str, push: bool) -> float:
     return load_run(folder / name).records[-1]["seconds"]
 
 
-def main() -> None:
+def main() -> dict:
     """Five rounds of two runs; the median of the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    arguments = parser.parse_args()
     ratios = []
     with tempfile.TemporaryDirectory() as folder, HubServer() as hub:
         for number in range(ROUNDS):
             plain, pushed = (seconds(Path(folder), hub, f"{push}-{number}", push) for push in (False, True))
             ratios.append(pushed / plain)
             print(f"round {number}: {plain:.1f} s without, {pushed:.1f} s with publishing", flush=True)
-    figures = {"ratio_published": statistics.median(ratios), "ratios": ratios}
-    print(f"with / without: {figures['ratio_published']:.3f} (median of {ROUNDS}; {min(ratios):.3f}-{max(ratios):.3f})")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    median = statistics.median(ratios)
+    print(f"with / without: {median:.3f} (median of {ROUNDS}; {min(ratios):.3f}-{max(ratios):.3f})")
+    return {"ratio_published": median, "ratios": ratios}
 
 
 if __name__ == "__main__":
-    main()
+    report(__doc__, main)

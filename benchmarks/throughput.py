@@ -7,18 +7,16 @@ it. Each contender has its own process, and they take turns. All train the same 
 the same batches, if not said otherwise; a token counts if it is predicted, so padding does not.
 """
 
-import argparse
-import json
 import math
 import multiprocessing
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from benchmarks.contenders import CONTENDERS, World
+from benchmarks.report import report
 from modeling.cpu import fast_products, keep_memory
 from modeling.loss import IGNORED_LABEL
 
@@ -124,19 +122,13 @@ def compare(preset: str) -> dict:
     return figures
 
 
-def main() -> None:
+def main() -> dict:
     """Compare on all presets and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the figures there")
-    arguments = parser.parse_args()
     presets = {preset: compare(preset) for preset in STEPS}
-    figures = presets | {"torch": torch.__version__, "threads": torch.get_num_threads()}
     for name in presets["tiny"]:
         print(f"{name:35}" + "".join(f" {preset} {values[name]:<12,.4g}" for preset, values in presets.items()))
-    print(f"torch {figures['torch']}, {figures['threads']} threads")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return presets
 
 
 if __name__ == "__main__":
-    main()
+    report(__doc__, main)

@@ -1,4 +1,4 @@
-"""Finding a dataset: a directory here, or a repository on the Hub."""
+"""Finding a dataset: a directory here, a repository on the Hub, or what a model brings along."""
 
 from pathlib import Path
 
@@ -7,6 +7,30 @@ from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
 from command_line import UserError
+from data_builder.source import Source
+from run_directory.models import FoundModel
+from settings.data import DatasetSettings
+
+
+def find_people(model: FoundModel, name: str, named: DatasetSettings | None = None) -> Source:
+    """Those that a model was trained on: it brings them along, or the user names them.
+
+    Args:
+        model: that was found.
+        name: what the user calls it.
+        named: where its people are, where that can be said.
+
+    Raises:
+        UserError: neither, or both.
+    """
+    if named and named.dataset and model.dataset:
+        raise UserError(f"{name} brings the people it was trained on; leave out --dataset")
+    if model.dataset:
+        return Source.load(model.dataset)
+    if named and named.dataset:
+        return Source.load(find_dataset(named.dataset, named.dataset_name, named.dataset_revision))
+    advice = "; name them: --dataset data/mine" if named else " (no dataset/)"
+    raise UserError(f"{name} comes without the people it was trained on{advice}")
 
 
 def find_dataset(dataset: str, name: str | None = None, revision: str | None = None) -> Path:

@@ -190,7 +190,7 @@ class BiographyStream:
     def _draws(self, step: int, batch_size: int) -> np.ndarray:
         """Who (column 0) and in which wording (the others), as uniform numbers."""
         draws = uniforms(self.seed, "biographies", (batch_size, 1 + 2 * len(self.value_sizes)), step)
-        if self.schedule.plan.settings.even_draws:
+        if self.schedule.plan.settings.quasi_random:
             draws[:, 0] = evenly(self.seed, "biographies", batch_size, step)
         return draws
 

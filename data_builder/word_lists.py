@@ -106,10 +106,10 @@ def _load_list(path: Path) -> tuple[str, ...]:
 
 
 def _check_unique(path: Path, entries: tuple[str, ...]) -> None:
-    """No two entries may be the same after normalisation, or the no-knowledge baseline would be wrong."""
+    """No two entries may be the same after normalization, or the no-knowledge baseline would be wrong."""
     seen: dict[str, int] = {}
     for number, entry in enumerate(entries, 1):
-        first = seen.setdefault(normalise(entry), number)
+        first = seen.setdefault(normalize(entry), number)
         if first != number:
             raise UserError(f"{path}, line {number}: '{entry}' stands in line {first} already")
 
@@ -126,7 +126,7 @@ def _check_prefix_free(path: Path, entries: tuple[str, ...]) -> None:
                 )
 
 
-def normalise(entry: str) -> str:
+def normalize(entry: str) -> str:
     """An entry without accents and case, and with one space for all else, to find duplicates."""
     letters = "".join(c for c in unicodedata.normalize("NFKD", entry) if not unicodedata.combining(c))
     return re.sub(r"[\W_]+", " ", letters.casefold()).strip() or entry

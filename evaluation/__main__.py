@@ -7,8 +7,9 @@ import argparse
 
 import numpy as np
 
-from command_line import UserError, run
+from command_line import run
 from data_builder.biographies import Renderer
+from data_builder.fetch import find_people
 from data_builder.random import permute, uniforms
 from data_builder.source import Source
 from run_directory.models import find_model
@@ -21,9 +22,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--people", type=int, default=3, help="how many of the people it has read about")
     arguments = parser.parse_args(argv)
     found = find_model(arguments.run)
-    if found.dataset is None:
-        raise UserError(f"{arguments.run} comes without the people it was trained on (no dataset/)")
-    source, (model, tokenizer) = Source.load(found.dataset), found.load()
+    source, (model, tokenizer) = find_people(found, arguments.run), found.load()
     groups = source.population.groups
     asked = {"seen": (groups["seen"], arguments.people), "unseen": (groups["unseen"], 1)}
     if found.config.get("individuals_finetune") == "new":

@@ -1,4 +1,4 @@
-"""The circuit of recall, cut: what is left when names are hidden where values are predicted."""
+"""Attention knockout: what is left of knowledge without attention to names where values are predicted."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ def ablate_names(model, probe: dict[str, torch.Tensor]) -> dict[str, dict[str, f
         probe: of the stream.
 
     Returns:
-        `attribute_loss` (nats) and `attribute_accuracy` (0-1) of `none` (nothing is hidden), `layer_1` (hidden in that
-        layer alone), `layer_2`, ..., and `all` layers.
+        `attribute_loss` (nats) and `attribute_accuracy` (0-1) of `none` (the model as it is), `layer_1` (knockout in
+        that layer alone), `layer_2`, ..., and `all` layers.
     """
     layers = range(model.config.num_hidden_layers)
-    cuts = {"none": []} | {f"layer_{layer + 1}": [layer] for layer in layers} | {"all": [*layers]}
-    return {name: _knowledge(model, probe, cut) for name, cut in cuts.items()}
+    knockouts = {"none": []} | {f"layer_{layer + 1}": [layer] for layer in layers} | {"all": [*layers]}
+    return {name: _knowledge(model, probe, where) for name, where in knockouts.items()}
 
 
 def _knowledge(model, probe: dict[str, torch.Tensor], layers: list[int]) -> dict[str, float]:
@@ -48,8 +48,8 @@ def _predictions(model, batch: dict[str, torch.Tensor], layers: list[int]) -> tu
     device = next(model.parameters()).device
     ids, attributes, names = (batch[key].to(device) for key in ("input_ids", "attribute_ids", "name_ids"))
     predicts = functional.pad(attributes[:, 1:] > 0, (0, 1))
-    hidden = predicts[:, :, None] & (names > 0)[:, None, :]
-    states, _ = record(model, ids, dict.fromkeys(layers, hidden))
+    blocked = predicts[:, :, None] & (names > 0)[:, None, :]
+    states, _ = record(model, ids, dict.fromkeys(layers, blocked))
     logits, labels = model.get_output_embeddings()(states[predicts]).float(), ids[attributes > 0]
     losses = functional.cross_entropy(logits, labels, reduction="none")
     return losses.cpu().numpy().astype(float), (logits.argmax(1) == labels).cpu().numpy()
@@ -57,6 +57,6 @@ def _predictions(model, batch: dict[str, torch.Tensor], layers: list[int]) -> tu
 
 def write_ablation(run: Path, model, probe: dict[str, torch.Tensor]) -> None:
     """Write `ablation.json`: `ablate_names`, rounded."""
-    found = ablate_names(model, probe)
-    rounded = {cut: {name: round(value, 5) for name, value in numbers.items()} for cut, numbers in found.items()}
+    measured = ablate_names(model, probe)
+    rounded = {key: {name: round(value, 5) for name, value in numbers.items()} for key, numbers in measured.items()}
     write_report(run, "ablation", rounded)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from command_line import UserError, run
+from data_builder.fetch import find_people
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from run_directory.models import find_model
@@ -24,14 +25,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--output_dir", type=Path, default=Path("figures"), help="where the figure is written")
     arguments = parser.parse_args(argv)
     found = find_model(arguments.run, arguments.revision)
-    if found.dataset is None:
-        raise UserError(f"{arguments.run} comes without the people it was trained on (no dataset/)")
-    source, (model, tokenizer) = Source.load(found.dataset), found.load()
+    source, (model, tokenizer) = find_people(found, arguments.run), found.load()
     _check(arguments, len(source.population), len(source.world.attributes))
     from analysis.drawing import save
 
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    save(attention_map(source, model, tokenizer, arguments.individual, arguments.sentences), _file(arguments), dpi=100)
+    save(attention_map(source, model, tokenizer, arguments.individual, arguments.sentences), _file(arguments))
     print(f"figure: {_file(arguments)}")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from evaluation.detection import auprc, auroc, bootstrap, calibration_error, risk_coverage
-from evaluation.neighbours import neighbour_answers
+from evaluation.neighbors import neighbor_answers
 from evaluation.probes import probe_predictions, text_losses
 from run_directory.layout import write_report
 
@@ -75,7 +75,7 @@ def hallucination_report(model, probes: dict[str, dict[str, torch.Tensor]], sour
 
     Returns:
         `detectors`: by score, `auroc` and `auprc` as [value, low, high]; `risk_coverage`: coverages and risks of
-        answers about equally many seen and unseen people; `neighbours`: of `neighbour_answers`.
+        answers about equally many seen and unseen people; `neighbors`: of `neighbor_answers`.
     """
     flats = {group: answers(probe_predictions(model, probes[group])) for group in ("seen", "unseen")}
     scores = {group: people_scores(flat) for group, flat in flats.items()}
@@ -89,7 +89,7 @@ def hallucination_report(model, probes: dict[str, dict[str, torch.Tensor]], sour
     return {
         "detectors": detectors,
         "risk_coverage": _curve(*flats.values()),
-        "neighbours": neighbour_answers(
+        "neighbors": neighbor_answers(
             source.population, source.world.name, tables, unseen, flats["unseen"]["predicted"]
         ),
     }

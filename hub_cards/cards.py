@@ -158,7 +158,7 @@ def number(value) -> str:
 
 
 def percent(value) -> str:
-    """A share in per cent; says so if there is none."""
+    """A share in percent; says so if there is none."""
     return MISSING if value is None else f"{value:.1%}"
 
 

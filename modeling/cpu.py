@@ -106,14 +106,14 @@ def wanted_states(model, input_ids: torch.Tensor, wanted: torch.Tensor) -> torch
     return torch.cat(hidden)[torch.cat(numbers).argsort()]
 
 
-def token_loss(model, input_ids, labels, attribute_ids, text_weight: float) -> tuple[torch.Tensor, torch.Tensor]:
+def token_loss(model, input_ids, labels, attribute_ids, template_weight: float) -> tuple[torch.Tensor, torch.Tensor]:
     """What `modeling.loss.TokenLoss` is, with few rows and few logits at a time."""
     targets, attributes = _of_next(labels, -1), _of_next(attribute_ids, 0)
     weight, sums = model.get_output_embeddings().weight, []
     for rows, hidden in _groups(model, input_ids, targets >= 0):
         where = (rows, slice(hidden.shape[1]))
         flat = hidden.flatten(0, 1), weight, targets[where].flatten(), attributes[where].flatten() > 0
-        sums.append(torch.stack(_ChunkedLoss.apply(*flat, text_weight)))
+        sums.append(torch.stack(_ChunkedLoss.apply(*flat, template_weight)))
     total, of_values = torch.stack(sums).sum(0)
     return total, of_values.detach()
 
@@ -140,9 +140,9 @@ class _ChunkedLoss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, hidden, weight, targets, is_value, text_weight):
+    def forward(ctx, hidden, weight, targets, is_value, template_weight):
         for_hidden, for_weight, losses = torch.empty_like(hidden), torch.zeros_like(weight), []
-        counts = torch.where(is_value, 1.0, text_weight) * (targets >= 0)
+        counts = torch.where(is_value, 1.0, template_weight) * (targets >= 0)
         chunks = (tensor.split(LOGITS) for tensor in (hidden, targets, counts, for_hidden))
         for states, labels, count, for_states in zip(*chunks, strict=True):
             count, which = count[:, None], labels.clamp(min=0)[:, None]

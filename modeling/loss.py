@@ -11,7 +11,7 @@ IGNORED_LABEL = -100
 
 
 class TokenLoss(nn.Module):
-    """Cross-entropy summed over the labelled tokens of a batch, in nats.
+    """Cross-entropy summed over the labeled tokens of a batch, in nats.
 
     A module of its own, since gradients are synchronized between processes around a module's forward; the model inside
     stays a stock one. Sequences are padded on the right, so causal attention never sees padding from a real token and
@@ -19,16 +19,16 @@ class TokenLoss(nn.Module):
 
     Args:
         model: is trained.
-        text_weight: of tokens of the templates, which are no values; a value counts 1.
+        template_weight: of template tokens, which are all that are not values; values have weight 1.
     """
 
-    def __init__(self, model, text_weight: float = 1.0):
+    def __init__(self, model, template_weight: float = 1.0):
         super().__init__()
-        self.model, self.text_weight = model, text_weight
+        self.model, self.template_weight = model, template_weight
         model.set_attn_implementation(SHORT_ATTENTION)  # is not saved with the model
 
     def forward(self, input_ids, labels, attribute_ids) -> tuple[torch.Tensor, torch.Tensor]:
-        """Two sums, over all labelled tokens, weighted, and, to be watched only, over those of values.
+        """Two sums, over all labeled tokens, weighted, and, to be watched only, over those of values.
 
         Args:
             input_ids: (b, length).
@@ -36,14 +36,14 @@ class TokenLoss(nn.Module):
             attribute_ids: (b, length), above 0 at value tokens.
         """
         if cpu.tricks_for(input_ids):
-            return cpu.token_loss(self.model, input_ids, labels, attribute_ids, self.text_weight)
+            return cpu.token_loss(self.model, input_ids, labels, attribute_ids, self.template_weight)
         hidden = self.model.base_model(input_ids=input_ids, use_cache=False).last_hidden_state  # (b, length, width)
         labels, is_value = labels[:, 1:], attribute_ids[:, 1:] > 0  # each position predicts the next token
         learned = labels != IGNORED_LABEL  # (b, length - 1), True n times
         logits = self.model.get_output_embeddings()(hidden[:, :-1][learned]).float()  # (n, vocabulary)
         losses = functional.cross_entropy(logits, labels[learned], reduction="none")  # (n,)
-        of_values, of_text = losses[is_value[learned]].sum(), losses[~is_value[learned]].sum()
-        return of_values + self.text_weight * of_text, of_values.detach()
+        of_values, of_templates = losses[is_value[learned]].sum(), losses[~is_value[learned]].sum()
+        return of_values + self.template_weight * of_templates, of_values.detach()
 
 
 class DistillingLoss(TokenLoss):
@@ -53,11 +53,11 @@ class DistillingLoss(TokenLoss):
         model: is trained.
         teacher: the other model; stays as it is.
         weight: of the penalty, the Kullback-Leibler divergence KL(teacher || model) summed over tokens, in nats.
-        text_weight: of `TokenLoss`.
+        template_weight: of `TokenLoss`.
     """
 
-    def __init__(self, model, teacher, weight: float, text_weight: float = 1.0):
-        super().__init__(model, text_weight)
+    def __init__(self, model, teacher, weight: float, template_weight: float = 1.0):
+        super().__init__(model, template_weight)
         self.teacher, self.weight = teacher.requires_grad_(False), weight
 
     def forward(self, input_ids, labels, attribute_ids):

@@ -20,12 +20,12 @@ class Tape:
 
     Attributes:
         replayed: (b, heads, q, k) of each layer, used instead of the model's own; None to use these.
-        hidden: by layer, (b, q, k) bool, True where token q must not attend to k; its attention goes to the others.
+        blocked: by layer, (b, q, k) bool, True where token q must not attend to k (knockout); the rest is renormalized.
         recorded: (b, heads, q, k) float32, those that were used.
     """
 
     replayed: dict[int, torch.Tensor] | None = None
-    hidden: dict[int, torch.Tensor] = field(default_factory=dict)
+    blocked: dict[int, torch.Tensor] = field(default_factory=dict)
     recorded: dict[int, torch.Tensor] = field(default_factory=dict)
 
     def attend(self, module, query, key, value, attention_mask, dropout, scaling):
@@ -40,8 +40,8 @@ class Tape:
             probabilities = self.replayed[module.layer_idx]
             # Gradients of 0, not none: they decay, and several processes wait for the gradients of all weights.
             value = value + query[..., :0].sum() + key[..., :0].sum()
-        if module.layer_idx in self.hidden:
-            probabilities = probabilities.masked_fill(self.hidden[module.layer_idx][:, None], 0)
+        if module.layer_idx in self.blocked:
+            probabilities = probabilities.masked_fill(self.blocked[module.layer_idx][:, None], 0)
             probabilities = probabilities / probabilities.sum(-1, keepdim=True)
         self.recorded[module.layer_idx] = probabilities
         dropped = nn.functional.dropout(probabilities.to(value.dtype), dropout)
@@ -108,20 +108,20 @@ def check_patchable(model) -> None:
         raise UserError(f"{type(model).__name__} has no attention to record or to patch; these have: {able}")
 
 
-def record(model, input_ids: torch.Tensor, hidden: dict[int, torch.Tensor] | None = None) -> tuple:
+def record(model, input_ids: torch.Tensor, blocked: dict[int, torch.Tensor] | None = None) -> tuple:
     """A forward pass that records attention.
 
     Args:
         model: a stock causal language model, or a patched one.
         input_ids: (b, length).
-        hidden: of `Tape`.
+        blocked: of `Tape`.
 
     Returns:
         Last hidden states (b, length, width); attention probabilities of all layers, (layers, b, heads, length,
         length), or None of a model without attention.
     """
     model.set_attn_implementation(SHORT_ATTENTION)  # is set already in a model that is being trained
-    tape = Tape(hidden=hidden or {})
+    tape = Tape(blocked=blocked or {})
     states = model.base_model(input_ids=input_ids, use_cache=False, tape=tape).last_hidden_state
     recorded = [tape.recorded[layer] for layer in sorted(tape.recorded)]
     return states, torch.stack(recorded) if recorded else None

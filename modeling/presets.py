@@ -24,7 +24,7 @@ _ARCHITECTURE = (
 
 
 def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
-    """A freshly initialised stock model; its weights depend on family, sizes and seed alone.
+    """A freshly initialized stock model; its weights depend on family, sizes and seed alone.
 
     Args:
         settings: preset and overrides.

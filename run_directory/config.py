@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from command_line import ENVIRONMENT_KEY, UserError
+from command_line import ENVIRONMENT_KEY, Role, UserError
 from run_directory.layout import config_file, replace_text
-from settings import MAY_DIFFER_ON_RESUME, SHARES, today
+from settings import MAY_DIFFER_ON_RESUME, SHARES, role, today
 
 
 def read_config(run: Path) -> dict:
@@ -80,7 +80,8 @@ def last_step(config: dict) -> int:
 
 
 def write_config(run: Path, settings: dict, environment: dict) -> None:
-    """Write the resolved settings, a recipe that makes this run again, and where it ran."""
+    """Write the resolved settings, a recipe that makes this run again, and where it ran; not what to do this time."""
     run.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(settings | {ENVIRONMENT_KEY: environment}, sort_keys=False, allow_unicode=True)
+    lasting = {key: value for key, value in settings.items() if role(key) is not Role.ACTION}
+    text = yaml.safe_dump(lasting | {ENVIRONMENT_KEY: environment}, sort_keys=False, allow_unicode=True)
     replace_text(config_file(run), text)

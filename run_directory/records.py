@@ -23,7 +23,7 @@ class Run:
         individuals: columns of individuals.json, written when a run ends; None before.
         hallucination: hallucination.json, of a run that ended and had unseen people; else None.
         interpolation: the rows of interpolation.json, of a fine-tuning that was asked for it; else None.
-        ablation: ablation.json, written when a run ends: what is known with names hidden; None before.
+        ablation: ablation.json, written when a run ends: knowledge under attention knockout of names; None before.
     """
 
     path: Path
@@ -38,6 +38,11 @@ class Run:
     def taught(self) -> str | None:
         """The group that a fine-tuning trains on, `new` or `rare`; None for pre-training."""
         return self.config.get("individuals_finetune")
+
+    @property
+    def neighbors(self) -> dict[str, dict]:
+        """Of hallucination.json; older runs spell it `neighbours`."""
+        return self.hallucination.get("neighbors") or self.hallucination["neighbours"]
 
     def curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
         """Steps at which `key` was recorded, and its values there."""

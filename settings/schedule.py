@@ -10,7 +10,10 @@ class ScheduleSettings:
     """Who is drawn when. Parameters have the paper's names (Sec. 3); docs/SCHEDULES.md has its grids."""
 
     schedule: str = setting("uniform", "who is drawn when, by name: docs/SCHEDULES.md")
-    even_draws: bool = setting(False, "everybody at regular intervals, as often as the schedule says; not at random")
+    quasi_random: bool = setting(
+        False, "draw individuals quasi-randomly (low discrepancy): at regular intervals, as often as the schedule says",
+        formerly="even_draws",
+    )  # fmt: skip
     alpha: float = setting(0.6, "power_law: individual i is drawn in proportion to i^-alpha", at_least=0)
     n_celebrities: int | None = setting(None, "celebrities: how many; an eighth of the population if not given")
     weight_celebrities: float = setting(8.0, "celebrities: how much more often each of them is drawn", above=0)

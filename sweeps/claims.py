@@ -12,7 +12,7 @@ from sweeps.sweep import ROOT
 README = ROOT / "README.md"
 EXPERIMENTS = ROOT / "experiments"
 BEGIN, END = "<!-- claims -->", "<!-- /claims -->"
-_HOLDS = {True: "yes", False: "**no**", None: "can't tell"}
+_HOLDS = {True: "yes", False: "**no**", None: "inconclusive"}
 _COLUMNS = ("experiment", "claim", "scale", "measured (95% interval)", "paper", "seeds", "holds")
 
 

@@ -10,6 +10,7 @@ from analysis.statistics import interval_text, markdown, mean_interval
 from command_line import UserError
 from run_directory.layout import REPORTS, replace_text
 from run_directory.records import Run
+from settings import today
 
 CLAIMS = "claims.json"
 
@@ -39,9 +40,11 @@ def results_file(folder: Path) -> Path:
 
 
 def read_lines(folder: Path) -> list[dict]:
-    """The stored results as they are; none before the first run is finished."""
+    """The stored results, by the names that settings have today; none before the first run is finished."""
     file = results_file(folder)
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line] if file.exists() else []
+    texts = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+    lines = [json.loads(text) for text in texts if text]
+    return [line | {key: today(line[key]) for key in ("settings", "config")} for line in lines]
 
 
 def load_results(folder: str | Path) -> list[Result]:
@@ -101,7 +104,7 @@ def interval_table(
 
 
 def verdict(low: float, high: float, expected: str = "positive") -> bool | None:
-    """Whether an interval shows the expected sign: True, False if the other one, None if it can't tell."""
+    """Whether an interval shows the expected sign: True, False if the other one, None if inconclusive."""
     if expected == "negative":
         low, high = -high, -low
     return True if low > 0 else False if high < 0 else None
@@ -124,7 +127,7 @@ def claim(
         text: the claim.
         values: one for each seed.
         unit: of the values.
-        holds: None where the data can't tell; see `verdict`.
+        holds: None where the data is inconclusive; see `verdict`.
         paper: the paper's value, if it gives one.
         interval: (value, low, high), if it is not the mean of the values.
         scale: `cpu` (a small world) or `paper`.
@@ -160,15 +163,11 @@ def claim_above(
 
 def publish(folder: str | Path, figures: Mapping, table: str, claims: list[dict]) -> None:
     """Write `<name>.png` of each figure, table.md and claims.json into an experiment's results; print the table."""
-    from analysis.drawing import save
+    from analysis.drawing import save_all
 
     results = results_file(folder).parent
-    results.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        save(figure, results / f"{name}.png", dpi=100 if figure.get_figwidth() > 10 else 120)
-    replace_text(results / "table.md", table + "\n")
+    save_all(results, figures, table)
     replace_text(results / CLAIMS, json.dumps(claims, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    print(table)
 
 
 def _numbers(values: Iterable[float] | Mapping[int, float]) -> list[float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from command_line import CLONE, HOME, UserError, unknown
+from settings import today
 
 # Where the paths of a sweep start: the project's root; of an installed wheel, the folder it is used from.
 ROOT = CLONE or Path.cwd()
@@ -157,7 +158,7 @@ def _run(output_dir: Path, seed: int, parts: tuple[str, dict, dict]) -> SweepRun
     variant = "-".join([_short(variant), *(f"{key}={_short(value)}" for key, value in point.items())])
     name = f"{variant}-seed{seed}"
     seeded = {key: _with_seed(value, seed) for key, value in settings.items()}
-    return SweepRun(name, variant, seed, seeded, output_dir / name)
+    return SweepRun(name, variant, seed, today(seeded), output_dir / name)
 
 
 def _short(value) -> str:

@@ -1,1 +1,1 @@
-"""Training: settings, optimisers, the loop, checkpoints and the record of a run."""
+"""Training: settings, optimizers, the loop, checkpoints and the record of a run."""

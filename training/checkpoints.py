@@ -35,7 +35,7 @@ class Progress:
 
 
 def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Progress, decided: dict) -> Path:
-    """Write `checkpoint-<step>/`: model, tokenizer, optimiser state, progress and sha256 of each.
+    """Write `checkpoint-<step>/`: model, tokenizer, optimizer state, progress and sha256 of each.
 
     `decided` is what a schedule decided on the way (JSON).
 
@@ -96,7 +96,7 @@ def find_checkpoint(run: Path, which: str, report=print) -> Path:
 
 
 def load_checkpoint(checkpoint: Path, model, optimizers: list) -> tuple[Progress, dict]:
-    """Put a checkpoint's state into model and optimisers; returns how far it had come and what was decided."""
+    """Put a checkpoint's state into model and optimizers; returns how far it had come and what was decided."""
     _load_weights(checkpoint, model)
     _load_optimizers(optimizers, load_file(checkpoint / OPTIMIZERS))
     progress = json.loads((checkpoint / PROGRESS).read_text())
@@ -115,7 +115,7 @@ def _load_weights(checkpoint: Path, model) -> None:
 
 
 def _optimizer_tensors(optimizers: list) -> dict[str, torch.Tensor]:
-    """State tensors named `<optimiser>.<parameter>.<quantity>`."""
+    """State tensors named `<optimizer>.<parameter>.<quantity>`."""
     return {
         f"{number}.{parameter}.{name}": tensor.detach().cpu().contiguous()
         for number, optimizer in enumerate(optimizers)

@@ -31,12 +31,12 @@ def train(
         settings: how to train.
         run: the run's directory.
         saved: is told of each checkpoint that was written (on the main process).
-        objective: makes of the model and a `text_weight` the module whose `forward` is the loss; `TokenLoss` or a kind
-            of it.
+        objective: makes the module whose `forward` is the loss, from the model and a `template_weight`; `TokenLoss`
+            or a kind of it.
         progress: where the run begins; at step 0, unless the model was trained before.
     """
     optimizers = build_optimizers(model, settings)
-    loss, *optimizers = accelerator.prepare(objective(model, text_weight=settings.text_weight), *optimizers)
+    loss, *optimizers = accelerator.prepare(objective(model, template_weight=settings.template_weight), *optimizers)
     batch_size, schedule = settings.batch_size(accelerator.num_processes), stream.schedule
     recorder = Recorder(
         accelerator, model, tokenizer, optimizers, schedule, measure, settings, run, saved, progress or Progress()

@@ -31,7 +31,7 @@ FAMILY = """us en_GB es_CO fr_FR pt_BR de_DE it_IT en_IN tr_TR id_ID fr_DZ en_KE
 WITNESSES = "de_DE de_AT de_LI nl_NL en_NZ en_IE no_NO sk_SK sl_SI pt_PT es_ES es_AR lv_LV"
 GIVEN_ORDERED = "us en_GB de_CH ha_NG ig_NG ja_JP zh_CN"
 FAMILY_ORDERED = "us ha_NG ig_NG vi_VN fr_FR fr_CA da_DK tr_TR sl_SI ja_JP"
-MISSPELT_OR_ODD = """Mituru Beat Bellò Bariş Müslum Rodríquez Doctor Seven Gang Isis Ísis Queen
+MISSPELLED_OR_ODD = """Mituru Beat Bellò Bariş Müslum Rodríquez Doctor Seven Gang Isis Ísis Queen
     Lucky Gun Baba Erdogan Yilmaz Bonface Jhon Ben Car Master Ika Garcia"""
 CAP, ALTERNATES = 60, 20
 STRIP_MARKS = "IN PK IR AF JP IQ EG SA KW YE BD KR KP SY JO RU BY KZ VN ET GR"
@@ -92,7 +92,7 @@ def stream(places, kind):
     columns = (ranked(p, kind, shared, census) for p in places.split())
     for name in chain.from_iterable(zip_longest(*columns, fillvalue="")):
         name = unicodedata.normalize("NFC", name)
-        if NAME.fullmatch(name) and name not in MISSPELT_OR_ODD.split():
+        if NAME.fullmatch(name) and name not in MISSPELLED_OR_ODD.split():
             yield name
 
 

@@ -18,7 +18,7 @@ KNOWN = 0.95  # of the facts: the finish of the race
 LABELS = {
     "fast": "the whole recipe",
     "random_draws": "individuals drawn at random",
-    "full_text": "text counts as much as values",
+    "full_text": "template tokens at full weight",
     "cosine": "cosine instead of linear decay",
     "everybody": "everybody from the start",
     "adamw": "AdamW instead of Muon",
@@ -67,10 +67,10 @@ def race(racing: Groups):
         for number, run in enumerate(result.run for result in group):
             steps, accuracies = run.curve(ACCURACY)
             axes.plot(steps * step_seconds(run), accuracies, color=color, label=None if number else label)
-    axes.axhline(KNOWN, color="grey", linestyle=":", linewidth=1.2)
+    axes.axhline(KNOWN, color="gray", linestyle=":", linewidth=1.2)
     axes.set(xlabel="training time on one CPU core (s)", ylabel="attribute accuracy", xlim=(0, None), ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.annotate(f"{KNOWN:.0%}", (0.35, KNOWN), xycoords=("axes fraction", "data"), va="bottom", color="grey")
+    axes.annotate(f"{KNOWN:.0%}", (0.35, KNOWN), xycoords=("axes fraction", "data"), va="bottom", color="gray")
     axes.legend(loc="lower right")
     return figure
 
@@ -107,8 +107,8 @@ def claims(groups: Groups) -> list[dict]:
     """What is lost, in points of accuracy at the end, with one ingredient changed."""
     ends = {variant: by_seed(groups[variant], known) for variant in LABELS}
     texts = {
-        "random_draws": "drawing individuals at regular intervals, not at random, teaches more in equal steps",
-        "full_text": "counting text a tenth of values in the loss teaches more in equal steps",
+        "random_draws": "drawing individuals quasi-randomly (at regular intervals) teaches more in equal steps",
+        "full_text": "down-weighting template tokens to a tenth in the loss teaches more in equal steps",
         "cosine": "a learning rate that falls linearly teaches more than a cosine in equal steps",
         "everybody": "letting people in gradually teaches more in equal steps",
         "adamw": "Muon teaches more than AdamW in equal steps, all else as fast",

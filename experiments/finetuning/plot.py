@@ -58,7 +58,7 @@ def claims(results: list[Result]) -> list[dict]:
         claim_above("fig5-middle-forgetting", "256 new people cost accuracy on old ones", of(PLAIN, _lost)),
         claim_above("n-within-100-steps", "more than half of what is lost at the end is lost within 100 steps",
                {seed: 100 * share - 50 for seed, share in of(PLAIN, _lost_early).items()},
-               "points beyond half", "the drop takes about 100 steps"),
+               "percentage points above 50%", "the drop takes about 100 steps"),
         claim_above("fig5-middle-first", f"by step {EARLY}, more old accuracy is lost than new accuracy won",
                of(PLAIN, _lost_before_won)),
         claim_above("recovery", "without replay, some old accuracy comes back between steps 42 and 133 (exploratory)",

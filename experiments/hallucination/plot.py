@@ -23,7 +23,7 @@ SCORES = {
     "least_top_probability": "probability, at the least sure answer",
     "logit_mass": "sum of exponentiated logits",
 }
-NEIGHBOURS = {
+NEIGHBORS = {
     "most_similar": "most parts of the name", "first_name": "first name", "middle_name": "middle name",
     "last_name": "last name",
 }  # fmt: skip
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
     groups = {variant: [r for r in results if r.variant == variant] for variant in ("tiny", "celebrities")}
     runs = {variant: [result.run for result in group] for variant, group in groups.items()}
     figures = {variant: hallucination_figure(group) for variant, group in runs.items()}
-    publish(folder, figures | {"neighbours": neighbours(runs["tiny"])}, table(groups), claims(groups))
+    publish(folder, figures | {"neighbors": neighbors(runs["tiny"])}, table(groups), claims(groups))
 
 
 def table(groups: dict[str, list[Result]]) -> str:
@@ -47,16 +47,16 @@ def table(groups: dict[str, list[Result]]) -> str:
     return markdown(["seen or unseen? AUROC by", *groups], rows)
 
 
-def neighbours(runs: list[Run]):
+def neighbors(runs: list[Run]):
     """Wrong answers about unseen people that are true of seen ones who share a part of the name, and chance."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    places = np.arange(len(NEIGHBOURS))
+    places = np.arange(len(NEIGHBORS))
     for shift, (key, label) in enumerate((("hits", "of these people"), ("chance", "of as many others"))):
-        values = [mean_interval([100 * run.hallucination["neighbours"][n][key] for run in runs]) for n in NEIGHBOURS]
+        values = [mean_interval([100 * run.neighbors[n][key] for run in runs]) for n in NEIGHBORS]
         means, lows, highs = np.array(values).T
         axes.bar(places + 0.4 * shift - 0.2, means, 0.38, color=(COLORS[5], COLORS[1])[shift], label=label)
         axes.errorbar(places + 0.4 * shift - 0.2, means, (means - lows, highs - means), color="black", fmt="none")
-    axes.set_xticks(places, NEIGHBOURS.values())
+    axes.set_xticks(places, NEIGHBORS.values())
     axes.set(xlabel="seen people who share", ylabel="wrong answers that are true (%)", ylim=(0, 100))
     axes.legend()
     return figure
@@ -85,9 +85,9 @@ def claims(groups: dict[str, list[Result]]) -> list[dict]:
                lambda r: auroc(r, "text_likelihood") - auroc(r, "top_probability"), ""),
         _claim("abstaining", "giving only the more confident half of answers lowers the share of wrong ones", tiny,
                lambda r: 100 * (_risk(r, 1.0) - _risk(r, 0.5)), "points"),
-        _claim("neighbours", "wrong answers are true of seen people with the most similar names more often than chance",
+        _claim("neighbors", "wrong answers are true of seen people with the most similar names more often than chance",
                tiny, lambda r: 100 * _beyond_chance(r, "most_similar"), "points"),
-        _claim("neighbours-first", "the first name speaks louder than the last", tiny,
+        _claim("neighbors-first", "the first name speaks louder than the last", tiny,
                lambda r: 100 * (_beyond_chance(r, "first_name") - _beyond_chance(r, "last_name")), "points"),
     ]  # fmt: skip
 
@@ -130,5 +130,5 @@ def _risk(result: Result, coverage: float) -> float:
 
 
 def _beyond_chance(result: Result, who: str) -> float:
-    found = result.run.hallucination["neighbours"][who]
+    found = result.run.neighbors[who]
     return found["hits"] - found["chance"]

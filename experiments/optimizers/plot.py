@@ -49,7 +49,7 @@ DRAWN = {"rarest": (0, 10), "rare": (10, 40), "common": (80, np.inf)}
 
 @dataclass(frozen=True)
 class Plateau:
-    """Where the runs of an optimiser and a population left their plateau.
+    """Where the runs of an optimizer and a population left their plateau.
 
     Attributes:
         ends: the step, by seed; the last one of a run that is still on it.
@@ -67,7 +67,7 @@ class Plateau:
         return cls({seed: last[seed] if end is None else end for seed, end in ends.items()}, None not in ends.values())
 
 
-Plateaus = dict[str, dict[int, Plateau]]  # by optimiser and population
+Plateaus = dict[str, dict[int, Plateau]]  # by optimizer and population
 
 
 def main(folder: Path) -> None:
@@ -81,7 +81,7 @@ def main(folder: Path) -> None:
 
 
 def measured(results: list[Result]) -> Plateaus:
-    """The plateaus of all optimisers and populations that were run."""
+    """The plateaus of all optimizers and populations that were run."""
     groups = {
         name: {n: [r for r in results if r.variant == f"{prefix}-{n}"] for n in SIZES}
         for name, prefix in OPTIMIZERS.items()
@@ -112,7 +112,7 @@ def exponents(sizes: dict[int, Plateau], which: Iterable[int] = SIZES) -> dict[i
 
 
 def table(plateaus: Plateaus) -> str:
-    """Mean plateau end, in steps, of each optimiser and population, as Markdown; 95% intervals over seeds."""
+    """Mean plateau end, in steps, of each optimizer and population, as Markdown; 95% intervals over seeds."""
     rows = [[name, *(_cell(sizes.get(n)) for n in SIZES)] for name, sizes in plateaus.items()]
     return markdown(("plateau ends (step)", *(f"{n:,} people" for n in SIZES)), rows)
 
@@ -172,7 +172,7 @@ def _draw_leads(axes, plateaus: Plateaus) -> None:
         axes.plot([n * 1.06] * len(ratios), ratios, "x", markersize=5, color="black")
         rate = best(plateaus)[n].split(", ")[1]
         axes.annotate(f"{rate}  ", (n, middle), ha="right", va="center", fontsize="small")
-    axes.axhline(1, color="grey", linestyle=":", linewidth=1.2)
+    axes.axhline(1, color="gray", linestyle=":", linewidth=1.2)
     axes.set(ylabel="plateau of AdamW / of Muon at its best rate", ylim=(0, None), xlim=(400, 5200))
 
 

@@ -124,7 +124,7 @@ def claims(patched: Patched, own: list[Result]) -> list[dict]:
         *(claim_above(f"f3-worse-{step}", f"attention of step {step}, in phase 1, is worse than an untrained model's",
                       of(lambda loss, step=step: loss[step] - loss[0]), "nats") for step in PHASE_1),
         claim_above("f3-plateau", f"over half the gain from step {AROUND[0]} on falls on the plateau (to {AROUND[1]})",
-                    of(lambda loss: 100 * _share(loss) - 50), "points beyond half"),
+                    of(lambda loss: 100 * _share(loss) - 50), "percentage points above 50%"),
         *(claim_above(f"f3-removed-{step}", f"the attention of step {step} makes the plateau shorter",
                       _removed(patched[0, step], own), "% of its length", "it is removed") for step in AFTER),
         claim_above("f3-own", "a model with the attention of the end ends lower than with its own",

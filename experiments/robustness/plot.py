@@ -19,12 +19,12 @@ CHANGED = {
     "weight decay": {"decay-0.01": "0.01", "decay-1": "1"},
     "batch": {"batch-16": "16", "batch-64": "64"},
     "width": {"width-64": "64"},
-    "optimiser": {"adamw": "AdamW"},
+    "optimizer": {"adamw": "AdamW"},
     "architecture": {"hawk": "Hawk, without attention"},
 }
 USUAL = {
     "learning rate": "0.05 / 0.005", "people": "1,024", "weight decay": "0.1", "batch": "32", "width": "128",
-    "optimiser": "Muon", "architecture": "GPT-2",
+    "optimizer": "Muon", "architecture": "GPT-2",
 }  # fmt: skip
 
 Groups = dict[str, list[Result]]

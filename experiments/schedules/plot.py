@@ -17,9 +17,9 @@ SHOWN = {
 # Everybody drawn alike, as in the paper, and what else experiments/fast found.
 REGULAR = {
     "uniform": "uniform",
-    "even_draws": "at regular intervals",
-    "light_text": "text counts a tenth",
-    "even_draws_and_light_text": "both",
+    "even_draws": "quasi-random",
+    "light_text": "template tokens down-weighted",
+    "even_draws_and_light_text": "quasi-random, template tokens down-weighted",
 }
 
 
@@ -34,7 +34,8 @@ def main(folder: Path) -> None:
         "regular": compare_curves(regular),
         "individuals": compare_individuals(shown),
     }
-    publish(folder, figures, compare_table(groups), claims(results))
+    table = compare_table({REGULAR.get(variant, variant): runs for variant, runs in groups.items()})
+    publish(folder, figures, table, claims(results))
 
 
 def claims(results: list[Result]) -> list[dict]:
@@ -53,11 +54,13 @@ def claims(results: list[Result]) -> list[dict]:
                "fewer_people", known, paper="94.92% of 128k people against 63.26%"),
         _claim(results, "e2-control-gradual", "gradual growth knows more people than half the population, uniformly",
                "gradual", "fewer_people", known),
-        _claim(results, "even", "at regular intervals AdamW learns more than at random", "even_draws", "uniform"),
-        _claim(results, "light-text", "AdamW learns more with text that counts a tenth", "light_text", "uniform"),
-        _claim(results, "light-text-end", "with text that counts a tenth it leaves the plateau sooner", "uniform",
-               "light_text", end, "steps"),
-        _claim(results, "even-light-text", "with both it learns more than with light text alone",
+        _claim(results, "quasi-random", "drawn quasi-randomly AdamW learns more than at random", "even_draws",
+               "uniform"),
+        _claim(results, "template-weight", "AdamW learns more with template tokens down-weighted to a tenth",
+               "light_text", "uniform"),
+        _claim(results, "template-weight-end", "with template tokens down-weighted it leaves the plateau sooner",
+               "uniform", "light_text", end, "steps"),
+        _claim(results, "quasi-random-template-weight", "with both it learns more than with down-weighting alone",
                "even_draws_and_light_text", "light_text"),
     ]  # fmt: skip
 

@@ -82,7 +82,7 @@ def claims(groups: dict[str, list[Result]], tuned: list[Result]) -> list[dict]:
         claim_above("f3-rises", "extraction in the last layer rises through the plateau",
                     of(lambda r: 100 * (ends(r, EXTRACTION) - begins(r, EXTRACTION))), "points of attention"),
         claim_above("f3-most", "more than half of its whole rise falls within the plateau",
-                    of(lambda r: 100 * _share_on_plateau(r) - 50), "points beyond half"),
+                    of(lambda r: 100 * _share_on_plateau(r) - 50), "percentage points above 50%"),
         claim_above("f3-grouping", "names are grouped in layer 1 where the plateau ends, more than at step 0",
                     of(lambda r: 100 * (ends(r, GROUPING) - r.run.at(GROUPING, 0))), "points of attention",
                     "within a few hundred steps"),
@@ -97,8 +97,8 @@ def claims(groups: dict[str, list[Result]], tuned: list[Result]) -> list[dict]:
                     of(lambda r: np.log2(last(r.run, GRADIENTS[1]) / ends(r, GRADIENTS[1]))), "doublings"),
         claim_above("control-gradient", "with nothing to know of individuals it is smaller at the end (layer 1)",
                     beyond_control(GRADIENTS[0]), ""),
-        claim_above("ablation", "names hidden from values' places in all layers leave less than half of the accuracy",
-                    of(lambda r: 50 - 100 * _left(r, "all")), "points beyond half"),
+        claim_above("ablation", "attention knockout of names in all layers leaves less than half of the accuracy",
+                    of(lambda r: 50 - 100 * _left(r, "all")), "percentage points below 50%"),
         claim_above("o-stable", f"fine-tuning on new people changes extraction by less than {STABLE} points",
                     by_seed(tuned, lambda r: STABLE - 100 * abs(_moved(r.run, EXTRACTION))), "points below 10"),
     ]  # fmt: skip
@@ -119,9 +119,9 @@ def _share_on_plateau(result: Result) -> float:
     return (ends(result, EXTRACTION) - begin) / (last(result.run, EXTRACTION) - begin)
 
 
-def _left(result: Result, cut: str) -> float:
+def _left(result: Result, knockout: str) -> float:
     accuracy = {name: values["attribute_accuracy"] for name, values in result.run.ablation.items()}
-    return accuracy[cut] / accuracy["none"]
+    return accuracy[knockout] / accuracy["none"]
 
 
 def _moved(run, key: str) -> float:

@@ -86,7 +86,7 @@ def _of_seed(sizes: Sizes, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch
 
 
 def new_memories(sizes: Sizes, seeds: tuple[int, ...]) -> list[torch.Tensor]:
-    """Both matrices and biases of a perceptron for each seed, as torch initialises linear layers."""
+    """Both matrices and biases of a perceptron for each seed, as torch initializes linear layers."""
     shapes = [(sizes.width, sizes.n_hidden), (1, sizes.n_hidden), (sizes.n_hidden, sizes.width), (1, sizes.width)]
     bounds = [1 / math.sqrt(fan_in) for fan_in in (sizes.width, sizes.width, sizes.n_hidden, sizes.n_hidden)]
     generators = [torch.Generator().manual_seed(1_000_000 + seed) for seed in seeds]

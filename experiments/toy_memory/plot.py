@@ -37,7 +37,7 @@ def forgetting(groups: Groups):
             for row, metric in enumerate(("loss", "accuracy")):
                 band(panels[row, column], runs, f"{part}_{metric}", label=name, **style(number))
     for (loss, accuracy), part in zip(panels.T, ("old", "new"), strict=True):
-        loss.axhline(math.log(n_values), color="grey", linestyle=":", linewidth=1.2)
+        loss.axhline(math.log(n_values), color="gray", linestyle=":", linewidth=1.2)
         loss.set(title=f"{part} pairs", ylabel="loss (nats); dotted: nothing known", ylim=(0, None))
         accuracy.set(xlabel="fine-tuning step", ylabel="accuracy", ylim=(0, 1.02))
         accuracy.yaxis.set_major_formatter(PercentFormatter(1))
@@ -65,7 +65,8 @@ def claims(results: list[Result]) -> list[dict]:
         claim_above("q-collapse", f"fine-tuning on 128 new pairs costs accuracy on old ones within {EARLY} steps",
                     of(PLAIN, lambda r: 100 * (_at(r, "old", 0) - _at(r, "old", EARLY)))),
         claim_above("q-early", f"more than half of what is lost at the end is lost within {EARLY} of 4,000 steps",
-                    {seed: 100 * share - 50 for seed, share in of(PLAIN, _share_early).items()}, "points beyond half"),
+                    {seed: 100 * share - 50 for seed, share in of(PLAIN, _share_early).items()},
+                    "percentage points above 50%"),
         claim_above("q-number", "1,024 new pairs cost more of the old than 128",
                     differences(of(PLAIN, old), of("new-1024", old))),
         claim_above("r-end", "replay at weight 1/64 leaves more of the old at the end",

@@ -43,7 +43,7 @@ def draw(groups: Groups):
         starts, ends = zip(*(plateau(result.run) for result in results), strict=True)
         for axes in (loss, accuracy, attention):
             axes.axvspan(np.median(starts), np.median(ends), color="#E5E5E5", zorder=0, linewidth=0)
-        loss.axhline(1, color="grey", linestyle=":", linewidth=1.2)
+        loss.axhline(1, color="gray", linestyle=":", linewidth=1.2)
         loss.set(title=f"{world} (n = {len(results)} seeds)", ylim=(0, 1.6))
         accuracy.yaxis.set_major_formatter(PercentFormatter(1))
         accuracy.set_ylim(0, 1.02)

@@ -1,3 +1,5 @@
+"""What tests of figures share."""
+
 import pytest
 from matplotlib import pyplot as plt
 

@@ -78,7 +78,7 @@ def test_batches_of_a_stream_hold_whom_the_schedule_draws(name, source, tokenize
 
 @names
 def test_even_draws_leave_nothing_to_luck(name, source, tokenizer):
-    schedule = opened(schedule_of(name, range(50), even_draws=True))
+    schedule = opened(schedule_of(name, range(50), quasi_random=True))
     stream = BiographyStream(source, tokenizer, schedule, seed=0)
     expected = 2 * BATCH * sum(probabilities(name, step) for step in range(STEPS))
     # At random, 40 draws come 6 times more or less; a change of who may be drawn costs up to a draw each time.

@@ -10,7 +10,7 @@ import torch
 
 from evaluation.detection import auprc, auroc, calibration_error
 from evaluation.hallucination import answers, confidence, hallucination_report, separation, write_hallucination
-from evaluation.neighbours import neighbour_answers
+from evaluation.neighbors import neighbor_answers
 from evaluation.probes import probe_predictions, text_losses
 from modeling.presets import build_model
 from settings.model import ModelSettings
@@ -109,14 +109,14 @@ class _Population(SimpleNamespace):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_hits_and_chance_equal_counting_all_possible_neighbours(seed):
+def test_hits_and_chance_equal_counting_all_possible_neighbors(seed):
     random = np.random.default_rng(seed)
     names, values = random.integers(0, 3, (8, 3)), random.integers(0, 4, (8, 6))
     population = _Population(names=names, values=values, groups={"seen": range(6)})
     token_of = [0, 1, 2, 2]
     tables = SimpleNamespace(tokens=np.array(token_of), starts=np.arange(4), values=[0] * 6)
     predicted, unseen = random.integers(0, 3, (2, 6)), np.array([6, 7])
-    found = neighbour_answers(population, NAMES, tables, unseen, predicted)
+    found = neighbor_answers(population, NAMES, tables, unseen, predicted)
     shares = {person: [sum(names[person] == names[other]) for other in range(6)] for person in unseen}
     near = {
         "most_similar": {p: [o for o in range(6) if max(s) > 0 and s[o] == max(s)] for p, s in shares.items()},
@@ -125,16 +125,16 @@ def test_hits_and_chance_equal_counting_all_possible_neighbours(seed):
             for part, name in enumerate(NAMES)
         },
     }
-    for name, neighbours in near.items():
+    for name, neighbors in near.items():
         hits, chances = [], []
         for row, person in enumerate(unseen):
             for attribute in range(6):
                 answer = predicted[row, attribute]
-                if not neighbours[person] or answer == token_of[values[person, attribute]]:
+                if not neighbors[person] or answer == token_of[values[person, attribute]]:
                     continue
                 has = [token_of[values[other, attribute]] == answer for other in range(6)]
-                hits.append(any(has[other] for other in neighbours[person]))
-                groups = list(itertools.combinations(range(6), len(neighbours[person])))
+                hits.append(any(has[other] for other in neighbors[person]))
+                groups = list(itertools.combinations(range(6), len(neighbors[person])))
                 chances.append(sum(any(has[other] for other in group) for group in groups) / len(groups))
         assert found[name]["answers"] == len(hits)
         if hits:

@@ -102,21 +102,21 @@ def both(request, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("preset", "text_weight", "rows"),
+    ("preset", "template_weight", "rows"),
     [("nano", 0.0, 16), ("nano", 0.1, 3), ("nano", 1.0, 1), ("nano", 3.0, 2), *((preset, 1.0, 3) for preset in NANO)],
 )
 def test_loss_and_gradients_are_those_of_the_stock_model(
-    tokenizer, stream, monkeypatch, both, preset, text_weight, rows
+    tokenizer, stream, monkeypatch, both, preset, template_weight, rows
 ):
     monkeypatch.setattr(cpu, "ROWS", rows)
     batch, model = stream.batch(0, 7), nano(tokenizer, preset=preset)
     inputs = batch["input_ids"], batch["labels"], batch["attribute_ids"]
-    total, of_values = TokenLoss(model, text_weight)(*inputs)
+    total, of_values = TokenLoss(model, template_weight)(*inputs)
     gradients = torch.autograd.grad(total, list(model.parameters()))
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits[:, :-1]
     labels, is_value = batch["labels"][:, 1:], batch["attribute_ids"][:, 1:] > 0
     losses = torch.nn.functional.cross_entropy(logits.mT, labels, reduction="none")  # 0 where nothing is to be learned
-    expected = losses[is_value].sum() + text_weight * losses[~is_value].sum()
+    expected = losses[is_value].sum() + template_weight * losses[~is_value].sum()
     assert total.item() == pytest.approx(expected.item(), rel=1e-5)
     assert of_values.item() == pytest.approx(losses[is_value].sum().item(), rel=1e-5)
     assert not of_values.requires_grad

@@ -37,11 +37,11 @@ def test_command_line_overrides_recipe_overrides_defaults(tmp_path):
 
 
 def test_keys_of_another_script_are_known_but_not_used(tmp_path):
-    path = recipe(tmp_path, "width: 5\ncolour: red\n")
-    (shape,) = parse_settings((Shape,), [path], "toy", others=(Names,))
+    path = recipe(tmp_path, "width: 5\nhue: red\n")
+    (shape,) = parse_settings((Shape,), [path], "toy", others=("hue",))
     assert shape.width == 5
-    with pytest.raises(UserError, match="'color'.*nearest known one is 'colour'"):
-        parse_settings((Shape,), [recipe(tmp_path, "color: red\n")], "toy", others=(Names,))
+    with pytest.raises(UserError, match="'hut'.*nearest known one is 'hue'"):
+        parse_settings((Shape,), [recipe(tmp_path, "hut: red\n")], "toy", others=("hue",))
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,7 @@ def test_knowledge_is_measured_of_the_worlds_own_attributes(run):
         key = f"unseen_attribute_{metric}"
         assert [name.removeprefix(f"{key}_") for name in last if name.startswith(f"{key}_")] == ATTRIBUTES
         assert last[key] == pytest.approx(np.mean([last[f"{key}_{attribute}"] for attribute in ATTRIBUTES]))
-    neighbours = json.loads((run / "hallucination.json").read_text())["neighbours"]
-    assert neighbours.keys() == {"most_similar", "constellation", "stone"}
+    assert load_run(run).neighbors.keys() == {"most_similar", "constellation", "stone"}
     ablation = json.loads((run / "ablation.json").read_text())["none"]
     assert ablation["attribute_loss"] == pytest.approx(last["seen_attribute_loss"], rel=1e-4)
     known = json.loads((run / "individuals.json").read_text())

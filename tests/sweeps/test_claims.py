@@ -132,4 +132,4 @@ def test_the_table_has_a_row_for_each_claim(tmp_path):
     cells = [line.split(" | ") for line in claims_table(tmp_path).splitlines()[2:]]
     assert [row[1] for row in cells] == ["d", "a&#124;b", "c"]
     assert cells[1][2:] == ["cpu", "123,000 steps", "128,000", "1", "**no** |"]
-    assert cells[2][2:] == ["paper", "0.0123 [0.0123, 0.0123]", "–", "3", "can't tell |"]
+    assert cells[2][2:] == ["paper", "0.0123 [0.0123, 0.0123]", "–", "3", "inconclusive |"]

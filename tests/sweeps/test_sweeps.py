@@ -230,6 +230,10 @@ def test_results_keep_what_figures_need(tmp_path, monkeypatch):
     (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line) + "\n")
     collect.collect_results(mine)
     assert collect.read_lines(tmp_path) == [line]  # its directory may be on another machine
+    (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line | {"settings": {"text_weight": 0.5}}) + "\n")
+    renamed = {"output_dir": str(tmp_path / "runs"), "seeds": [0], "settings": {"template_weight": 0.5}}
+    collect.collect_results(sweep(tmp_path, **renamed))
+    assert collect.read_lines(tmp_path) == [line | {"settings": renamed["settings"]}]
     for other in ({"settings": {"alpha": 1}}, {"seeds": [1]}, {"variants": {"b": {}}}):
         (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line) + "\n")
         collect.collect_results(sweep(tmp_path, **({"output_dir": str(tmp_path / "runs"), "seeds": [0]} | other)))

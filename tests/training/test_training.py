@@ -135,10 +135,11 @@ def test_a_run_begun_before_a_setting_existed_had_its_default(finished, tmp_path
     old = shutil.copytree(finished, tmp_path / "old")
     (old / "model.safetensors").unlink()
     config = yaml.safe_load((old / "config.yaml").read_text())
-    del config["text_weight"], config["even_draws"]
+    del config["quasi_random"]
+    config["text_weight"] = config.pop("template_weight")  # its name then
     (old / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(UserError, match="cannot resume .*: text_weight is 0.5 now, but the run has 1.0"):
-        pretrain(old, "--resume_from_checkpoint", "latest", "--text_weight", 0.5)
+    with pytest.raises(UserError, match="cannot resume .*: template_weight is 0.5 now, but the run has 1.0"):
+        pretrain(old, "--resume_from_checkpoint", "latest", "--template_weight", 0.5)
     pretrain(old, "--resume_from_checkpoint", "latest")
     assert same(weights(finished), weights(old))
 
@@ -183,7 +184,7 @@ def test_a_run_that_is_there_is_left_as_it_is(finished, options, message):
         (("--report_to", "nowhere"), "nowhere"),
         (("--dataset", "nowhere"), "nowhere is no dataset directory and cannot be fetched from the Hub"),
         (("--n_individuals", "99999"), "more than the 1,728 full names"),
-        (("--optim", "sgd"), "invalid choice: 'sgd'"),
+        (("--optim", "sgd"), "unknown optimizer 'sgd'"),
     ],
 )
 def test_bad_settings_are_one_line_and_leave_no_run_and_what_was_there(tmp_path, options, message):

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 
-def neighbour_answers(
+def neighbor_answers(
     population, name_lists: tuple[str, ...], tables, unseen: np.ndarray, predicted: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """How often a wrong answer is true of a seen individual with a similar name.

@@ -1,0 +1,19 @@
+"""What every benchmark does with its figures."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def report(description: str, measure: Callable[[], dict]) -> None:
+    """Measure; say with which torch on how many threads; write the figures where `--json` says."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    arguments = parser.parse_args()
+    figures = measure() | {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    print(f"torch {figures['torch']}, {figures['threads']} threads")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")

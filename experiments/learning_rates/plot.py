@@ -1,0 +1,57 @@
+"""Figure and table of this experiment: the learning rate of each rung of the ladder."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from analysis.drawing import style
+from run_directory.records import baseline, last
+from sweeps.results import Result, interval_table, load_results, publish
+
+Worlds = dict[str, list[Result]]
+
+
+def main(folder: Path) -> None:
+    """Write results/rates.png and table.md. It makes no claims: rates are chosen here, for other experiments."""
+    results = sorted(load_results(folder), key=rate)
+    worlds: Worlds = {}
+    for result in results:
+        worlds.setdefault(result.variant.split("-")[0], []).append(result)
+    publish(folder, {"rates": draw(worlds)}, table(worlds), [])
+
+
+def draw(worlds: Worlds):
+    """Final loss on training batches, by which the rate is chosen, against the rate; the chosen one is filled."""
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for number, (world, results) in enumerate(worlds.items()):
+        losses = [training_loss(result) for result in results]
+        best, how = losses.index(min(losses)), style(number)
+        axes.plot([rate(r) for r in results], losses, "o", mfc="none", label=f"{world}, one seed", **how)
+        axes.plot(rate(results[best]), losses[best], "o", color=how["color"])
+    axes.axhline(baseline(results[0].run), color="grey", linestyle=":", label="no-knowledge baseline")
+    axes.set(xscale="log", xlabel="peak learning rate", ylabel="final attribute loss in training (nats)")
+    axes.set_xticks([rate(r) for r in results], [f"{rate(r):g}" for r in results], minor=False)
+    axes.minorticks_off()
+    axes.legend()
+    return figure
+
+
+def table(worlds: Worlds) -> str:
+    """What each rate comes to."""
+    groups = {f"{world}, {rate(result):g}": [result] for world, results in worlds.items() for result in results}
+    columns = {
+        "final loss of a token in training (nats)": (lambda r: last(r.run, "loss"), "{:.3f}"),
+        "of a value": (training_loss, "{:.2f}"),
+        "attribute accuracy": (lambda r: 100 * last(r.run, "seen_attribute_accuracy"), "{:.0f}%"),
+    }
+    return interval_table("world, rate", groups, columns)
+
+
+def rate(result: Result) -> float:
+    """The peak learning rate."""
+    return float(result.settings["learning_rate"])
+
+
+def training_loss(result: Result) -> float:
+    """Attribute loss over the last batches of training, in nats."""
+    return last(result.run, "train_attribute_loss")
