@@ -1,4 +1,4 @@
-"""Figures of attention: its signatures over training (paper, Fig. 3 right and App. F), and that of one biography."""
+"""Figures of attention: its signatures over training (paper, Fig. 3 right and Fig. F), and that of one biography."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""What new people cost those known before (paper, Fig. 5 middle and right, App. N and P)."""
+"""What new people cost those known before (paper, Fig. 5 middle and right, Figs. N and P)."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""How sure models are of what they say about people they have read of, and about others (paper, Fig. 5, App. M)."""
+"""How sure models are of what they say about people they have read of, and about others (paper, Fig. 5 and Fig. M)."""
 
 import matplotlib.pyplot as plt
 import numpy as np

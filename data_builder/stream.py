@@ -129,7 +129,7 @@ def _joined(lists: dict[str, list[list[int]]], parts: tuple[str, ...]) -> list[l
 
 
 class BiographyStream:
-    """Batches of biographies, drawn afresh for every step (paper, Sec. 2).
+    """Batches of biographies, drawn afresh for every step (paper, Sec. 1).
 
     Args:
         source: the population.
