@@ -11,9 +11,8 @@ class ScheduleSettings:
 
     schedule: str = setting("uniform", "who is drawn when, by name: docs/SCHEDULES.md")
     quasi_random: bool = setting(
-        False, "draw individuals quasi-randomly (low discrepancy): at regular intervals, as often as the schedule says",
-        formerly="even_draws",
-    )  # fmt: skip
+        False, "draw individuals at regular intervals (low discrepancy), not at random", formerly="even_draws"
+    )
     alpha: float = setting(0.6, "power_law: individual i is drawn in proportion to i^-alpha", at_least=0)
     n_celebrities: int | None = setting(None, "celebrities: how many; an eighth of the population if not given")
     weight_celebrities: float = setting(8.0, "celebrities: how much more often each of them is drawn", above=0)

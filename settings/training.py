@@ -34,9 +34,8 @@ class TrainingSettings:
     adam_beta2: float = setting(0.95, "decay of AdamW's second moment", at_least=0, below=1)
     adam_epsilon: float = setting(1e-8, "the paper leaves it open", at_least=0)
     template_weight: float = setting(
-        1.0, "weight in the loss of template tokens (all that are not values); values have 1", at_least=0,
-        formerly="text_weight",
-    )  # fmt: skip
+        1.0, "weight in the loss of template tokens: all but values", at_least=0, formerly="text_weight"
+    )
     max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; the paper leaves it open", above=0)
     mixed_precision: Literal["no", "bf16"] = setting("no", "bf16 for a GPU", cost=True)
     num_threads: int | None = setting(
