@@ -48,11 +48,11 @@ def main(argv: list[str]) -> None:
         source = find_people(found, finetune.model, finetune)
         source = source.with_individuals(finetune.new_individuals) if finetune.new_individuals else source
     groups = _groups(source.population.groups, finetune, found.config)
-    taught = groups[finetune.individuals_finetune]
-    finetune.n_individuals_finetune = len(taught)  # for config.yaml
+    finetuned = groups[finetune.individuals_finetune]
+    finetune.n_individuals_finetune = len(finetuned)  # for config.yaml
     model, tokenizer = found.load()
     _check_model(model, tokenizer, finetune.preset, found.path)
-    drawn = build_schedule(plan(source, schedule, training, taught, groups["seen"]))
+    drawn = build_schedule(plan(source, schedule, training, finetuned, groups["seen"]))
     stream = BiographyStream(source, tokenizer, drawn, training.seed)
     shares = (finetune.share_random_words, finetune.share_invented)
     if any(shares):

@@ -101,11 +101,11 @@ def _model(reference: str, step: int, settings: ModelSettings, tokenizer, max_le
     if step == 0:
         return build_model(settings, tokenizer, max_length, seed)
     found = find_step(reference, step)
-    model, its_tokenizer = found.load()
+    model, own_tokenizer = found.load()
     if differs := difference(model.config, build_config(settings, tokenizer)):
         name, has, wanted = differs
         raise UserError(f"{found.path} is of another architecture: {name} is {has}, its config.yaml makes {wanted}")
-    if its_tokenizer.get_vocab() != tokenizer.get_vocab():
+    if own_tokenizer.get_vocab() != tokenizer.get_vocab():
         raise UserError(f"{found.path} has another tokenizer than the one made from its people")
     return model
 

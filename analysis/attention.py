@@ -1,4 +1,4 @@
-"""Figures of attention: its signatures over training (paper, Fig. 3 right and App. F), and that of one biography."""
+"""Figures of attention: its signatures over training (paper, Fig. 3 right and Fig. F), and that of one biography."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +39,7 @@ def signature_figure(runs: list[Run]):
         axes.set_ylabel(label, fontsize="small")
     for axes in panels.ravel():
         axes.set(xlabel="training step", ylim=(0, None))
-        if runs[0].taught:
+        if runs[0].finetune_group:
             steps_on_a_log_scale(axes)
             axes.set_xlabel("fine-tuning step")
         else:

@@ -101,10 +101,10 @@ def write_comparison(runs: list[Run], folder: Path) -> None:
     Raises:
         UserError: runs of both kinds.
     """
-    if len({run.taught for run in runs}) > 1:
+    if len({run.finetune_group for run in runs}) > 1:
         raise UserError("compare either pre-trainings or fine-tunings of one kind (individuals_finetune), not both")
     groups = grouped(runs)
-    if runs[0].taught:
+    if runs[0].finetune_group:
         figures = {"finetuning": finetuning_curves(groups), "trade_off": trade_off(groups)}
         save_all(folder, figures | {"frontier": frontier(end_points(groups))}, finetuning_table(groups))
     else:

@@ -29,7 +29,7 @@ def draw_run(path: str | Path) -> Phases | None:
         UserError: not a run, or nothing evaluated yet.
     """
     run = load_run(path)
-    phases = None if run.taught else phases_of(run)
+    phases = None if run.finetune_group else phases_of(run)
     folder = run.path / FIGURES
     folder.mkdir(exist_ok=True)
     save(learning_curve(run, phases), folder / LEARNING_CURVE, dpi=150)
@@ -66,7 +66,7 @@ def learning_curve(run: Run, phases: Phases | None):
     else:
         steps_on_a_log_scale(accuracy)
         accuracy.set_xlabel("fine-tuning step")
-    loss.legend(loc="best" if run.taught else "upper right", frameon=True, framealpha=0.9)
+    loss.legend(loc="best" if run.finetune_group else "upper right", frameon=True, framealpha=0.9)
     return figure
 
 
@@ -106,6 +106,6 @@ def summary(run: Run, phases: Phases | None) -> str:
         losses, accuracies = (run.curve(f"{group}_attribute_{metric}")[1] for metric in ("loss", "accuracy"))
         if len(losses):
             numbers = f"attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}"
-            before = f" (before: {accuracies[0]:.1%})" if run.taught else ""
+            before = f" (before: {accuracies[0]:.1%})" if run.finetune_group else ""
             lines.append(f"{how['label']}, held-out wording: {numbers}{before}")
     return "\n".join([*lines, f"figures: {run.path / 'figures'}"])

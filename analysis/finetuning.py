@@ -1,4 +1,4 @@
-"""What new people cost those known before (paper, Fig. 5 middle and right, App. N and P)."""
+"""What new people cost those known before (paper, Fig. 5 middle and right, Figs. N and P)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,11 +19,11 @@ def finetuning_curves(groups: Groups):
     """Attribute loss and accuracy of old people (left) and of those trained on (right), over steps."""
     figure, panels = plt.subplots(2, 2, figsize=(11, 7.4), sharex=True, layout="constrained")
     for number, (name, runs) in enumerate(groups.items()):
-        for column, group in enumerate(("seen", runs[0].taught)):
+        for column, group in enumerate(("seen", runs[0].finetune_group)):
             for row, metric in enumerate(("loss", "accuracy")):
                 band(panels[row, column], runs, f"{group}_attribute_{metric}", label=name, **style(number))
     first = next(iter(groups.values()))[0]
-    for column, group in enumerate(("old people", f"{first.taught} people")):
+    for column, group in enumerate(("old people", f"{first.finetune_group} people")):
         loss, accuracy = panels[:, column]
         mark_baseline(loss, baseline(first))
         loss.set(title=group, ylim=(0, None), ylabel="attribute loss (nats)")
@@ -37,12 +37,12 @@ def finetuning_curves(groups: Groups):
 def finetuning_table(groups: Groups) -> str:
     """Accuracy on old people before, at its lowest and at the end, and on those trained on, as Markdown."""
     first = next(iter(groups.values()))[0]
-    columns = ("old before", "old at the lowest", "old at the end", f"{first.taught} at the end")
+    columns = ("old before", "old at the lowest", "old at the end", f"{first.finetune_group} at the end")
     rows = []
     for name, runs in groups.items():
         old = [run.curve("seen_attribute_accuracy")[1] for run in runs]
-        taught = [last(run, f"{first.taught}_attribute_accuracy") for run in runs]
-        cells = [[curve[0] for curve in old], [curve.min() for curve in old], [curve[-1] for curve in old], taught]
+        finetuned = [last(run, f"{first.finetune_group}_attribute_accuracy") for run in runs]
+        cells = [[curve[0] for curve in old], [curve.min() for curve in old], [curve[-1] for curve in old], finetuned]
         rows.append((name, len(runs), *(interval_text(values, "{:.1%}") for values in cells)))
     return markdown(("runs", "seeds", *columns), rows)
 
@@ -51,14 +51,15 @@ def trade_off(groups: Groups):
     """Loss of old people against loss of those trained on, from the start (a cross) to the end (a dot): Fig. 5."""
     figure, axes = plt.subplots(figsize=(7, 5.6), layout="constrained")
     for number, (name, runs) in enumerate(groups.items()):
-        new, old = (curves(runs, f"{group}_attribute_loss")[1].mean(axis=0) for group in (runs[0].taught, "seen"))
+        pair = (runs[0].finetune_group, "seen")
+        new, old = (curves(runs, f"{group}_attribute_loss")[1].mean(axis=0) for group in pair)
         axes.plot(new, old, label=name, linewidth=1.8, marker="o", markevery=[-1], **style(number))
         axes.plot(new[0], old[0], marker="x", color="black", markersize=8, zorder=5)
     first = next(iter(groups.values()))[0]
     axes.axhline(baseline(first), color="gray", linestyle=":", linewidth=1.2)
     axes.axvline(baseline(first), color="gray", linestyle=":", linewidth=1.2)
-    axes.set(xlabel=f"attribute loss of {first.taught} people (nats)", ylabel="attribute loss of old people (nats)")
-    axes.set(xlim=(0, None), ylim=(0, None))
+    axes.set(xlabel=f"attribute loss of {first.finetune_group} people (nats)", xlim=(0, None))
+    axes.set(ylabel="attribute loss of old people (nats)", ylim=(0, None))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
@@ -66,7 +67,7 @@ def trade_off(groups: Groups):
 def end_points(groups: Groups) -> Points:
     """Accuracy on those trained on, and on old people, at the end of each run of each group."""
     return {
-        name: [tuple(last(run, f"{who}_attribute_accuracy") for who in (run.taught, "seen")) for run in runs]
+        name: [tuple(last(run, f"{who}_attribute_accuracy") for who in (run.finetune_group, "seen")) for run in runs]
         for name, runs in groups.items()
     }
 

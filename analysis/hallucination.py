@@ -1,4 +1,4 @@
-"""How sure models are of what they say about people they have read of, and about others (paper, Fig. 5, App. M)."""
+"""How sure models are of what they say about people they have read of, and about others (paper, Fig. 5 and Fig. M)."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,8 +32,8 @@ def hallucination_figure(runs: list[Run]):
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     _detection(axes[4], runs)
     for ax in axes[:5]:
-        ax.set_xlabel("fine-tuning step" if runs[0].taught else "training step")
-        if runs[0].taught:
+        ax.set_xlabel("fine-tuning step" if runs[0].finetune_group else "training step")
+        if runs[0].finetune_group:
             steps_on_a_log_scale(ax)
     _risk(axes[5], [run for run in runs if run.hallucination])
     return figure

@@ -16,7 +16,7 @@ from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
-from evaluation.signatures import attention_metrics, look
+from evaluation.signatures import attention_metrics, forward_with_gradients
 from modeling.loss import IGNORED_LABEL, TokenLoss
 from modeling.patching import Patched
 from modeling.presets import build_model
@@ -58,7 +58,7 @@ class World:
         )
 
 
-def ours(world: World, n_steps: int, turn: Callable[[], None], objective: Callable = TokenLoss, **more) -> None:
+def ours(world: World, n_steps: int, step_done: Callable[[], None], objective: Callable = TokenLoss, **more) -> None:
     """Steps of a run, from the stream on, with more settings."""
     from training.loop import train_step
     from training.start import begin_run
@@ -71,38 +71,38 @@ def ours(world: World, n_steps: int, turn: Callable[[], None], objective: Callab
         for step in range(n_steps):
             batch = world.stream.batch(step, world.batch_size)
             train_step(accelerator, loss, optimizers, batch, step, settings)
-            turn()
+            step_done()
 
 
-def muon(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+def muon(world: World, n_steps: int, step_done: Callable[[], None]) -> None:
     """Ours, with the optimizer of recipes/tiny.yaml."""
-    ours(world, n_steps, turn, optim="muon")
+    ours(world, n_steps, step_done, optim="muon")
 
 
-def bf16(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+def bf16(world: World, n_steps: int, step_done: Callable[[], None]) -> None:
     """Ours, in bfloat16."""
-    ours(world, n_steps, turn, mixed_precision="bf16")
+    ours(world, n_steps, step_done, mixed_precision="bf16")
 
 
-def patched(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+def patched(world: World, n_steps: int, step_done: Callable[[], None]) -> None:
     """Ours, with the attention of a frozen model (run_patching.py)."""
     reference = copy.deepcopy(world.model)
-    ours(world, n_steps, turn, objective=lambda model: TokenLoss(Patched(model, reference)))
+    ours(world, n_steps, step_done, objective=lambda model: TokenLoss(Patched(model, reference)))
 
 
-def measured(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+def measured(world: World, n_steps: int, step_done: Callable[[], None]) -> None:
     """Ours, and after each step the attention signatures that a run measures at its evaluations."""
     probe = world.stream.probe("seen", TrainingSettings().attention_individuals)
 
-    def measured_turn() -> None:
-        _, attention, gradients = look(world.model, probe)
+    def measured_step() -> None:
+        _, attention, gradients = forward_with_gradients(world.model, probe)
         attention_metrics(attention, gradients, probe)
-        turn()
+        step_done()
 
-    ours(world, n_steps, measured_turn)
+    ours(world, n_steps, measured_step)
 
 
-def eager(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+def eager(world: World, n_steps: int, step_done: Callable[[], None]) -> None:
     """A plain loop as in nanoGPT, on padded batches that are there before it begins."""
     batches = [world.stream.batch(step, world.batch_size) for step in range(n_steps)]
     (optimizer,) = build_optimizers(world.model, world.settings(n_steps))
@@ -113,21 +113,21 @@ def eager(world: World, n_steps: int, turn: Callable[[], None]) -> None:
         torch.nn.utils.clip_grad_norm_(world.model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        turn()
+        step_done()
 
 
-def trainer_bf16(world: World, n_steps: int, turn: Callable[[], None]) -> None:
+def trainer_bf16(world: World, n_steps: int, step_done: Callable[[], None]) -> None:
     """`transformers.Trainer`, in bfloat16."""
-    trainer(world, n_steps, turn, bf16=True)
+    trainer(world, n_steps, step_done, bf16=True)
 
 
-def trainer(world: World, n_steps: int, turn: Callable[[], None], **more) -> None:
+def trainer(world: World, n_steps: int, step_done: Callable[[], None], **more) -> None:
     """`transformers.Trainer` as its users set it up on a CPU, on a dataset of token ids."""
     import transformers
 
     class _Turns(transformers.TrainerCallback):
         def on_step_end(self, *arguments, **more):
-            turn()
+            step_done()
 
     settings = world.settings(n_steps)
     options = {name: getattr(settings, name) for name in _SHARED}

@@ -63,10 +63,10 @@ class MixedStream(BiographyStream):
         names, values = super()._facts(step, individuals)
         draws = uniforms(self.seed, "invented people", (len(names), 1 + values.shape[1]), step)
         invented = (self._kinds(len(names)) == _INVENTED)[:, None]
-        others = self._nobodys_names(draws[:, 0]), self._values(draws[:, 1:])
+        others = self._invented_names(draws[:, 0]), self._values(draws[:, 1:])
         return np.where(invented, others[0], names), np.where(invented, others[1], values)
 
-    def _nobodys_names(self, draws: np.ndarray) -> np.ndarray:
+    def _invented_names(self, draws: np.ndarray) -> np.ndarray:
         n_named = len(self.population) - len(self.source.added)
         return unused_names(draws, self.source.word_lists.name_sizes, n_named, self.source.settings.population_seed)
 

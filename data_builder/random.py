@@ -21,11 +21,11 @@ def uniforms(seed: int, purpose: str, shape: tuple[int, ...], step: int = 0) -> 
     return ((words >> np.uint64(11)) * 2.0**-53).reshape(shape)
 
 
-def evenly(seed: int, purpose: str, n: int, step: int) -> np.ndarray:
-    """Numbers `n` * `step` to `n` * (`step` + 1) of a sequence that fills [0, 1) evenly, float64, shape (n,).
+def quasi_uniforms(seed: int, purpose: str, n: int, step: int) -> np.ndarray:
+    """Numbers `n` * `step` to `n` * (`step` + 1) of a low-discrepancy sequence in [0, 1), float64, shape (n,).
 
     Each is the one before plus the golden section, from a random beginning on (a Kronecker sequence): any part of
-    [0, 1) is visited again and again after nearly the same number of draws, where `uniforms` leaves it to luck.
+    [0, 1) is visited again and again after nearly the same number of draws, where `uniforms` leaves it to chance.
     """
     return (uniforms(seed, f"even {purpose}", (1,)) + np.arange(n * step, n * (step + 1)) * _GOLDEN) % 1.0
 

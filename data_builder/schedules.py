@@ -40,7 +40,7 @@ class Plan:
         return self.individuals[:size]
 
     def warmup_steps(self) -> int:
-        """Steps in `epochs_warmup` epochs of population / batch size steps each (paper, Sec. 4)."""
+        """Steps in `epochs_warmup` epochs of population / batch size steps each (paper, Sec. 3.2)."""
         epochs = self.settings.epochs_warmup
         steps = epochs * len(self.individuals) / self.batch_size
         if not 0 <= steps < self.max_steps - 0.5:  # also refuses nan
@@ -89,7 +89,7 @@ def _bounds(groups: list[tuple[range, float]]):
 
 
 class Uniform(Schedule):
-    """Every individual with the same probability 1/N (paper, Sec. 2: the default)."""
+    """Every individual with the same probability 1/N (paper, Sec. 1: the default)."""
 
     def groups(self, step):
         """Everybody, at all times."""
@@ -97,7 +97,7 @@ class Uniform(Schedule):
 
 
 class PowerLaw(Uniform):
-    """Individual i = 1, 2, ... in proportion to i^-alpha (paper, Sec. 4); alpha 0 is uniform, 1 is Zipf's law."""
+    """Individual i = 1, 2, ... in proportion to i^-alpha (paper, Sec. 3); alpha 0 is uniform, 1 is Zipf's law."""
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -110,7 +110,7 @@ class PowerLaw(Uniform):
 
 
 class Celebrities(Schedule):
-    """The first `n_celebrities` are drawn `weight_celebrities` times as often as each other one (paper, Sec. 4)."""
+    """The first `n_celebrities` are drawn `weight_celebrities` times as often as each other one (paper, Sec. 3)."""
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -123,7 +123,7 @@ class Celebrities(Schedule):
 
 
 class WarmUp(Schedule):
-    """The first `indiv_warmup` alone for `epochs_warmup` epochs, then everybody (paper, Sec. 4)."""
+    """The first `indiv_warmup` alone for `epochs_warmup` epochs, then everybody (paper, Sec. 3.2)."""
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -136,7 +136,7 @@ class WarmUp(Schedule):
 
 
 class Sequential(Schedule):
-    """`n_groups` groups in turn, each for the same number of steps, `n_repeats` times (paper, App. S-V)."""
+    """`n_groups` groups in turn, each for the same number of steps, `n_repeats` times (paper, Figs. S-V)."""
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -172,7 +172,7 @@ class Adaptive(Schedule):
 
     It watches the attribute loss on the training batches, whose wording is new each time. When its
     mean over WINDOW steps falls below `share_adaptive` of the no-knowledge baseline, the few are being
-    recalled and everybody is let in. No duration has to be tuned, which the paper's warm-up needs (App. K, L).
+    recalled and everybody is let in. No duration has to be tuned, which the paper's warm-up needs (Figs. K, L).
     """
 
     WINDOW = 10
@@ -205,7 +205,7 @@ class Adaptive(Schedule):
 
 
 class Replay(Uniform):
-    """Fine-tuning: new individuals, each with weight 1, and old ones with `weight_replay_finetune` (paper, Sec. 5).
+    """Fine-tuning: new individuals, each with weight 1, and old ones with `weight_replay_finetune` (paper, Sec. 4.2).
 
     Weight 0 is no replay. `n_individuals_replay` replays only the first so many of the old ones; `start_replay` waits
     with it, for the last steps only (KnownPatch, arXiv 2511.02626).

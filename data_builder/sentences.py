@@ -77,7 +77,7 @@ def _parse(line: str, place: str) -> Template:
 def _check_determinate(places: dict[str, Template]) -> None:
     """What stands before a value must tell that a value comes next, and of which attribute.
 
-    Paper, Sec. 2: otherwise no model could reach zero attribute loss. So no template, cut before
+    Paper, Sec. 1: otherwise no model could reach zero attribute loss. So no template, cut before
     its value, may be the beginning of another one.
     """
     beginnings = {

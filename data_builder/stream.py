@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from data_builder.population import Wording
-from data_builder.random import evenly, permute, uniforms
+from data_builder.random import permute, quasi_uniforms, uniforms
 from data_builder.source import Source
 
 # Rows are padded to a multiple of this, which spares the memory allocator some different shapes.
@@ -72,7 +72,7 @@ class TokenTables:
         sentences[..., -1] = np.array(self.tails)[order] + template
         attributes = np.zeros_like(sentences)
         attributes[..., -2] = order + 1
-        return _in_a_row(sentences, end=1), _in_a_row(attributes)
+        return _concatenated(sentences, end=1), _concatenated(attributes)
 
     def assemble(
         self, names: np.ndarray, values: np.ndarray, wording: Wording, with_names: bool = False
@@ -100,14 +100,14 @@ class TokenTables:
         if with_names:
             is_name = np.zeros((*wording.order.shape, len(self.names) + 4), dtype=np.int64)
             is_name[..., 1:-3] = np.arange(1, 1 + len(self.values))[:, None]
-            tokens["name_ids"] = np.repeat(_in_a_row(is_name).ravel(), flat)
+            tokens["name_ids"] = np.repeat(_concatenated(is_name).ravel(), flat)
         padded = {key: np.zeros(mask.shape, np.int64) for key in tokens}
         for key, ids in tokens.items():
             padded[key][mask] = ids
         return padded | {"attention_mask": mask}
 
 
-def _in_a_row(sentences: np.ndarray, end: int = 0) -> np.ndarray:
+def _concatenated(sentences: np.ndarray, end: int = 0) -> np.ndarray:
     """What is said of pieces (b, sentences, pieces of each), and 0 of the begin, as (b, pieces)."""
     b, n_sentences, n_pieces = sentences.shape
     row = sentences.reshape(b, n_sentences * n_pieces)
@@ -129,7 +129,7 @@ def _joined(lists: dict[str, list[list[int]]], parts: tuple[str, ...]) -> list[l
 
 
 class BiographyStream:
-    """Batches of biographies, drawn afresh for every step (paper, Sec. 2).
+    """Batches of biographies, drawn afresh for every step (paper, Sec. 1).
 
     Args:
         source: the population.
@@ -191,7 +191,7 @@ class BiographyStream:
         """Who (column 0) and in which wording (the others), as uniform numbers."""
         draws = uniforms(self.seed, "biographies", (batch_size, 1 + 2 * len(self.value_sizes)), step)
         if self.schedule.plan.settings.quasi_random:
-            draws[:, 0] = evenly(self.seed, "biographies", batch_size, step)
+            draws[:, 0] = quasi_uniforms(self.seed, "biographies", batch_size, step)
         return draws
 
     def probe(self, group: str, size: int, members: range | None = None) -> dict[str, torch.Tensor]:

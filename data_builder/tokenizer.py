@@ -1,6 +1,6 @@
 """The custom tokenizer: one token for each word of the word lists and templates.
 
-Names and values never merge with what surrounds them (paper, Sec. 2 and App. A: placeholders are
+Names and values never merge with what surrounds them (paper, Sec. 1 and App. B: placeholders are
 filled after tokenization), because words, numbers and punctuation marks are isolated before the
 byte-level BPE sees them. A text is read as if a space preceded it, so that a name is the same
 token at the start of a text and inside it.

@@ -26,8 +26,8 @@ def main(argv: list[str]) -> None:
     groups = source.population.groups
     asked = {"seen": (groups["seen"], arguments.people), "unseen": (groups["unseen"], 1)}
     if found.config.get("individuals_finetune") == "new":
-        taught = groups["new"][: found.config["n_individuals_finetune"]]
-        asked = {"seen": asked["seen"], "new": (taught, arguments.people), "unseen": asked["unseen"]}
+        finetuned = groups["new"][: found.config["n_individuals_finetune"]]
+        asked = {"seen": asked["seen"], "new": (finetuned, arguments.people), "unseen": asked["unseen"]}
     for group, (members, number) in asked.items():
         for index in permute(np.arange(min(number, len(members))), len(members), 0, "asked"):
             _ask_about(source, model, tokenizer, members.start + int(index), group)

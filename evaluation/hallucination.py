@@ -1,4 +1,4 @@
-"""What a model says of people it has never read of, and whether its confidence gives it away (paper, Sec. 5, App. M).
+"""What a model says of people it has never read of, and whether its confidence gives it away (paper, Sec. 4, Fig. M).
 
 The answer about a value is looked at where it begins: at its first token, whose prediction nothing of the value helps.
 """

@@ -1,4 +1,4 @@
-"""Attribute loss, attribute accuracy and the no-knowledge baseline (paper, Sec. 2).
+"""Attribute loss, attribute accuracy and the no-knowledge baseline (paper, Sec. 1.3).
 
 One implementation, on flat arrays with an entry for each value token; the training loop and the
 `evaluate` modules of this folder both use it.

@@ -8,7 +8,7 @@ import torch
 from evaluation.hallucination import confidence, separation
 from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
 from evaluation.probes import joined, predictions, probe_predictions, rows_of
-from evaluation.signatures import attention_metrics, look
+from evaluation.signatures import attention_metrics, forward_with_gradients
 
 
 def run_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[str, int], n_looked_at: int) -> Callable:
@@ -29,7 +29,7 @@ def run_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[st
     def measure(model) -> dict[str, float]:
         device = next(model.parameters()).device
         batch = {key: tensor.to(device) for key, tensor in first.items()}
-        logits, attention, gradients = look(model, batch)
+        logits, attention, gradients = forward_with_gradients(model, batch)
         seen = [(0, predictions(logits, batch))]
         if len(rest["input_ids"]):
             seen.append((n_looked_at, probe_predictions(model, rest)))

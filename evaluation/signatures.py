@@ -1,4 +1,4 @@
-"""How attention is used while a model trains (paper, Fig. 3 right and App. F), and whether names are taught by values.
+"""How attention is used while a model trains (paper, Fig. 3 right and Fig. F), and whether gradients reach names.
 
 Looked at in biographies of people it has read of, in wording held out for them; docs/PATCHING.md has the definitions.
 """
@@ -13,7 +13,7 @@ def attention_metrics(attention: torch.Tensor | None, gradients: torch.Tensor, b
     """What an evaluation notes of attention.
 
     Args:
-        attention, gradients: of `look`.
+        attention, gradients: of `forward_with_gradients`.
         batch: biographies, of a probe.
 
     Returns:
@@ -28,7 +28,7 @@ def attention_metrics(attention: torch.Tensor | None, gradients: torch.Tensor, b
     return metrics if attention is None else {"name_grouping": metrics["layer_1_name_grouping"]} | metrics
 
 
-def look(model, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+def forward_with_gradients(model, batch: dict) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
     """What a model predicts, what it attends to, and the gradient of what recall costs, from one pass.
 
     Args:
@@ -41,7 +41,7 @@ def look(model, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Ten
         the first tokens of values, in the residual stream where it enters each block.
     """
     streams, predicts = [], _next(batch["attribute_ids"]) > 0
-    hooks = [block.register_forward_pre_hook(_Tap(streams)) for block in blocks(model)]
+    hooks = [block.register_forward_pre_hook(_GradientProbe(streams)) for block in blocks(model)]
     try:
         states, attention = record(model, batch["input_ids"])
     finally:
@@ -54,7 +54,7 @@ def look(model, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Ten
     return logits.detach(), None if attention is None else attention.detach(), gradients
 
 
-class _Tap:
+class _GradientProbe:
     """Adds nothing to what enters a block; the gradient of this nothing is that of the residual stream there."""
 
     def __init__(self, streams: list[torch.Tensor]):
@@ -91,18 +91,18 @@ def signatures(attention: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[
     rows, positions = predicts.nonzero(as_tuple=True)
     is_name, is_text = (names > 0)[rows], ((names == 0) & (attributes == 0))[rows]
     # Of most tokens nobody asks whom they attend to: taking out the others first saves most of the time.
-    paid = [layer[rows, :, positions] for layer in attention]  # (values, heads, length)
+    from_values = [layer[rows, :, positions] for layer in attention]  # (values, heads, length)
     return {
         "name_grouping": _name_grouping(attention, names),
-        "value_to_name": [_to(layer, is_name) for layer in paid],
-        "value_to_text": [_to(layer, is_text) for layer in paid],
-        "sharpness": [_relative_entropy(layer, positions) for layer in paid],
+        "value_to_name": [_to(layer, is_name) for layer in from_values],
+        "value_to_text": [_to(layer, is_text) for layer in from_values],
+        "sharpness": [_relative_entropy(layer, positions) for layer in from_values],
     }
 
 
-def _to(paid: torch.Tensor, tokens: torch.Tensor) -> float:
+def _to(attention: torch.Tensor, tokens: torch.Tensor) -> float:
     """Attention (n, heads, length) to some tokens (n, length), mean over heads and n."""
-    return (paid.mean(1) * tokens).sum(-1).mean().item()
+    return (attention.mean(1) * tokens).sum(-1).mean().item()
 
 
 def _name_grouping(attention: torch.Tensor, names: torch.Tensor) -> list[float]:
@@ -114,9 +114,9 @@ def _name_grouping(attention: torch.Tensor, names: torch.Tensor) -> list[float]:
     return [_to(layer[rows, :, last], others[rows, last]) for layer in attention]
 
 
-def _relative_entropy(paid: torch.Tensor, positions: torch.Tensor) -> float:
+def _relative_entropy(attention: torch.Tensor, positions: torch.Tensor) -> float:
     """Entropy of attention (n, heads, length) / log(tokens that can be attended), mean; 0 for the first token."""
-    entropies = torch.special.entr(paid).sum(-1).mean(1)
+    entropies = torch.special.entr(attention).sum(-1).mean(1)
     return (entropies / (positions + 1).clamp(min=2).log()).mean().item()
 
 
@@ -124,7 +124,7 @@ def gradients_to_names(gradients: torch.Tensor, batch: dict[str, torch.Tensor]) 
     """How much of what is learned from values reaches the names: for each layer, a ratio of norms over the batch.
 
     Args:
-        gradients: (layers, b, length, width) of `look`.
+        gradients: (layers, b, length, width) of `forward_with_gradients`.
         batch: with `attribute_ids` and `name_ids`.
 
     Returns:

@@ -90,11 +90,11 @@ def _verify(arguments) -> None:
     from huggingface_hub import HfApi
 
     from hub_cards.verify import verify
-    from run_directory.hub import again, check_id, hub_errors
+    from run_directory.hub import check_id, hub_errors, retry
 
     check_id(arguments.what)
     with hub_errors(arguments.what):
-        problems = again(lambda: verify(HfApi(), arguments.what))
+        problems = retry(lambda: verify(HfApi(), arguments.what))
     for problem in problems:
         print(problem)
     if problems:

@@ -48,14 +48,14 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
             steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
             figure=figure if (run.path / figure).exists() else None,
             seed=run.config.get("seed", MISSING),
-            taught=_taught(run, world.entities),
+            finetuned_on=_finetuned_on(run, world.entities),
             patching=run.config if "reference_patching" in run.config else None,
             measured_groups=_measured_groups(run, last),
             detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
             last={"no_knowledge_baseline": last.get("no_knowledge_baseline")}
             | {k: number(last.get(k)) for k in _COUNTED},
             measured=f"up to {run.config.get('eval_individuals', MISSING)}",
-            phases=None if run.taught else phases_of(run),
+            phases=None if run.finetune_group else phases_of(run),
             tolerance=TOLERANCE,
             duration=f"{last['seconds'] / 60:.1f} minutes" if "seconds" in last else MISSING,
             environment=lambda key: recorded.get(key) if recorded.get(key) is not None else MISSING,
@@ -78,17 +78,17 @@ _METRICS = ("attribute_loss", "attribute_accuracy", "top_probability", "entropy"
 
 
 def _measured_groups(run: Run, last: dict) -> list[dict]:
-    """A row for the seen and the unseen, and for those whom a fine-tuning taught."""
-    groups = {group: name for group, name in _GROUPS.items() if group in ("seen", "unseen", run.taught)}
+    """A row for the seen and the unseen, and for the finetune group."""
+    groups = {group: name for group, name in _GROUPS.items() if group in ("seen", "unseen", run.finetune_group)}
     numbers = {group: {metric: last.get(f"{group}_{metric}") for metric in _METRICS} for group in groups}
     return [{"group": name} | numbers[group] for group, name in groups.items()]
 
 
-def _taught(run: Run, entities: str) -> str | None:
+def _finetuned_on(run: Run, entities: str) -> str | None:
     """What a fine-tuning did, in words; None for pre-training."""
-    if not run.taught:
+    if not run.finetune_group:
         return None
-    kind = f"further {entities}" if run.taught == "new" else f"of these {entities}, who were rare"
+    kind = f"further {entities}" if run.finetune_group == "new" else f"of these {entities}, who were rare"
     weight = run.config.get("weight_replay_finetune")
     replay = f"with replay of the others at weight {weight:g}" if weight else "without replay of the others"
     return f"{number(run.config.get('n_individuals_finetune'))} {kind}, {replay}"

@@ -12,7 +12,7 @@ from command_line import UserError
 from data_builder.directory import build_directory, configurations
 from data_builder.source import Source
 from hub_cards.cards import dataset_card
-from run_directory.hub import again
+from run_directory.hub import retry
 
 _SETTINGS = "{name}/source/settings.yaml"
 
@@ -35,14 +35,14 @@ def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None 
     """
     source = Source.load(directory)
     name = name or population_name(source)
-    there = again(lambda: _remote_settings(api, repo_id))
+    there = retry(lambda: _remote_settings(api, repo_id))
     if name in there:
         if there[name]["digest"] == source.digest():
             return False
         raise UserError(f"{repo_id} has other people under the name {name}; choose another with --name")
     with tempfile.TemporaryDirectory() as folder:
         tables = directory if (directory / "population").is_dir() else _make_tables(source, Path(folder) / "tables")
-        again(lambda: _commit(api, repo_id, name, source, tables, there))
+        retry(lambda: _commit(api, repo_id, name, source, tables, there))
     report(f"published {repo_id}: population {name}")
     return True
 

@@ -12,7 +12,7 @@ from huggingface_hub.errors import RemoteEntryNotFoundError, RevisionNotFoundErr
 
 from hub_cards.cards import model_card
 from hub_cards.revisions import Revision, checkpoint_revision, main_revision, sound_checkpoints
-from run_directory.hub import again
+from run_directory.hub import retry
 from run_directory.layout import MANIFEST, WEIGHTS
 from run_directory.manifests import sha256
 from run_directory.records import load_run
@@ -43,13 +43,13 @@ def publish_run(api: HfApi, path: Path, repo_id: str, dataset_id: str | None = N
         report(f"published {repo_id} @ {revision.branch}")
     if len(revisions) > len(steps):
         tag = f"run-{sha256(revisions[-1].files[MANIFEST])[:12]}"
-        again(lambda: api.create_tag(repo_id, tag=tag, revision="main", exist_ok=True))
+        retry(lambda: api.create_tag(repo_id, tag=tag, revision="main", exist_ok=True))
     return len(sent)
 
 
 def push_revision(api: HfApi, repo_id: str, revision: Revision) -> bool:
     """Make a branch hold exactly the files of a revision, in one commit; False if it does already."""
-    return again(lambda: _push_revision(api, repo_id, revision))
+    return retry(lambda: _push_revision(api, repo_id, revision))
 
 
 def _push_revision(api: HfApi, repo_id: str, revision: Revision) -> bool:

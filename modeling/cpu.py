@@ -97,7 +97,7 @@ def short_attention(query, key, value, scaling: float) -> torch.Tensor:
 
 def wanted_states(model, input_ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Last hidden states that predict the wanted tokens: (number wanted, width), in row-major order of `wanted`."""
-    predicts = _of_next(wanted, False)
+    predicts = _shifted(wanted, False)
     hidden, numbers = [], []
     for rows, states in _groups(model, input_ids, predicts):
         row, column = predicts[rows, : states.shape[1]].nonzero(as_tuple=True)
@@ -108,19 +108,19 @@ def wanted_states(model, input_ids: torch.Tensor, wanted: torch.Tensor) -> torch
 
 def token_loss(model, input_ids, labels, attribute_ids, template_weight: float) -> tuple[torch.Tensor, torch.Tensor]:
     """What `modeling.loss.TokenLoss` is, with few rows and few logits at a time."""
-    targets, attributes = _of_next(labels, -1), _of_next(attribute_ids, 0)
+    targets, attributes = _shifted(labels, -1), _shifted(attribute_ids, 0)
     weight, sums = model.get_output_embeddings().weight, []
     for rows, hidden in _groups(model, input_ids, targets >= 0):
         where = (rows, slice(hidden.shape[1]))
         flat = hidden.flatten(0, 1), weight, targets[where].flatten(), attributes[where].flatten() > 0
         sums.append(torch.stack(_ChunkedLoss.apply(*flat, template_weight)))
-    total, of_values = torch.stack(sums).sum(0)
-    return total, of_values.detach()
+    total, value_loss = torch.stack(sums).sum(0)
+    return total, value_loss.detach()
 
 
-def _of_next(tokens: torch.Tensor, nothing) -> torch.Tensor:
+def _shifted(tokens: torch.Tensor, fill) -> torch.Tensor:
     """At each position, what belongs to the token it predicts: the next one."""
-    return functional.pad(tokens[:, 1:], (0, 1 + -tokens.shape[1] % _WIDTH_MULTIPLE), value=nothing)
+    return functional.pad(tokens[:, 1:], (0, 1 + -tokens.shape[1] % _WIDTH_MULTIPLE), value=fill)
 
 
 def _groups(model, input_ids: torch.Tensor, predicts: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -42,8 +42,8 @@ class TokenLoss(nn.Module):
         learned = labels != IGNORED_LABEL  # (b, length - 1), True n times
         logits = self.model.get_output_embeddings()(hidden[:, :-1][learned]).float()  # (n, vocabulary)
         losses = functional.cross_entropy(logits, labels[learned], reduction="none")  # (n,)
-        of_values, of_templates = losses[is_value[learned]].sum(), losses[~is_value[learned]].sum()
-        return of_values + self.template_weight * of_templates, of_values.detach()
+        value_loss, template_loss = losses[is_value[learned]].sum(), losses[~is_value[learned]].sum()
+        return value_loss + self.template_weight * template_loss, value_loss.detach()
 
 
 class DistillingLoss(TokenLoss):
@@ -62,19 +62,19 @@ class DistillingLoss(TokenLoss):
 
     def forward(self, input_ids, labels, attribute_ids):
         """As in `TokenLoss`; the penalty is part of the first sum."""
-        silent = (labels == IGNORED_LABEL).all(1)
-        total = of_values = torch.zeros((), device=input_ids.device)
-        if not silent.all():
-            total, of_values = super().forward(input_ids[~silent], labels[~silent], attribute_ids[~silent])
-        if silent.any():
-            ids = input_ids[silent]
+        unlabeled = (labels == IGNORED_LABEL).all(1)
+        total = value_loss = torch.zeros((), device=input_ids.device)
+        if not unlabeled.all():
+            total, value_loss = super().forward(input_ids[~unlabeled], labels[~unlabeled], attribute_ids[~unlabeled])
+        if unlabeled.any():
+            ids = input_ids[unlabeled]
             wanted = ids != self.model.config.pad_token_id
             with torch.no_grad():
                 expected = wanted_logits(self.teacher, ids, wanted).log_softmax(1)
             predicted = wanted_logits(self.model, ids, wanted).log_softmax(1)
             divergence = functional.kl_div(predicted, expected, reduction="sum", log_target=True)
             total = total + self.weight * divergence
-        return total, of_values
+        return total, value_loss
 
 
 def wanted_logits(model, input_ids: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

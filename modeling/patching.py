@@ -1,4 +1,4 @@
-"""Attention patching: a model trained with the attention of another one (paper, Sec. 3 and App. D).
+"""Attention patching: a model trained with the attention of another one (paper, Sec. 2.2 and App. D).
 
 Through the attention interface of transformers: any argument of `forward` reaches the attention function, so a `Tape`
 carries probabilities out of one model and into another, and both stay of their stock classes.

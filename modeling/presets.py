@@ -4,7 +4,7 @@ from command_line import UserError, check_bounds, unknown
 from modeling.families import FAMILIES
 from settings.model import ModelSettings
 
-# Sizes of the paper (Sec. 2 and App. C): 44m is its default model; `tiny` and `nano` are this
+# Sizes of the paper (Sec. 1 and App. C): 44m is its default model; `tiny` and `nano` are this
 # project's, for minutes on a CPU and for tests.
 SIZES = {
     "nano": {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_positions": 256},

@@ -52,7 +52,7 @@ def open_repo(repo_id: str, repo_type: str, private: bool) -> HfApi:
     with hub_errors(repo_id):
         api = HfApi()
         api.whoami()
-        again(lambda: api.create_repo(repo_id, repo_type=repo_type, private=private or None, exist_ok=True))
+        retry(lambda: api.create_repo(repo_id, repo_type=repo_type, private=private or None, exist_ok=True))
         api.auth_check(repo_id, repo_type=repo_type, write=True)
         return api
 
@@ -78,7 +78,7 @@ def explain(error: Exception, repo_id: str) -> str:
     return f"the Hub answers {status} for {repo_id}"
 
 
-def again(action: Callable, attempts: int = ATTEMPTS, wait: float = FIRST_WAIT):
+def retry(action: Callable, attempts: int = ATTEMPTS, wait: float = FIRST_WAIT):
     """Call `action`; after what may pass (a server's error, a conflict, a lost connection) call it again.
 
     Raises:

@@ -35,8 +35,8 @@ class Run:
     ablation: dict[str, dict[str, float]] | None = None
 
     @property
-    def taught(self) -> str | None:
-        """The group that a fine-tuning trains on, `new` or `rare`; None for pre-training."""
+    def finetune_group(self) -> str | None:
+        """Whom a fine-tuning trains on, `new` or `rare`; None for pre-training."""
         return self.config.get("individuals_finetune")
 
     @property

@@ -78,10 +78,10 @@ def train_step(
         inputs = [batch[key][rows, :width].to(accelerator.device) for key in ("input_ids", "labels", "attribute_ids")]
         # Processes exchange gradients once, after the last pass.
         with contextlib.nullcontext() if start == starts[-1] else accelerator.no_sync(loss):
-            of_tokens, of_values = loss(*inputs)  # sums, in nats
+            total, value_loss = loss(*inputs)  # sums, in nats
             # They average them over processes; with this factor the average is the mean over all tokens.
-            accelerator.backward(of_tokens * (n_processes / n_tokens))
-        sums += torch.stack((of_tokens.detach(), of_values))
+            accelerator.backward(total * (n_processes / n_tokens))
+        sums += torch.stack((total.detach(), value_loss))
 
     accelerator.clip_grad_norm_(loss.parameters(), settings.max_grad_norm)
     factor = learning_rate_factor(settings.lr_scheduler_type, step, settings.max_steps, settings.warmup_steps)

@@ -74,7 +74,7 @@ class Recorder:
         progress.tokens += n_tokens
         progress.biographies += n_biographies
         progress.seconds = now - self.begun
-        self._say(self.forecast.note(now - self.step_begun, progress))
+        self._print(self.forecast.note(now - self.step_begun, progress))
         step, every = progress.step, settings.save_steps
         is_paused = step == settings.last_step < settings.max_steps  # before its schedule's end, to be gone on with
         save = bool(every and step % every == 0) or step in (settings.save_at or []) or is_paused
@@ -98,7 +98,7 @@ class Recorder:
         """Save the final model."""
         self.bar.close()
         share = self.progress.evaluation_seconds / self.progress.seconds
-        self._say(f"took {duration(self.progress.seconds)}, {share:.0%} of it for measuring knowledge")
+        self._print(f"took {duration(self.progress.seconds)}, {share:.0%} of it for measuring knowledge")
         if self.accelerator.is_main_process:
             save_final(self.run, self.model, self.tokenizer)
         self.accelerator.wait_for_everyone()
@@ -134,9 +134,9 @@ class Recorder:
                     f"the loss of step {step} is {loss}; stopped. The checkpoints before it are kept; "
                     "lower the learning rate and begin anew"
                 )
-        of_tokens, of_values = (sum(column) / len(losses) for column in zip(*losses, strict=True))
-        return {"loss": of_tokens, "train_attribute_loss": of_values}
+        token_loss, attribute_loss = (sum(column) / len(losses) for column in zip(*losses, strict=True))
+        return {"loss": token_loss, "train_attribute_loss": attribute_loss}
 
-    def _say(self, line: str | None) -> None:
+    def _print(self, line: str | None) -> None:
         if line and self.accelerator.is_main_process:
             tqdm.write(line, file=sys.stderr)  # above the bar

@@ -1,4 +1,4 @@
-"""`evaluate` module: attribute accuracy (Zucchet et al. 2025, Sec. 2)."""
+"""`evaluate` module: attribute accuracy (Zucchet et al. 2025, Sec. 1.3)."""
 
 import numpy as np
 

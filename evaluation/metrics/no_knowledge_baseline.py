@@ -1,4 +1,4 @@
-"""`evaluate` module: the no-knowledge baseline (Zucchet et al. 2025, Sec. 2)."""
+"""`evaluate` module: the no-knowledge baseline (Zucchet et al. 2025, Sec. 1.3)."""
 
 from evaluation import knowledge
 from evaluation.metrics import metric

@@ -37,7 +37,7 @@ def table(results: list[Result]) -> str:
     """Old and new accuracy of each variant, and what measuring cost; mean and 95% interval over seeds."""
     columns = {
         "old, lowest in the first 32 steps": _lowest, "old, step 100": lambda r: 100 * _at(r, "seen", 100),
-        "old, end": old, "trained on, end": taught,
+        "old, end": old, "trained on, end": finetuned,
     }  # fmt: skip
     labels = NEW | REPLAY | {"rare": "rare seen people"}
     groups = {label: [r for r in results if r.variant == variant] for variant, label in labels.items()}
@@ -72,7 +72,7 @@ def claims(results: list[Result]) -> list[dict]:
         claim_above("fig5-right-jump", f"replay at weight 1/8 softens the first drop (lowest in {EARLY} steps)",
                more(EIGHTH, PLAIN, _lowest), paper="it does not"),
         claim_above("fig5-right-new", "replay at weight 1/8 costs new knowledge at equal steps",
-               more(PLAIN, EIGHTH, taught)),
+               more(PLAIN, EIGHTH, finetuned)),
         claim_above("p-rare", "fine-tuning on rare seen people raises what is known of them", of("rare", _gained),
                paper="from about 50% to about 70%"),
         claim_above("detection-after", "afterwards old people are harder to tell from unseen ones (by confidence)",
@@ -89,9 +89,9 @@ def old(result: Result) -> float:
     return 100 * last(result.run, "seen_attribute_accuracy")
 
 
-def taught(result: Result) -> float:
+def finetuned(result: Result) -> float:
     """Accuracy on those trained on at the end, in percent."""
-    return 100 * last(result.run, f"{result.run.taught}_attribute_accuracy")
+    return 100 * last(result.run, f"{result.run.finetune_group}_attribute_accuracy")
 
 
 def _at(result: Result, group: str, step: int) -> float:
@@ -117,7 +117,7 @@ def _lost_before_won(result: Result) -> float:
 
 
 def _gained(result: Result) -> float:
-    return taught(result) - 100 * _at(result, result.run.taught, 0)
+    return finetuned(result) - 100 * _at(result, result.run.finetune_group, 0)
 
 
 def _blurred(result: Result) -> float:

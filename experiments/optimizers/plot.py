@@ -96,7 +96,7 @@ def best(plateaus: Plateaus) -> dict[int, str]:
     return {n: min(names, key=lambda name: mean(plateaus[name][n].ends.values())) for n, names in left.items()}
 
 
-def of_best(plateaus: Plateaus) -> dict[int, Plateau]:
+def best_plateaus(plateaus: Plateaus) -> dict[int, Plateau]:
     """The plateaus under `best`."""
     return {n: plateaus[name][n] for n, name in best(plateaus).items()}
 
@@ -148,7 +148,7 @@ def _draw_ends(axes, plateaus: Plateaus) -> None:
             if not plateau.left:
                 last = max(plateau.ends.values())
                 axes.errorbar(n * shift, last, 0.25 * last, lolims=True, marker=marker, markersize=5, color=color)
-    fits = {ADAMW: plateaus[ADAMW], BEST: of_best(plateaus)}
+    fits = {ADAMW: plateaus[ADAMW], BEST: best_plateaus(plateaus)}
     for (name, sizes), color, line in zip(fits.items(), (COLORS[5], "black"), ("-", "--"), strict=True):
         power, low, high = mean_interval(list(exponents(sizes).values()))
         points = np.log([(n, end) for n, plateau in sizes.items() for end in plateau.ends.values()])
@@ -162,7 +162,7 @@ def _draw_ends(axes, plateaus: Plateaus) -> None:
 
 def _draw_leads(axes, plateaus: Plateaus) -> None:
     """Steps of AdamW for a step of Muon, by seed (crosses); mean and 95% interval."""
-    for n, plateau in of_best(plateaus).items():
+    for n, plateau in best_plateaus(plateaus).items():
         ratios = list(lead(plateaus[ADAMW][n], plateau).values())
         middle, low, high = mean_interval(ratios)
         axes.errorbar(n, middle, [[middle - low], [high - middle]], marker="o", capsize=4, color="black")
@@ -180,19 +180,19 @@ def lead(later: Plateau, sooner: Plateau) -> dict[int, float]:
 
 def claims(plateaus: Plateaus) -> list[dict]:
     """The exponents; Muon at its best rate against AdamW; how the best rate changes with the population."""
-    ends, its, rates = plateaus[ADAMW], of_best(plateaus), best(plateaus)
-    powers = {ADAMW: exponents(ends), BEST: exponents(its)}
+    adamw, muon, rates = plateaus[ADAMW], best_plateaus(plateaus), best(plateaus)
+    powers = {ADAMW: exponents(adamw), BEST: exponents(muon)}
     found = [_power(name, values) for name, values in powers.items()]
     text = "the plateau grows with a higher power of the population under Muon at its best rate than under AdamW"
     found.append(claim_above("exponents", text, differences(powers[BEST], powers[ADAMW]), "exponent"))
-    halves = {name: (exponents(s, SIZES[:2]), exponents(s, SIZES[1:])) for name, s in ((ADAMW, ends), (BEST, its))}
+    halves = {name: (exponents(s, SIZES[:2]), exponents(s, SIZES[1:])) for name, s in ((ADAMW, adamw), (BEST, muon))}
     for name, (small, large) in halves.items():
         text = f"{name}: the power is higher from 1,024 people on than from 512 to 1,024, so no power law fits"
         found.append(claim_above(f"bend-{_id(name)}", text, differences(large, small), "exponent"))
     for n in SIZES:
         text = f"{rates[n]}, its best rate, leaves the plateau of {n:,} people before AdamW"
-        found.append(_sooner(f"end-{n}", text, ends[n], its[n]))
-    few, many = (lead(ends[n], its[n]) for n in (min(SIZES), max(SIZES)))
+        found.append(_sooner(f"end-{n}", text, adamw[n], muon[n]))
+    few, many = (lead(adamw[n], muon[n]) for n in (min(SIZES), max(SIZES)))
     text = "AdamW's plateau is more times as long as that of Muon at its best rate for 512 people than for 4,096"
     found.append(claim_above("lead", text, differences(few, many), "times"))
     for n, rate, other in RATES:

@@ -67,7 +67,7 @@ def table(results: list[Result]) -> str:
 
 
 def claims(groups: dict[str, list[Result]], tuned: list[Result]) -> list[dict]:
-    """The paper's Fig. 3 right, App. F and O, and what it argues but does not measure."""
+    """The paper's Fig. 3 right, Figs. F and O, and what it argues but does not measure."""
     facts, no_facts = groups["facts"], groups["no_facts"]
 
     def of(measure: Callable[[Result], float]) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""An associative memory without attention that forgets when it learns new pairs (paper, App. Q and R).
+"""An associative memory without attention that forgets when it learns new pairs (paper, Figs. Q and R).
 
 python -m experiments.toy_memory.memory     # trains all memories, writes results/runs.jsonl; under two minutes on a CPU
 
@@ -171,9 +171,9 @@ def measured_steps(max_steps: int) -> set[int]:
 def _record(records, step: int, sizes: Sizes, memories, pairs: Pairs, variants: list[Variant]) -> None:
     for number, variant in enumerate(variants):
         one = slice(number, number + 1)
-        memory, its = [tensor[one] for tensor in memories], pairs.part(lambda tensor, one=one: tensor[one])
-        old = measure(memory, its, slice(sizes.n_measured))
-        new = measure(memory, its, slice(sizes.n_old, sizes.n_old + variant.n_new))
+        memory, own_pairs = [tensor[one] for tensor in memories], pairs.part(lambda tensor, one=one: tensor[one])
+        old = measure(memory, own_pairs, slice(sizes.n_measured))
+        new = measure(memory, own_pairs, slice(sizes.n_old, sizes.n_old + variant.n_new))
         names = ("old_loss", "old_accuracy", "new_loss", "new_accuracy")
         values = (float(f"{value:.5g}") for value in (*old, *new))
         records[number].append({"step": step} | dict(zip(names, values, strict=True)))

@@ -56,7 +56,7 @@ def table(results: list[Result]) -> str:
 
 
 def claims(results: list[Result]) -> list[dict]:
-    """The paper's App. Q and R, paired by seed."""
+    """The paper's Figs. Q and R, paired by seed."""
 
     def of(variant: str, measure: Callable[[Result], float]) -> dict[int, float]:
         return by_seed((result for result in results if result.variant == variant), measure)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builder.random import evenly, permute, uniforms
+from data_builder.random import permute, quasi_uniforms, uniforms
 from tests.helpers.independent import is_uniform
 
 MASK = 2**64 - 1
@@ -34,14 +34,15 @@ def test_uniforms_are_53_bits_of_philox(seed, purpose, step):
 
 def test_first_numbers_stay_the_same_for_ever():
     assert uniforms(7, "golden", (3,), step=5).tolist() == GOLDEN_UNIFORMS
-    assert evenly(7, "golden", 3, step=5) == pytest.approx(GOLDEN_EVEN, abs=1e-12)
+    assert quasi_uniforms(7, "golden", 3, step=5) == pytest.approx(GOLDEN_EVEN, abs=1e-12)
     assert permute(np.arange(8), 1000, 7, "golden").tolist() == GOLDEN_PERMUTED
 
 
 @given(st.integers(0, 2**32), st.integers(1, 300), st.integers(1, 40))
 def test_even_numbers_come_back_to_a_place_after_one_of_three_waits(seed, n_places, batch):
     """The three-gap theorem (Steinhaus): a rotation comes back to an interval after one of at most three times."""
-    numbers = np.concatenate([evenly(seed, "places", batch, step) for step in range(-(-20 * n_places // batch))])
+    steps = range(-(-20 * n_places // batch))
+    numbers = np.concatenate([quasi_uniforms(seed, "places", batch, step) for step in steps])
     assert numbers.min() >= 0
     assert numbers.max() < 1
     visits = np.flatnonzero((numbers * n_places).astype(int) == n_places // 2)
@@ -51,9 +52,9 @@ def test_even_numbers_come_back_to_a_place_after_one_of_three_waits(seed, n_plac
 
 
 def test_even_numbers_are_those_of_a_random_beginning_and_the_golden_section():
-    numbers = [*evenly(3, "places", 4, 0), *evenly(3, "places", 4, 1)]
+    numbers = [*quasi_uniforms(3, "places", 4, 0), *quasi_uniforms(3, "places", 4, 1)]
     assert np.diff(numbers) % 1 == pytest.approx([0.6180339887498949] * 7, abs=1e-12)
-    assert not np.isclose(numbers[0], evenly(4, "places", 4, 0)[0])
+    assert not np.isclose(numbers[0], quasi_uniforms(4, "places", 4, 0)[0])
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.lists(st.integers(1, 5), max_size=2), st.integers(0, 2**31))

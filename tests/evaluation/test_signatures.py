@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from evaluation.signatures import attention_metrics, gradients_to_names, look, signatures
+from evaluation.signatures import attention_metrics, forward_with_gradients, gradients_to_names, signatures
 from modeling.loss import TokenLoss
 from modeling.patching import Patched, blocks
 from tests.helpers.families import ATTENTIVE, NANO, attention_of, nano
@@ -119,12 +119,12 @@ def slow_ratios(model, probe):
 def test_gradients_that_reach_names_equal_those_of_stock_hidden_states(tokenizer, stream, preset):
     model, probe = nano(tokenizer, preset=preset), stream.probe("seen", 5)
     expected = slow_ratios(nano(tokenizer, preset=preset), probe)
-    _, attention, gradients = look(model, probe)
+    _, attention, gradients = forward_with_gradients(model, probe)
     assert (attention is not None) == (preset in ATTENTIVE)
     assert gradients_to_names(gradients, probe) == pytest.approx(expected, rel=1e-4)
     assert all(parameter.grad is None for parameter in model.parameters())
     frozen = model.requires_grad_(False)  # as in fine-tuning of some weights
-    assert gradients_to_names(look(frozen, probe)[2], probe) == gradients_to_names(gradients, probe)
+    assert gradients_to_names(forward_with_gradients(frozen, probe)[2], probe) == gradients_to_names(gradients, probe)
     assert not any(block._forward_pre_hooks for block in blocks(model))
 
 
@@ -133,12 +133,12 @@ def test_without_attention_between_tokens_nothing_reaches_names(tokenizer, strea
     model, probe = nano(tokenizer, preset=preset), stream.probe("seen", 5)
     for block in blocks(model):
         attention_of(block)[1].weight.data.zero_()
-    _, _, gradients = look(model, probe)
+    _, _, gradients = forward_with_gradients(model, probe)
     assert gradients_to_names(gradients, probe) == [0, 0]
 
 
 def measured_of(model, probe):
-    _, attention, gradients = look(model, probe)
+    _, attention, gradients = forward_with_gradients(model, probe)
     return attention_metrics(attention, gradients, probe)
 
 

@@ -124,7 +124,7 @@ def test_rare_people_are_the_last_of_the_seen(trained, tmp_path):
     )
     assert run.individuals["individual"] == list(range(16))
     assert set(run.individuals["times_drawn"]) == {0}
-    assert run.taught == "rare"
+    assert run.finetune_group == "rare"
     assert len(run.curve("rare_attribute_loss")[0]) == 9
     assert "new_attribute_loss" not in run.records[0]
 
