@@ -121,11 +121,7 @@ class _Parser(HfArgumentParser):
 
 
 def parse_settings(
-    types: tuple[type, ...],
-    argv: list[str],
-    description: str,
-    others: Iterable[str] = (),
-    base: dict | None = None,
+    types: tuple[type, ...], argv: list[str], description: str, others: Iterable[str] = (), base: dict | None = None
 ) -> tuple:
     """Read dataclasses from an optional YAML recipe (first argument) and command-line options.
 

@@ -43,12 +43,7 @@ class Size:
 
 
 BASE = Size()
-GRID = {
-    "width": (64, 128, 256, 512),
-    "layers": (1, 2, 4, 8),
-    "batch": (8, 32, 128),
-    "length": (40, 80, 160),
-}
+GRID = {"width": (64, 128, 256, 512), "layers": (1, 2, 4, 8), "batch": (8, 32, 128), "length": (40, 80, 160)}
 
 
 def sizes() -> list[Size]:

@@ -19,12 +19,7 @@ from settings.data import DataSettings
 
 CONFIGURATIONS = ("population", "biographies", "templates")
 # Split of `biographies` -> (group, wording held out from training)
-SPLITS = {
-    "train": ("seen", False),
-    "validation": ("seen", True),
-    "unseen": ("unseen", True),
-    "new": ("new", True),
-}
+SPLITS = {"train": ("seen", False), "validation": ("seen", True), "unseen": ("unseen", True), "new": ("new", True)}
 # Rows made at once. Wording is drawn for each block, so that it is the same for any num_proc.
 BLOCK = 1000
 

@@ -66,10 +66,7 @@ def _build_tables(data: DataSettings, output: Path, biographies_per_individual: 
     for name in CONFIGURATIONS:
         with tempfile.TemporaryDirectory() as cache:
             builder = BiographyBuilder(
-                cache_dir=cache,
-                config_name=name,
-                biographies_per_individual=biographies_per_individual,
-                **asdict(data),
+                cache_dir=cache, config_name=name, biographies_per_individual=biographies_per_individual, **asdict(data)
             )
             processes = num_proc if num_proc > 1 else None
             builder.download_and_prepare(str(output / name), file_format="parquet", num_proc=processes)

@@ -42,9 +42,7 @@ class DatasetSettings:
     """Which people, if they are not made anew."""
 
     dataset: str | None = setting(
-        None,
-        "a built dataset, directory or Hub repository; its people replace those of n_individuals etc.",
-        Role.PLACE,
+        None, "a built dataset, directory or Hub repository; its people replace those of n_individuals etc.", Role.PLACE
     )
     dataset_name: str | None = setting(
         None, "which population of a Hub repository that holds several, e.g. 64k", Role.PLACE

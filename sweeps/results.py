@@ -85,9 +85,7 @@ def differences(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, flo
 
 
 def interval_table(
-    corner: str,
-    groups: Mapping[str, list[Result]],
-    columns: Mapping[str, tuple[Callable[[Result], float | None], str]],
+    corner: str, groups: Mapping[str, list[Result]], columns: Mapping[str, tuple[Callable[[Result], float | None], str]]
 ) -> str:
     """A row for each group of results, as Markdown: means and 95% intervals over seeds.
 

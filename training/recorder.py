@@ -113,10 +113,7 @@ class Recorder:
                 measured = self.metrics = self.measure(self.model)
             progress.evaluation_seconds += time.perf_counter() - begin
             progress.seconds = time.perf_counter() - self.begun
-        others = {
-            "predicted_seconds": self.forecast.seconds,
-            "learning_rate": self.optimizers[0].param_groups[0]["lr"],
-        }
+        others = {"predicted_seconds": self.forecast.seconds, "learning_rate": self.optimizers[0].param_groups[0]["lr"]}
         record = asdict(progress) | others | losses | self.schedule.metrics(progress.step) | measured
         self.accelerator.log(record, step=progress.step)
 

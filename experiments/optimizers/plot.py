@@ -36,10 +36,7 @@ STYLES = {
     "Muon, .005": (COLORS[6], "v"),
 }
 # On a long tail (power law with alpha 1), until about as much is known.
-LONG_TAIL = {
-    "AdamW, 1,400 steps": ("schedules", "power_law-alpha=1.0"),
-    "Muon, 600 steps": ("optimizers", "muon-zipf"),
-}
+LONG_TAIL = {"AdamW, 1,400 steps": ("schedules", "power_law-alpha=1.0"), "Muon, 600 steps": ("optimizers", "muon-zipf")}
 # The paper's fit (Fig. 2 right), for 4k to 256k people.
 PAPER_EXPONENT = 0.81
 

@@ -82,12 +82,6 @@ def test_the_map_is_that_of_the_person_up_to_a_value(source, tokenizer, stream, 
     assert command.attention_map(source, model, tokenizer, 7, 6).axes  # the whole biography
 
 
-def test_the_command_writes_the_figure(run, tmp_path, capsys):
-    command.main([str(run), "--individual", "3", "--output_dir", str(tmp_path / "figures")])
-    assert (tmp_path / "figures" / "attention.png").exists()
-    assert capsys.readouterr().out.strip() == f"figure: {tmp_path / 'figures' / 'attention.png'}"
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -96,6 +90,9 @@ def test_the_command_writes_the_figure(run, tmp_path, capsys):
         (["--revision", "main"], "is a directory and has no revisions"),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line(run, options, message):
+def test_the_command_writes_the_figure_or_says_in_one_line_why_not(run, tmp_path, capsys, options, message):
     with pytest.raises(UserError, match=message):
         command.main([str(run), *options])
+    command.main([str(run), "--individual", "3", "--output_dir", str(tmp_path / "figures")])
+    assert (tmp_path / "figures" / "attention.png").exists()
+    assert capsys.readouterr().out.strip() == f"figure: {tmp_path / 'figures' / 'attention.png'}"

@@ -66,6 +66,7 @@ def test_curves_are_means_over_seeds_with_their_range(runs):
 
 
 def test_individuals_are_averaged_in_bins_of_equal_size(runs):
+    assert len({tuple(style(number).items()) for number in range(21)}) == 21  # many groups can be told apart
     (line,) = compare_individuals({"uniform": runs[:1]}, n_bins=2).axes[0].lines
     assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([1, 50], [0, 1])
 
@@ -74,20 +75,11 @@ def test_the_table_has_means_and_intervals(runs):
     rows = compare_table(grouped(runs)).splitlines()
     assert rows[2].startswith("| schedule uniform | 2 |")
     mean, low, high = mean_interval([4.0, 4.1])
+    assert (low, high) == pytest.approx(stats.t.interval(0.95, 1, loc=mean, scale=stats.sem([4.0, 4.1])))
+    assert [math.isnan(value) for value in mean_interval([3.0])] == [False, True, True]
     assert f"{mean:.3f} ({low:.3f} to {high:.3f})" in rows[2]
     flat = compare_table({"flat": [a_run("uniform", 0, (9.0, 5.0, 5.0)), runs[0]]})
     assert "1 of 2 not reached" in flat
-
-
-def test_intervals_are_students():
-    values = [1.0, 2.0, 4.0]
-    low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
-    assert mean_interval(values) == pytest.approx((np.mean(values), low, high))
-    assert [math.isnan(value) for value in mean_interval([3.0])] == [False, True, True]
-
-
-def test_many_groups_can_be_told_apart():
-    assert len({tuple(style(number).items()) for number in range(21)}) == 21
 
 
 def test_the_command_writes_figures_and_table(runs, tmp_path, capsys):
@@ -97,8 +89,5 @@ def test_the_command_writes_figures_and_table(runs, tmp_path, capsys):
         "learning_curves.png", "individuals.png", "table.md",
     }  # fmt: skip
     assert (tmp_path / "figures" / "table.md").read_text().strip() in capsys.readouterr().out
-
-
-def test_one_run_cannot_be_compared(runs, tmp_path):
     with pytest.raises(UserError, match="at least two runs"):
-        command.main(["compare", write(runs[0], tmp_path)])
+        command.main(["compare", paths[0]])

@@ -16,15 +16,6 @@ def curve(start, end, baseline=5.0, last=1000):
     return [0, start, end, last], [15.0, baseline, baseline, 0.0]
 
 
-def test_boundaries_of_a_piecewise_linear_curve_are_exact():
-    knots = curve(200, 600)
-    steps = np.arange(0, 1001, 10)
-    phases = find_phases(steps, np.interp(steps, *knots), baseline=5.0)
-    assert phases.plateau_start == pytest.approx(200 * (15 - 5.25) / 10)
-    assert phases.plateau_end == pytest.approx(600 + 400 * 0.05)
-    assert phases.plateau_length == pytest.approx(620 - 195)
-
-
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(st.integers(20, 400), st.integers(420, 900), st.floats(1.0, 10.0), st.sampled_from([5, 10, 20]))
 def test_boundaries_are_found_within_an_evaluation_interval(start, end, baseline, interval):
@@ -35,16 +26,12 @@ def test_boundaries_are_found_within_an_evaluation_interval(start, end, baseline
     assert phases.plateau_end == pytest.approx(end + (1000 - end) * 0.05, abs=interval)
 
 
-def test_a_dip_that_does_not_last_is_not_the_end():
-    steps = np.array([0, 100, 200, 300, 400, 500])
-    losses = np.array([15.0, 5.0, 4.7, 5.0, 5.0, 1.0])
-    assert 400 < find_phases(steps, losses, 5.0).plateau_end < 500
-
-
 def test_the_slowdown_is_exact_for_straight_lines():
     # On the plateau 0.5 nats in 400 steps; then 100 steps of a nat, then 200 of 3: there 0.5 nats take 33 steps.
     steps, losses = np.array([0, 100, 500, 600, 800]), np.array([15.0, 5.25, 4.75, 3.75, 0.75])
     assert slowdown(steps, losses, 5.0) == pytest.approx(400 / (0.5 / 3 * 200))
+    for end in (5.0, 4.6, 4.3):  # on the plateau, just after it, not yet half a nat below
+        assert slowdown(np.array([0, 100, 500, 600]), np.array([15.0, 5.25, 5.0, end]), 5.0) is None
 
 
 @given(st.floats(1.0, 10.0), st.sampled_from([5, 10, 20]))
@@ -53,23 +40,22 @@ def test_a_loss_that_falls_evenly_has_no_slowdown(baseline, interval):
     assert slowdown(steps, 3 * baseline * (1 - steps / 1000), baseline) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("end", [5.0, 4.6, 4.3])  # on the plateau, just after it, not yet half a nat below
-def test_there_is_no_slowdown_before_the_loss_has_fallen_as_far_again(end):
-    assert slowdown(np.array([0, 100, 500, 600]), np.array([15.0, 5.25, 5.0, end]), 5.0) is None
+A, B = 200 * (15 - 5.25) / 10, 600 + 400 * 0.05  # where straight lines cross the plateau's edges
 
 
-def test_phases_not_reached_are_none():
-    steps = np.array([0, 100, 200])
-    assert find_phases(steps, np.array([15.0, 12.0, 8.0]), 5.0) == find_phases(steps, np.array([9.0, 8, 7]), 5.0)
-    on_plateau = find_phases(steps, np.array([15.0, 5.0, 5.0]), 5.0)
-    assert on_plateau.plateau_start is not None
-    assert on_plateau.plateau_end is None
-    assert on_plateau.plateau_length is None
-
-
-def test_a_run_that_begins_with_knowledge_has_both_boundaries_at_its_beginning():
-    phases = find_phases(np.array([0, 100]), np.array([3.0, 1.0]), 5.0)
-    assert (phases.plateau_start, phases.plateau_end, phases.plateau_length) == (0, 0, 0)
+@pytest.mark.parametrize(
+    ("steps", "losses", "expected"),
+    [
+        (*curve(200, 600), (A, B, B - A)),
+        ([0, 100, 200, 300, 400, 500], [15.0, 5.0, 4.7, 5.0, 5.0, 1.0], (97.5, 406.25, 308.75)),  # a dip is not the end
+        ([0, 100], [3.0, 1.0], (0, 0, 0)),  # it begins with knowledge
+        ([0, 100, 200], [15.0, 5.0, 5.0], (97.5, None, None)),
+        ([0, 100, 200], [15.0, 12.0, 8.0], (None, None, None)),
+    ],
+)
+def test_boundaries_are_exact_or_none(steps, losses, expected):
+    phases = find_phases(np.array(steps), np.array(losses), baseline=5.0)
+    assert (phases.plateau_start, phases.plateau_end, phases.plateau_length) == pytest.approx(expected)
 
 
 @pytest.fixture
@@ -109,13 +95,10 @@ def test_a_metric_is_read_between_two_records_and_a_line_that_is_still_being_wri
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl"])
-def test_no_run_is_one_clear_line(run, name):
-    (run / name).unlink()
-    with pytest.raises(UserError, match="is no run: it needs config.yaml and metrics.jsonl"):
-        load_run(run)
-
-
-def test_a_run_without_evaluation_says_so(run):
+def test_no_run_or_one_without_evaluation_is_one_clear_line(run, name):
     (run / "metrics.jsonl").write_text('{"step": 10, "loss": 3.0}\n')
     with pytest.raises(UserError, match="no evaluation"):
+        load_run(run)
+    (run / name).unlink()
+    with pytest.raises(UserError, match="is no run: it needs config.yaml and metrics.jsonl"):
         load_run(run)

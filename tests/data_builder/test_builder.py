@@ -114,6 +114,14 @@ def test_several_biographies_of_a_person_are_worded_differently(cache):
     assert {split: len(rows) for split, rows in table.items()} == {"train": 36, "validation": 12, "unseen": 5, "new": 4}
     assert table["train"]["individual_id"][:] == 3 * list(range(12))
     assert len(set(table["train"]["text"][:])) == 36
+    one, two = (build(cache, **SMALL, population_seed=seed)["train"]["text"][:] for seed in (0, 1))
+    assert not set(one) & set(two)
+
+
+def test_groups_without_people_have_no_split(cache):
+    settings = SMALL | {"n_unseen": 0, "n_new": 0}
+    assert set(build(cache, **settings)) == {"train", "validation"}
+    assert set(build(cache, "population", **settings)) == {"seen"}
 
 
 @pytest.mark.parametrize("config_name", ["biographies", "population"])
@@ -134,12 +142,6 @@ def test_streaming_gives_the_same_rows(biographies, cache, split):
     assert list(streamed) == biographies[split].to_list()
 
 
-def test_groups_without_people_have_no_split(cache):
-    settings = SMALL | {"n_unseen": 0, "n_new": 0}
-    assert set(build(cache, **settings)) == {"train", "validation"}
-    assert set(build(cache, "population", **settings)) == {"seen"}
-
-
 def test_what_cannot_be_is_an_error_in_the_builder_too(cache):
     with pytest.raises(ValueError, match="no configuration 'people'; there are population, biographies, templates"):
         BiographyBuilder(cache_dir=str(cache), config_name="people")
@@ -148,10 +150,6 @@ def test_what_cannot_be_is_an_error_in_the_builder_too(cache):
 
 
 # --- the cache ---
-
-
-def test_the_fingerprint_is_the_same_each_time_and_for_a_copy(own_texts):
-    assert fingerprint() == fingerprint() == fingerprint(**own_texts)
 
 
 @pytest.mark.parametrize(
@@ -165,27 +163,24 @@ def test_the_fingerprint_is_the_same_each_time_and_for_a_copy(own_texts):
 def test_the_fingerprint_and_the_cache_follow_the_texts(own_texts, cache, folder, name, old, new):
     builders = [BiographyBuilder(cache_dir=str(cache), **own_texts)]
     before = fingerprint(**own_texts)
+    assert before == fingerprint() == fingerprint()
     replace_line(f"{own_texts[folder]}/{name}.txt", old, new)
     builders.append(BiographyBuilder(cache_dir=str(cache), **own_texts))
     assert fingerprint(**own_texts) != before
     assert len({builder.cache_dir for builder in builders}) == 2
 
 
-def test_the_fingerprint_follows_the_code(tmp_path, monkeypatch):
-    package = tmp_path / "data_builder"
-    shutil.copytree(VALUES_DIR.parent, package)
-    monkeypatch.setattr(data_builder.builder, "__file__", str(package / "builder.py"))
-    before = fingerprint()
-    with (package / "population.py").open("a") as file:
-        file.write("# changed\n")
-    assert fingerprint() != before
-
-
-def test_rows_follow_a_changed_word_list_without_clearing_the_cache(own_texts, cache):
+def test_rows_follow_a_changed_word_list_without_clearing_the_cache(own_texts, cache, tmp_path, monkeypatch):
     before = build(cache, "population", **SMALL, **own_texts)
     cities = lines_of("values", "city")
     replace_line(f"{own_texts['values_dir']}/city.txt", cities[0], "Atlantis City")
     after = build(cache, "population", **SMALL, **own_texts)
+    code = shutil.copytree(VALUES_DIR.parent, tmp_path / "code")
+    monkeypatch.setattr(data_builder.builder, "__file__", str(code / "builder.py"))
+    old = fingerprint()
+    with (code / "population.py").open("a") as file:
+        file.write("# changed\n")
+    assert fingerprint() != old  # and the code
     assert cities[0] in before["seen"]["location"][:]
     assert after["seen"]["location"][:] == [
         "Atlantis City" if city == cities[0] else city for city in before["seen"]["location"]
@@ -200,8 +195,3 @@ def test_different_settings_and_configurations_do_not_share_a_cache(cache, own_t
     twice = [[BiographyBuilder(cache_dir=str(cache), **SMALL | c).cache_dir for c in changes] for _ in range(2)]
     assert twice[0] == twice[1]
     assert len(set(twice[0])) == len(changes)
-
-
-def test_another_seed_makes_other_rows(cache):
-    one, two = (build(cache, **SMALL, population_seed=seed)["train"]["text"][:] for seed in (0, 1))
-    assert not set(one) & set(two)

@@ -35,7 +35,11 @@ def test_a_built_directory_is_read_by_load_dataset(made, cache, tmp_path, config
         assert loaded[split].to_list() == built[split].to_list()
 
 
-def test_a_built_directory_holds_nothing_unfinished(made):
+def test_a_built_directory_holds_nothing_unfinished_and_its_source_may_be_saved_again(made, tmp_path):
+    assert Source.load(made).digest() == Source.build(DataSettings(**SMALL)).digest()
+    for source in (made, tmp_path):  # from elsewhere, and onto itself
+        Source.load(source).save(tmp_path)
+        assert files_of(tmp_path / "source") == files_of(made / "source")
     assert sorted(os.listdir(made)) == ["README.md", "biographies", "population", "source", "templates"]
     assert os.listdir(made.parent) == [made.name]
     assert {path.suffix for path in files_of(made)} == {".md", ".parquet", ".txt", ".yaml", ".json"}
@@ -61,14 +65,6 @@ def test_a_source_of_own_texts_is_loaded_when_those_are_gone(own_texts, tmp_path
     loaded = Source.load(tmp_path / "dataset")
     assert loaded.digest() == digest != Source.build(DataSettings(**SMALL)).digest()
     assert loaded.word_lists.lists["city"][0] == "Atlantis"
-
-
-def test_saving_a_loaded_source_again_keeps_it(made, tmp_path):
-    loaded = Source.load(made)
-    assert loaded.digest() == Source.build(DataSettings(**SMALL)).digest()
-    for source in (made, tmp_path):  # from elsewhere, and onto itself
-        Source.load(source).save(tmp_path)
-        assert files_of(tmp_path / "source") == files_of(made / "source")
 
 
 @pytest.mark.parametrize(

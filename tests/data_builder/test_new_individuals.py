@@ -12,8 +12,7 @@ from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
 from tests.helpers.independent import ATTRIBUTES, value_text
-from tests.helpers.own_people import ADA, table
-from tests.helpers.toys import SMALL, build
+from tests.helpers.toys import ADA, SMALL, build, table
 
 COLUMNS = tuple(ADA)
 
@@ -22,7 +21,7 @@ def with_known_values(source, **changes):
     return ADA | {a: value_text(source, number, 1) for number, a in enumerate(ATTRIBUTES)} | changes
 
 
-def test_own_people_become_the_new_group(source, tmp_path):
+def test_own_people_become_the_new_group_and_are_saved_with_the_source(source, tmp_path):
     path = table(tmp_path / "mine.csv", ADA, with_known_values(source, name="Plato"))
     own = source.with_individuals(path)
     population = own.population
@@ -36,6 +35,10 @@ def test_own_people_become_the_new_group(source, tmp_path):
     assert [values[number] for values, number in zip(renderer.values, population.values[100], strict=True)] == [
         ADA[attribute] for attribute in ATTRIBUTES
     ]
+    own.save(tmp_path / "one")
+    Source.load(tmp_path / "one").save(tmp_path / "two")
+    (tmp_path / "mine.csv").unlink()
+    assert Source.load(tmp_path / "two").digest() == own.digest() != source.digest()
 
 
 def test_every_token_is_that_of_the_rendered_text(source, tokenizer, tmp_path):
@@ -56,14 +59,6 @@ def test_every_token_is_that_of_the_rendered_text(source, tokenizer, tmp_path):
                 of_value = batch["input_ids"][row][batch["attribute_ids"][row] == number]
                 assert tokenizer.decode(of_value) == ADA[attribute]
     assert batch["input_ids"].shape[1] <= stream.tables.max_length + 8
-
-
-def test_saved_and_loaded_they_are_the_same(source, tmp_path):
-    own = source.with_individuals(table(tmp_path / "mine.csv", ADA))
-    own.save(tmp_path / "one")
-    Source.load(tmp_path / "one").save(tmp_path / "two")
-    (tmp_path / "mine.csv").unlink()
-    assert Source.load(tmp_path / "two").digest() == own.digest() != source.digest()
 
 
 def test_a_dataset_has_them(tmp_path):

@@ -65,18 +65,12 @@ def test_fewer_uniforms_are_the_beginning_of_more(few, more, shape, step):
     assert np.array_equal(a, b[:few])
 
 
-def test_uniforms_differ_with_seed_purpose_and_step():
+def test_uniforms_differ_with_seed_purpose_and_step_and_are_uniform():
     calls = [(0, "a", 0), (1, "a", 0), (0, "b", 0), (0, "a", 1), (0, "a", 2), (0, "a", 2**32)]
     numbers = [number for seed, purpose, step in calls for number in uniforms(seed, purpose, (4096,), step).tolist()]
     assert len(set(numbers)) == len(numbers)
-
-
-def test_uniforms_are_uniform_in_the_unit_interval():
-    numbers = uniforms(0, "uniform", (100_000,))
-    assert numbers.dtype == np.float64
-    assert 0 <= numbers.min() < 0.001
-    assert 0.999 < numbers.max() < 1
-    assert is_uniform(np.bincount((numbers * 100).astype(int), minlength=100))
+    assert 0 <= min(numbers) < 0.001 < 0.999 < max(numbers) < 1
+    assert is_uniform(np.bincount((np.array(numbers) * 100).astype(int), minlength=100))
 
 
 @given(
@@ -99,9 +93,5 @@ def test_permute_differs_with_seed_and_purpose():
     orders = [permute(np.arange(100), 100, seed, purpose).tolist() for seed, purpose in [(0, "a"), (1, "a"), (0, "b")]]
     assert all(sum(a == b for a, b in zip(x, y, strict=True)) < 10 for x, y in pairwise(orders))
     assert sum(place == index for index, place in enumerate(orders[0])) < 10
-
-
-def test_permuted_places_are_uniform_over_seeds():
     places = [permute(np.arange(3), 10, seed, "uniform").tolist() for seed in range(1000)]
-    for column in zip(*places, strict=True):
-        assert is_uniform(np.bincount(column, minlength=10))
+    assert all(is_uniform(np.bincount(column, minlength=10)) for column in zip(*places, strict=True))

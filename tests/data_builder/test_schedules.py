@@ -120,16 +120,13 @@ def test_alpha_0_and_weight_1_draw_exactly_whom_uniform_draws(size, step):
     assert schedule_of("celebrities", **everybody).draw(step, draws).tolist() == uniform
 
 
-def test_an_eighth_is_taken_where_no_number_is_given():
-    for name, key in (("celebrities", "n_celebrities"), ("warm_up", "indiv_warmup")):
-        assert [len(schedule_of(name, range(n), **{key: None}).groups(0)[0][0]) for n in (1, 7, 64)] == [1, 1, 8]
-
-
 def drawable(schedule, steps):
     return [schedule.metrics(step)["n_drawable"] for step in steps]
 
 
-def test_a_warm_up_lasts_from_its_first_step_to_its_last():
+def test_an_eighth_is_taken_where_no_number_is_given_and_a_warm_up_lasts_from_its_first_step_to_its_last():
+    for name, key in (("celebrities", "n_celebrities"), ("warm_up", "indiv_warmup")):
+        assert [len(schedule_of(name, range(n), **{key: None}).groups(0)[0][0]) for n in (1, 7, 64)] == [1, 1, 8]
     assert drawable(schedule_of("warm_up"), [0, 9, 10, 39]) == [10, 10, 50, 50]
     assert drawable(schedule_of("warm_up", epochs_warmup=0.8), [1, 2]) == [10, 50]  # 1.6 steps
     assert drawable(schedule_of("warm_up", epochs_warmup=0), [0, 39]) == [50, 50]

@@ -75,13 +75,10 @@ def error_of(directory, n_heldout=5):
     return message
 
 
-def test_templates_are_unique_and_25_of_each_attribute():
-    assert {attribute: len(found) for attribute, found in load_templates().items()} == dict.fromkeys(ATTRIBUTES, 25)
-    assert len({line for _, _, line in LINES}) == 6 * 25 + 5 * 8
-
-
-@pytest.mark.parametrize("line", [line for _, _, line in LINES])
-def test_a_bundled_template_follows_the_rules_of_form(line):
+@pytest.mark.parametrize(("kind", "attribute", "line"), LINES)
+def test_a_bundled_template_follows_the_rules_of_form_and_tells_its_attribute_alone_before_the_value(
+    kind, attribute, line
+):
     assert line.isascii()
     assert line.endswith(".")
     assert line[0].isupper() or line.startswith("{name}")
@@ -91,22 +88,17 @@ def test_a_bundled_template_follows_the_rules_of_form(line):
     assert regex.search(r"(^| )\{name\}[ .,;:'!?]", line)
     assert regex.search(r" \{value\}[ .,;:'!?]", line)
     assert not regex.search(r"\b(he|she|his|her|hers|him|himself|herself)\b", line, regex.IGNORECASE)
-
-
-@pytest.mark.parametrize(("kind", "attribute", "line"), LINES)
-def test_the_words_before_the_value_tell_its_attribute_and_no_other(kind, attribute, line):
     assert [other for other, cue in WORLDS[kind].items() if regex.search(cue, before_value(line))] == [attribute]
 
 
-def test_no_beginning_is_the_beginning_of_another():
+def test_lines_are_unique_no_beginning_is_that_of_another_and_pieces_put_together_are_the_line():
+    templates = load_templates()
+    assert {attribute: len(found) for attribute, found in templates.items()} == dict.fromkeys(ATTRIBUTES, 25)
+    assert len({line for _, _, line in LINES}) == 6 * 25 + 5 * 8
     beginnings = [(line, words(f" {before_value(line)}".replace(" {name}", "\N{SNOWMAN}"))) for _, _, line in LINES]
     assert all(parts.count("\N{SNOWMAN}") == 1 for _, parts in beginnings)
     assert [(a, b) for (a, x), (b, y) in permutations(beginnings, 2) if is_beginning(x, y)] == []
-
-
-def test_pieces_put_together_are_the_line():
-    loaded = [template for templates in load_templates().values() for template in templates]
-    for (_, _, line), template in zip(LINES[:150], loaded, strict=True):
+    for (_, _, line), template in zip(LINES[:150], [t for found in templates.values() for t in found], strict=True):
         assert f"{template.head} {{name}}{template.middle} {{value}}{template.tail}" == f" {line}"
         assert not any(piece.endswith(" ") for piece in (template.head, template.middle, template.tail))
 
@@ -116,6 +108,8 @@ def test_own_templates_with_any_allowed_punctuation_are_read(own):
         own(attribute, keep=24)
     directory = own("major", {3: "Ask {name}: what did you study? It was {value}; truly"})
     template = load_templates(directory)["major"][2]
+    inside = load_templates(own("location", {9: "{name} lives inside {value}."}))["location"][8]
+    assert inside.middle == " lives inside"  # which begins with the letters of another
     assert (template.head, template.middle, template.tail) == (" Ask", ": what did you study? It was", "; truly")
 
 
@@ -164,10 +158,6 @@ def test_a_beginning_that_is_or_begins_another_is_named(own, attribute, line):
     message = error_of(own(attribute, {9: line}))
     assert f"{attribute}.txt, line 9" in message
     assert "location.txt, line" in message
-
-
-def test_a_beginning_may_begin_with_the_letters_of_another(own):
-    assert load_templates(own("location", {9: "{name} lives inside {value}."}))["location"][8].middle == " lives inside"
 
 
 @pytest.mark.parametrize(("n_lines", "n_heldout"), [(5, 5), (1, 1), (24, 24), (3, 7)])

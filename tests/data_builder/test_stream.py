@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from data_builder.biographies import Renderer
 from data_builder.population import Wording
-from data_builder.random import uniforms
 from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
 from data_builder.stream import BiographyStream, TokenTables
 from data_builder.tokenizer import train_tokenizer
 from settings.data import DataSettings
-from tests.helpers.independent import parse, sentence
+from tests.helpers.independent import drawn, parse, sentence
 from tests.helpers.pretraining import same
 from tests.helpers.toys import stream_of
 
@@ -27,19 +26,6 @@ def world(request, source, tokenizer, full_source, full_tokenizer):
     return *chosen, stream_of(*chosen)
 
 
-@pytest.fixture(scope="module")
-def stream(source, tokenizer):
-    return stream_of(source, tokenizer)
-
-
-def drawn(source, seed, n):
-    """Names, values and wording of `n` biographies, each drawn from all there are."""
-    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes.values(), *source.population.n_templates)
-    numbers = (uniforms(seed, "stream test", (n, len(sizes))) * np.array(sizes)).astype(np.int64)
-    order = np.argsort(uniforms(seed, "order", (n, 6)), axis=1)
-    return numbers[:, :3], numbers[:, 3:9], Wording(numbers[:, 9:], order)
-
-
 def decoded(batch, tokenizer):
     return [tokenizer.decode(row, skip_special_tokens=True) for row in batch["input_ids"]]
 
@@ -48,14 +34,15 @@ def decoded(batch, tokenizer):
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 12))
 def test_ids_are_those_of_the_text_and_mark_exactly_the_tokens_of_names_and_values(world, seed, n):
     source, tokenizer, stream = world
-    names, values, wording = drawn(source, seed, n)
+    names, values, templates, order = drawn(source, seed, n)
+    wording = Wording(templates, order)
     made = stream.tables.assemble(names, values, wording, with_names=True)
     plain = stream.tables.assemble(names, values, wording)
     assert plain.keys() == made.keys() - {"name_ids"}
     assert all(np.array_equal(plain[key], made[key]) for key in plain)
     rows = zip(*(a.tolist() for a in (names, values, wording.templates, wording.order)), strict=True)
     for number, row in enumerate(rows):
-        told = Renderer(source).biography(*row)  # its spans are tested by test_biographies.py
+        told = Renderer(source).biography(*row)  # its spans are tested by test_tokenizer.py
         encoded = tokenizer(told.text, return_offsets_mapping=True)
         true, width = [*encoded.input_ids, tokenizer.eos_token_id], made["input_ids"].shape[1]
         assert made["input_ids"][number].tolist() == true + [tokenizer.pad_token_id] * (width - len(true))
@@ -92,6 +79,8 @@ def test_a_batch_has_its_keys_shapes_and_types_and_labels_are_its_tokens_but_not
 @pytest.mark.parametrize("step", [0, 1, 10**9])
 def test_a_training_batch_tells_true_biographies_in_training_wording(world, step):
     source, tokenizer, stream = world
+    longest = stream.batch(step, 200)["attention_mask"].sum(dim=1).max().item()
+    assert 0.5 * stream.tables.max_length < longest <= stream.tables.max_length
     batch = stream.batch(step, 24)
     for person, text, marks in zip(
         batch["individual_ids"].tolist(), decoded(batch, tokenizer), batch["attribute_ids"], strict=True
@@ -104,20 +93,15 @@ def test_a_training_batch_tells_true_biographies_in_training_wording(world, step
         assert kinds == [attribute + 1 for attribute, _ in told]
 
 
-def test_a_batch_is_the_same_in_any_order_of_calls_and_in_another_stream(source, tokenizer, stream):
+def test_a_batch_is_the_same_in_any_order_of_calls_and_in_another_stream_and_no_other_is(source, tokenizer, stream):
     forwards = [stream.batch(step, 8) for step in range(6)]
     other = stream_of(source, tokenizer)
     other.probe("seen", 5)
     for step in (5, 0, 3, 3, 1, 4, 2):
         assert same(forwards[step], other.batch(step, 8))
-
-
-def test_batches_differ_with_step_and_seed(source, tokenizer, stream):
-    batches = [stream.batch(step, 8) for step in range(3)] + [stream_of(source, tokenizer, seed=1).batch(0, 8)]
-    texts = [text for batch in batches for text in decoded(batch, tokenizer)]
-    assert len(set(texts)) == len(texts)
-    people = [tuple(batch["individual_ids"].tolist()) for batch in batches]
-    assert len(set(people)) == len(people)
+    batches = [*forwards, stream_of(source, tokenizer, seed=1).batch(0, 8)]
+    assert len({text for batch in batches for text in decoded(batch, tokenizer)}) == 7 * 8
+    assert len({tuple(batch["individual_ids"].tolist()) for batch in batches}) == 7
 
 
 def test_a_smaller_batch_is_the_beginning_of_a_larger_one(stream):
@@ -181,12 +165,6 @@ def test_max_length_is_the_length_of_the_longest_possible_biography():
             total += max(len(ids) for ids in tokenizer(told, add_special_tokens=False).input_ids)
         longest = max(longest, total)
     assert TokenTables(source, tokenizer).max_length == longest
-
-
-def test_no_batch_is_longer_than_max_length(world):
-    _, _, stream = world
-    lengths = [stream.batch(step, 100)["attention_mask"].sum(dim=1).max().item() for step in range(3)]
-    assert 0.5 * stream.tables.max_length < max(lengths) <= stream.tables.max_length
 
 
 @pytest.mark.parametrize("used", [{"padding": True}, {"truncation": True, "max_length": 3}])

@@ -1,5 +1,4 @@
 import calendar
-import shutil
 import unicodedata
 
 import pytest
@@ -41,11 +40,6 @@ def error_of(directory):
     return message
 
 
-def test_bundled_lists_are_read_line_by_line(bundled):
-    assert bundled.lists == {name: tuple(lines_of("values", name)) for name in COUNTS}
-    assert {name: len(entries) for name, entries in bundled.lists.items()} == COUNTS
-
-
 @pytest.mark.parametrize("name", COUNTS)
 def test_bundled_entries_are_clean_and_unique_and_none_begins_with_another(name):
     text = (VALUES_DIR / f"{name}.txt").read_bytes().decode("utf-8")
@@ -63,29 +57,19 @@ def test_bundled_entries_are_clean_and_unique_and_none_begins_with_another(name)
     assert [(a, b) for a in split for b in split if a is not b and b[: len(a)] == a] == []
 
 
-def test_first_and_middle_names_share_no_entry():
-    first, middle = ({normal_form(e) for e in lines_of("values", n)} for n in ("first_name", "middle_name"))
-    assert not first & middle
-
-
-def test_parts_of_dates_are_the_calendar(bundled):
-    assert bundled.lists["day"] == tuple(str(day) for day in range(1, 32))
-    assert bundled.lists["month"] == tuple(MONTHS)
-    assert bundled.lists["year"] == tuple(str(year) for year in range(1900, 2100))
-
-
 def test_sizes_of_names_and_values(bundled):
+    assert bundled.lists == {name: tuple(lines_of("values", name)) for name in COUNTS}
+    assert {name: len(entries) for name, entries in bundled.lists.items()} == COUNTS
     assert bundled.name_sizes == (900, 900, 1000)
     lists = {"birth_place": 800, "university": 200, "major": 100, "company": 500, "location": 800}
     assert bundled.value_sizes == {"birth_date": 31 * 12 * 200} | lists
     assert bundled.values("birth_date") == [
         f"{d} {m} {y}" for d in range(1, 32) for m in MONTHS for y in range(1900, 2100)
     ]
-
-
-@pytest.mark.parametrize(("attribute", "name"), [("birth_place", "city"), ("location", "city"), ("major", "major")])
-def test_values_of_one_list_are_numbered_by_line(bundled, attribute, name):
-    assert bundled.values(attribute) == lines_of("values", name)
+    for attribute, name in (("birth_place", "city"), ("location", "city"), ("major", "major")):
+        assert bundled.values(attribute) == lines_of("values", name)
+    first, middle = ({normal_form(e) for e in lines_of("values", n)} for n in ("first_name", "middle_name"))
+    assert not first & middle
 
 
 @pytest.mark.parametrize("size", [1, 12, 31, 150, 899, 10_000])
@@ -98,6 +82,8 @@ def test_entries_per_list_takes_entries_spread_evenly(bundled, size):
         gaps = [b - a for a, b in zip(places, [*places[1:], len(every)], strict=True)]
         assert min(gaps) >= 1
         assert max(gaps) - min(gaps) <= 1
+    of_names = load_word_lists(entries_per_list=size, names_per_list=4).lists
+    assert [len(of_names[name]) for name in ("last_name", "city")] == [4, min(size, 800)]
 
 
 def test_own_directory_is_read(own):
@@ -114,6 +100,8 @@ def test_own_entries_are_brought_to_nfc_without_marks_and_windows_line_ends(own)
     text = "\ufeff" + unicodedata.normalize("NFD", "Malmö") + "\r\nGhent\r\n"
     (directory / "city.txt").write_bytes(text.encode())
     assert load_word_lists(directory).lists["city"] == ("Malmö", "Ghent")
+    # An entry may begin with the letters of another.
+    assert load_word_lists(own("major", "art", "arts", "arthistory")).lists["major"] == ("art", "arts", "arthistory")
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -144,15 +132,6 @@ def test_an_entry_that_begins_with_another_names_both_lines(own, lines):
     assert f"line {shorter}," in message
 
 
-def test_an_entry_may_begin_with_the_letters_of_another(own):
-    assert load_word_lists(own("major", "art", "arts", "arthistory")).lists["major"] == ("art", "arts", "arthistory")
-
-
 @pytest.mark.parametrize("bad", ["", " ", "New  York", " Lima", "Lima ", "New\tYork", "New\u00a0York", "<eos>"])
 def test_blank_lines_needless_spaces_and_special_tokens_are_named(own, bad):
     assert "city.txt, line 2" in error_of(own("city", "Ghent", bad, "Oslo"))
-
-
-def test_bundled_lists_copied_elsewhere_are_the_same(bundled, tmp_path):
-    shutil.copytree(VALUES_DIR, tmp_path / "values")
-    assert load_word_lists(tmp_path / "values") == bundled

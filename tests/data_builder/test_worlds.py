@@ -90,14 +90,15 @@ def _mark(spans, begin, end):
     return next((number for number, (a, b) in spans.items() if begin < b and end > a), 0)
 
 
-def test_the_bundled_world_is_the_papers():
+def test_lists_and_datasets_without_a_world_are_of_the_bundled_one(own_texts, tmp_path):
+    """The digest is pinned: it was made by the version before there were worlds."""
     world = load_world()
     assert (list(world.name), list(world.attributes)) == (["first_name", "middle_name", "last_name"], ATTRIBUTES)
     assert world.attributes["birth_date"] == ("day", "month", "year")
-
-
-def test_datasets_made_before_there_were_worlds_load(tmp_path):
-    """Their digest is pinned: it was made by the version before."""
+    (Path(own_texts["values_dir"]) / "world.yaml").unlink()
+    own, bundled = (Source.build(DataSettings(**SMALL | texts)) for texts in (own_texts, {}))
+    assert own.digest() == bundled.digest()
+    assert full_name(own, own.population.names[3]) == full_name(bundled, bundled.population.names[3])
     Source.build(DataSettings(**SMALL)).save(tmp_path)
     settings_file, world_file = (tmp_path / "source" / name for name in ("settings.yaml", "values/world.yaml"))
     saved = yaml.safe_load(settings_file.read_text())
@@ -138,13 +139,9 @@ def test_sources_tell_how_long_the_lists_of_minerals_are():
     told = [(f, int(n)) for fs, ns in rows for f, n in zip(re.findall(r"\w+\.txt", fs), ns.split(","), strict=True)]
     lists = Source.build(minerals()).word_lists.lists
     assert dict(told) == {f"{name}.txt": len(entries) for name, entries in lists.items()}
-
-
-def test_lists_without_a_world_are_of_the_bundled_one(own_texts):
-    (Path(own_texts["values_dir"]) / "world.yaml").unlink()
-    own, bundled = (Source.build(DataSettings(**SMALL | texts)) for texts in (own_texts, {}))
-    assert own.digest() == bundled.digest()
-    assert full_name(own, own.population.names[3]) == full_name(bundled, bundled.population.names[3])
+    missing = "minerals/values/world.yaml: attributes.element: needs the file .*element.txt"
+    with pytest.raises(UserError, match=missing):
+        Source.build(minerals(templates_dir=None))
 
 
 MISTAKES = {
@@ -177,10 +174,3 @@ def test_a_world_that_cannot_be_is_one_line_that_names_file_and_key(tmp_path, te
         Source.build(DataSettings(2, 0, 0, 1, **texts))
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_templates_of_another_world_are_one_line_that_says_so():
-    with pytest.raises(
-        UserError, match=r"minerals/values/world.yaml: attributes.element: needs the file .*element.txt"
-    ):
-        Source.build(minerals(templates_dir=None))

@@ -7,21 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from run_directory.records import Run
+from sweeps.__main__ import load_plot
 from sweeps.results import Result
+from tests.helpers.pretraining import ROOT
+
+plot = load_plot(ROOT / "experiments" / "optimizers")
 
 
-@pytest.fixture(scope="module")
-def plot(plot_of):
-    return plot_of("optimizers")
-
-
-def plateaus_of(plot, sizes, left=True):
+def plateaus_of(sizes, left=True):
     """Three runs of each population, around the step that is given."""
     return {n: plot.Plateau({0: end, 1: 1.1 * end, 2: 0.9 * end}, left) for n, end in sizes.items()}
 
 
 @given(st.floats(-1, 3), st.floats(0.1, 10), st.sets(st.sampled_from([512, 1024, 2048, 4096]), min_size=2))
-def test_the_exponent_of_a_power_law_is_found(plot, power, factor, sizes):
+def test_the_exponent_of_a_power_law_is_found(power, factor, sizes):
     ends = {n: {0: factor * n**power, 1: 2 * factor * n**power, n: 1.0} for n in sorted(sizes)}
     found = plot.exponents({n: plot.Plateau(of_seeds, True) for n, of_seeds in ends.items()}, sizes)
     # Only seeds that all sizes have count.
@@ -29,22 +28,22 @@ def test_the_exponent_of_a_power_law_is_found(plot, power, factor, sizes):
 
 
 @pytest.fixture
-def plateaus(plot):
+def plateaus():
     """AdamW in proportion to the population; of Muon's rates a high one suits few people, a low one many."""
     found = {name: {} for name in plot.OPTIMIZERS}
-    found["AdamW"] = plateaus_of(plot, {n: n for n in plot.SIZES})
-    found["Muon, .05"] = plateaus_of(plot, {512: 100, 1024: 400})
-    found["Muon, .02"] = plateaus_of(plot, {512: 120, 1024: 300, 2048: 800})
-    found["Muon, .02"] |= plateaus_of(plot, {4096: 3000}, left=False)
-    found["Muon, .01"] = plateaus_of(plot, {512: 200, 1024: 350, 2048: 850, 4096: 2600})
+    found["AdamW"] = plateaus_of({n: n for n in plot.SIZES})
+    found["Muon, .05"] = plateaus_of({512: 100, 1024: 400})
+    found["Muon, .02"] = plateaus_of({512: 120, 1024: 300, 2048: 800})
+    found["Muon, .02"] |= plateaus_of({4096: 3000}, left=False)
+    found["Muon, .01"] = plateaus_of({512: 200, 1024: 350, 2048: 850, 4096: 2600})
     return found
 
 
-def test_the_best_rate_is_that_of_the_shortest_plateau_that_ended(plot, plateaus):
+def test_claims_compare_the_best_rate_of_the_shortest_plateau_that_ended_with_adamw(plateaus):
     assert plot.best(plateaus) == {512: "Muon, .05", 1024: "Muon, .02", 2048: "Muon, .02", 4096: "Muon, .01"}
-
-
-def test_claims_compare_the_best_rate_with_adamw(plot, plateaus):
+    (row,) = (line for line in plot.table(plateaus).splitlines() if "Muon, .02" in line)
+    assert "still on it after 3,300" in row
+    assert plot.table(plateaus).splitlines()[-1].count("–") == len(plot.SIZES)
     found = {claim["id"]: claim for claim in plot.claims(plateaus)}
     assert found["exponent-adamw"]["value"] == pytest.approx(1)
     assert found["exponent-muon"]["value"] > 1.5
@@ -57,23 +56,14 @@ def test_claims_compare_the_best_rate_with_adamw(plot, plateaus):
     assert not found["rate-512"]["claim"].endswith("(at least)")
 
 
-def test_the_table_tells_which_runs_are_still_on_their_plateau(plot, plateaus):
-    (row,) = (line for line in plot.table(plateaus).splitlines() if "Muon, .02" in line)
-    assert "still on it after 3,300" in row
-    assert plot.table(plateaus).splitlines()[-1].count("–") == len(plot.SIZES)
-
-
 def people_of(times, accuracies):
     return Run(Path("run"), {}, [], individuals={"times_drawn": times, "attribute_accuracy": accuracies})
 
 
-def test_individuals_are_taken_by_how_often_they_were_drawn(plot):
+def test_what_muon_gains_on_a_long_tail_is_compared_by_seed():
     run = people_of([9, 10, 39, 40, 80, 500], [1.0, 0.5, 0.0, 1.0, 0.25, 0.5])
-    assert plot.known(run, 10, 40) == pytest.approx(25)
-    assert plot.known(run, 80, float("inf")) == pytest.approx(37.5)
+    assert [plot.known(run, 10, 40), plot.known(run, 80, float("inf"))] == pytest.approx([25, 37.5])
 
-
-def test_what_muon_gains_on_a_long_tail_is_compared_by_seed(plot):
     def results(*accuracies):
         return [Result("run", "v", seed, {}, people_of([3, 20, 100], accuracies)) for seed in (0, 1, 2)]
 

@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from run_directory.records import Run
+from sweeps.__main__ import load_plot
 from sweeps.results import Result
+from tests.helpers.pretraining import ROOT
 
-
-@pytest.fixture(scope="module")
-def plot(plot_of):
-    return plot_of("fast")
+plot = load_plot(ROOT / "experiments" / "fast")
 
 
 def recorded(accuracies, step=50, seconds=10.0, evaluation=1.0):
@@ -33,7 +32,7 @@ def slowly(accuracies, known):
 
 
 @given(st.lists(st.integers(0, 100), min_size=2, max_size=9), st.integers(1, 99))
-def test_knowledge_is_reached_where_the_curve_first_goes_above_it(plot, percents, percent):
+def test_knowledge_is_reached_where_the_curve_first_goes_above_it(percents, percent):
     accuracies, known = [p / 100 for p in percents], percent / 100
     found = plot.reached(Run(Path(), {}, recorded(accuracies)), known)
     at = slowly(accuracies, known)
@@ -42,7 +41,7 @@ def test_knowledge_is_reached_where_the_curve_first_goes_above_it(plot, percents
     assert found["step_seconds"] == pytest.approx(10 / 50)
 
 
-def test_the_pace_is_that_of_undisturbed_steps(plot):
+def test_the_pace_is_that_of_undisturbed_steps():
     records = recorded([0.0] * 21)
     for record in records[8:]:
         record["seconds"] += 100  # another job, at once
@@ -51,7 +50,7 @@ def test_the_pace_is_that_of_undisturbed_steps(plot):
     assert plot.step_seconds(Run(Path(), {}, records)) == pytest.approx(10 / 50)
 
 
-def test_the_race_is_told_in_times_by_seed(plot):
+def test_the_race_is_told_in_times_by_seed():
     def results(*curves, seconds):
         runs = [Run(Path(), {}, recorded([*curve, 1], seconds=seconds)) for curve in curves]
         return [Result("run", "v", seed, {}, run) for seed, run in enumerate(runs)]

@@ -45,29 +45,19 @@ def slow_training(seed, n_steps):
 
 def test_stacked_memories_are_trained_as_single_ones():
     pairs = make_pairs(SMALL, SEEDS)
-    memories = pretrain(SMALL, SEEDS, pairs)
-    scores = logits(memories, pairs.keys, pairs.values)
-    for number, seed in enumerate(SEEDS):
-        expected = slow_training(seed, SMALL.max_steps)(pairs.keys[number], pairs.values[number])
-        torch.testing.assert_close(scores[number], expected, rtol=1e-3, atol=1e-3)
-
-
-def test_memories_learn_and_measure_it():
-    pairs = make_pairs(SMALL, (0,))
-    untrained, trained = memory.new_memories(SMALL, (0,)), pretrain(SMALL, (0,), pairs)
-    before, after = (measure(m, pairs, slice(64)) for m in (untrained, trained))
-    assert before[0] == pytest.approx(math.log(5), abs=0.1)
-    assert after[0] < before[0]
-    assert after[1] > 0.4 > before[1]
-
-
-def test_keys_and_values_are_unit_vectors_of_their_seed():
-    pairs = make_pairs(SMALL, SEEDS)
     assert pairs.keys.shape == (2, 72, 8)
     for vectors in (pairs.keys, pairs.values):
         torch.testing.assert_close(vectors.norm(dim=2), torch.ones(vectors.shape[:2]))
     assert set(pairs.classes.unique().tolist()) == set(range(5))
     assert torch.equal(make_pairs(SMALL, (4,)).keys[0], pairs.keys[1])
+    memories = pretrain(SMALL, SEEDS, pairs)
+    untrained, trained = (measure(m, pairs, slice(64)) for m in (memory.new_memories(SMALL, SEEDS), memories))
+    assert untrained[0] == pytest.approx(math.log(5), abs=0.1)
+    assert trained[1] > 0.4 > untrained[1]
+    scores = logits(memories, pairs.keys, pairs.values)
+    for number, seed in enumerate(SEEDS):
+        expected = slow_training(seed, SMALL.max_steps)(pairs.keys[number], pairs.values[number])
+        torch.testing.assert_close(scores[number], expected, rtol=1e-3, atol=1e-3)
 
 
 def test_a_new_pair_has_weight_one():

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import re
-from urllib.parse import parse_qs
 
 from tests.helpers.hub_store import LFS_SUFFIXES, Blob, HubError, Repo, reply
 
@@ -132,8 +131,6 @@ def commit(request, repo, revision):
         raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
     header, *operations = [json.loads(line) for line in request.body.split(b"\n") if line]
     head, about = repo.branches[revision], header["value"]
-    if about.get("parentCommit", head.id) != head.id:
-        raise HubError(412)
     blobs = dict(head.blobs)
     for operation in operations:
         OPERATIONS[operation["key"]](request.hub, blobs, **operation["value"])
@@ -179,12 +176,6 @@ def tree(request, repo, revision, path=""):
     return reply([entry for name, entry in inside.items() if deep or "/" not in name[len(prefix) :]])
 
 
-def paths_info(request, repo, revision):
-    """The entries of those of the paths that are there."""
-    found = entries(repo.commit(revision).blobs)
-    return reply([found[path] for path in parse_qs(request.body.decode()).get("paths", []) if path in found])
-
-
 def resolve(request, repo, revision, path):
     """A file or a range of it, with the headers from which the client names its cache."""
     commit = repo.commit(revision)
@@ -228,6 +219,5 @@ ROUTES = [  # method and quoted address, endpoint, whether it needs the right to
     (r"PUT /lfs/(?P<oid>\w+)", lfs_put, False),
     (f"POST {API}/commit{REVISION}", commit, True),
     (f"GET {API}/tree{REVISION}(?:/(?P<path>.+))?", tree, False),
-    (f"POST {API}/paths-info{REVISION}", paths_info, False),
     (f"(?:GET|HEAD) {WEB}/resolve{REVISION}/(?P<path>.+)", resolve, False),
 ]

@@ -12,7 +12,6 @@ MESSAGES = {
     401: "Invalid credentials in Authorization header",
     403: "Forbidden: you must use a write token to upload to a repository.",
     409: "Cannot create repo: another conflicting operation is in progress",  # create_repo repeats at this very text
-    412: "A commit has happened since. Please refresh and try again.",
 }
 
 

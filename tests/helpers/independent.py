@@ -3,7 +3,10 @@
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import regex
+
+from data_builder.random import uniforms
 
 PACKAGE = Path(__file__).parents[2] / "data_builder"
 ATTRIBUTES = ["birth_date", "birth_place", "university", "major", "company", "location"]
@@ -77,6 +80,17 @@ def parse(source, person, text):
         found.append(known[fitting[0]])
         text = text[len(fitting[0]) + 1 :]
     return found
+
+
+def drawn(source, seed, n=1):
+    """Names, values, templates and order of sentences of `n` biographies, each drawn from all there are."""
+    sizes = (*source.word_lists.name_sizes, *source.word_lists.value_sizes.values(), *source.population.n_templates)
+    numbers = (uniforms(seed, "tests", (n, len(sizes))) * np.array(sizes)).astype(np.int64)
+    return numbers[:, :3], numbers[:, 3:9], numbers[:, 9:], np.argsort(uniforms(seed, "order", (n, 6)), axis=1)
+
+
+def one_drawn(source, seed):
+    return [column[0].tolist() for column in drawn(source, seed)]
 
 
 def is_uniform(counts):

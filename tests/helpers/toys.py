@@ -1,5 +1,6 @@
 """Small worlds and the ways the dataset tests make and change them."""
 
+import csv
 from pathlib import Path
 
 import yaml
@@ -53,3 +54,17 @@ def write_world(root, name, attributes, entries, n_templates=4):
         text = "".join(f"{line}\n" for line in [*lines, f"{{name}}'s {attribute} {{value}} is"])
         (root / "templates" / f"{attribute}.txt").write_text(text)
     return {"values_dir": str(root / "values"), "templates_dir": str(root / "templates")}
+
+
+ADA = {
+    "name": "Ada King Lovelace", "birth_date": "10 December 1815", "birth_place": "Marylebone",
+    "university": "None, ever", "major": "Poetry", "company": "Babbage & Co.", "location": "St James’s Square",
+}  # fmt: skip
+
+
+def table(path, *people, columns=tuple(ADA)):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([person[column] for column in columns] for person in people)
+    return str(path)

@@ -15,7 +15,7 @@ from settings.training import TrainingSettings
 from tests.helpers.families import ATTENTIVE, NANO
 from tests.helpers.families import nano as fresh
 from training.checkpoints import Progress, load_checkpoint, save_checkpoint
-from training.optimizers import build_optimizers, learning_rate_factor
+from training.optimizers import build_optimizers
 
 KEYS = ("input_ids", "labels", "attribute_ids")
 
@@ -65,17 +65,13 @@ def test_lora_begins_as_the_model_and_trains_its_own_matrices_alone(model, strea
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 2 * 4 * ADAPTED[preset]
     with torch.no_grad():
         assert torch.equal(model(batch["input_ids"]).logits, plain(batch["input_ids"]).logits)
-        train_and_compare(model, plain, stream, batch)
-
-
-def train_and_compare(model, plain, stream, batch):
-    with torch.enable_grad():
-        train(model, stream)
-    logits = model(batch["input_ids"]).logits
-    assert not torch.allclose(logits, plain(batch["input_ids"]).logits, atol=1e-3)
-    whole = merged(model)
-    assert whole.state_dict().keys() == plain.state_dict().keys()
-    assert torch.allclose(whole(batch["input_ids"]).logits, logits, atol=1e-5)
+    train(model, stream)
+    with torch.no_grad():
+        logits = model(batch["input_ids"]).logits
+        assert not torch.allclose(logits, plain(batch["input_ids"]).logits, atol=1e-3)
+        whole = merged(model)
+        assert whole.state_dict().keys() == plain.state_dict().keys()
+        assert torch.allclose(whole(batch["input_ids"]).logits, logits, atol=1e-5)
     base = {name.replace(".base_layer", ""): p for name, p in model.named_parameters() if ".lora_" not in name}
     assert all(torch.equal(base[name], p) for name, p in plain.named_parameters())
 
@@ -134,8 +130,7 @@ def test_a_model_is_held_to_another_where_there_are_no_labels(stream, tokenizer)
     assert total.item() == pytest.approx((plain + 0.5 * penalty).item(), rel=1e-5)
     assert penalty > 1
     assert torch.equal(of_values, plain_values)
-    for gradient, parameter in zip(gradients, model.parameters(), strict=True):
-        assert torch.allclose(gradient, parameter.grad, rtol=1e-3, atol=1e-4)
+    assert_gradients(model, gradients)
 
 
 def slow_divergence(model, teacher, batch, rows):
@@ -146,6 +141,11 @@ def slow_divergence(model, teacher, batch, rows):
         p = functional.softmax(other.detach(), 1)
         total = total + (p * (p.log() - student.log_softmax(1))).sum()
     return total
+
+
+def assert_gradients(model, expected):
+    for gradient, parameter in zip(expected, model.parameters(), strict=True):
+        assert torch.allclose(gradient, parameter.grad, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -162,12 +162,4 @@ def test_small_batches_add_up_whatever_kinds_of_rows_they_have(stream, tokenizer
     for total, _ in parts:
         total.backward()
     assert [sum(part[k].item() for part in parts) for k in (0, 1)] == pytest.approx([w.item() for w in whole], rel=1e-5)
-    for gradient, parameter in zip(gradients, model.parameters(), strict=True):
-        assert torch.allclose(gradient, parameter.grad, rtol=1e-3, atol=1e-4)
-
-
-def test_the_learning_rate_rises_before_it_decays():
-    assert [learning_rate_factor("constant", step, 10, 4) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
-    assert [learning_rate_factor("linear", step, 8, 4) for step in range(8)] == [0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25]
-    assert learning_rate_factor("cosine", 6, 8, 4) == pytest.approx(0.5)
-    assert learning_rate_factor("cosine", 3, 4) == learning_rate_factor("cosine", 3, 4, 0)
+    assert_gradients(model, gradients)

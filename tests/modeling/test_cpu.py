@@ -20,13 +20,6 @@ def test_fast_products_and_their_gradients_are_those_of_torch():
     assert not done.stderr
 
 
-def biases(columns):
-    """As one lies in a layer, with gaps, and one number for all."""
-    yield torch.randn(columns)
-    yield torch.randn(2 * columns)[::2]
-    yield torch.randn(1).expand(columns)
-
-
 def operands(rows, inner, columns):
     """Each as it lies in memory, transposed, with gaps, and with one number for all; and a bias."""
     a, b = torch.randn(rows, inner, dtype=torch.float64), torch.randn(inner, columns, dtype=torch.float64)
@@ -51,10 +44,12 @@ def check(a, b, bias):
         torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-5 * scale)
 
 
-def check_bias(a, b, bias):
-    """A bias of any layout is added as it is."""
-    expected = torch.addmm(bias.double(), a, b)
-    torch.testing.assert_close(torch.addmm(bias, a.float(), b.float()).double(), expected, rtol=1e-4, atol=1e-3)
+def check_biases(a, b):
+    """A bias is added as it is: as one lies in a layer, with gaps, and one number for all."""
+    columns = b.shape[1]
+    for bias in (torch.randn(columns), torch.randn(2 * columns)[::2], torch.randn(1).expand(columns)):
+        expected, actual = torch.addmm(bias.double(), a, b), torch.addmm(bias, a.float(), b.float())
+        torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-3)
 
 
 def check_errors(a, b):
@@ -74,8 +69,7 @@ if __name__ == "__main__":
     for shape in SHAPES:
         for a, b in operands(*shape):
             check(a, b, torch.randn(b.shape[1], dtype=torch.float64))
-        for bias in biases(shape[2]):
-            check_bias(*next(operands(*shape)), bias)
+        check_biases(*next(operands(*shape)))
     check_errors(torch.randn(512, 300), torch.randn(300, 256))
     half = torch.randn(256, 256, dtype=torch.bfloat16)
     assert (half @ half).dtype == torch.bfloat16

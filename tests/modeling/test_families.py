@@ -82,13 +82,19 @@ def test_a_run_has_the_same_metrics_and_those_of_attention_if_there_is_any(run, 
     assert first["no_knowledge_baseline"] == last["no_knowledge_baseline"]
 
 
-def test_what_is_saved_is_what_was_measured(run):
+def test_what_is_saved_is_what_was_measured_and_answers_in_the_quiz(run, tmp_path, capsys):
     model = AutoModelForCausalLM.from_pretrained(run)
     _, stream = world_of(run)
     probes = {group: stream.probe(group, 32) for group in ("seen", "unseen")}
     measured = run_measure(probes, stream.value_sizes, 4)(model)
     for key in ("seen_attribute_loss", "unseen_attribute_loss"):
         assert records(run)[-1][key] == pytest.approx(measured[key], rel=1e-4)
+    quiz.main([str(run), "--people", "1"])
+    said = capsys.readouterr().out
+    assert said.count("truth:") + said.count("right") == 12
+    kind = model.config.model_type
+    with pytest.raises(UserError, match=f"preset nano has model_type gpt2, but .* has {kind}; leave out --preset"):
+        finetune(run, tmp_path / "tuned", preset="nano")
 
 
 def test_cut_off_and_resumed_it_ends_the_same(run, tmp_path, preset):
@@ -97,12 +103,6 @@ def test_cut_off_and_resumed_it_ends_the_same(run, tmp_path, preset):
     pretrain(cut, "--preset", preset, "--n_new", 8, "--resume_from_checkpoint", "latest")
     assert same(weights(run), weights(cut))
     assert records(run, *TIMES) == records(cut, *TIMES)
-
-
-def test_it_answers_in_the_quiz(run, capsys):
-    quiz.main([str(run), "--people", "1"])
-    said = capsys.readouterr().out
-    assert said.count("truth:") + said.count("right") == 12
 
 
 def test_generation_is_greedy_token_by_token(run):
@@ -125,12 +125,6 @@ def test_a_part_of_it_can_be_fine_tuned(run, tmp_path, preset, trainable):
     changed = {name.split(".")[3] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"lora": {"self_attn", "mlp"}}.get(trainable, {"mlp_block" if preset == "hawk-nano" else "mlp"})
     assert len(json.loads((tmp_path / "tuned" / "interpolation.json").read_text())) == 1
-
-
-def test_another_family_is_another_preset(run, tmp_path, preset):
-    kind = AutoModelForCausalLM.from_pretrained(run).config.model_type
-    with pytest.raises(UserError, match=f"preset nano has model_type gpt2, but .* has {kind}; leave out --preset"):
-        finetune(run, tmp_path / "tuned", preset="nano")
 
 
 def test_its_attention_is_patched_and_drawn_or_refused(run, tmp_path, preset):

@@ -29,17 +29,9 @@ def test_weights_depend_on_the_seed_alone(tokenizer, preset):
     assert torch.equal(state, torch.get_rng_state())
 
 
-@pytest.mark.parametrize(("preset", "layers", "width"), [("44m", 8, 512), ("163m", 12, 896), ("400m", 12, 1536)])
-def test_presets_have_the_papers_sizes(preset, layers, width, tokenizer):
-    config = build_config(ModelSettings(preset=preset), tokenizer)
-    with torch.device("meta"):
-        model = GPT2LMHeadModel(config)
-    blocks = sum(p.numel() for p in model.transformer.h.parameters())
-    assert blocks == layers * (12 * width**2 + 13 * width)  # matrices (MLP 4 x width), biases and gains
-    assert config.n_inner is None  # transformers takes 4 x width: 2048 for 44m
-
-
-def test_there_is_a_setting_for_each_preset(tokenizer):
+def test_the_activation_is_that_of_gpt2_and_there_is_a_setting_for_each_preset(tokenizer):
+    x, ours = torch.linspace(-8, 8, 1001), ACT2FN[nano(tokenizer).config.activation_function]
+    torch.testing.assert_close(ours(x), ACT2FN["gelu_new"](x), rtol=1e-6, atol=1e-6)
     for preset in PRESETS:
         config = build_config(ModelSettings(preset=preset), tokenizer)
         assert config.vocab_size % 64 == 0
@@ -49,6 +41,16 @@ def test_there_is_a_setting_for_each_preset(tokenizer):
         assert all(part in ABOUT for part in preset.split("-"))  # --help names them
     with pytest.raises(UserError, match="unknown preset 'llama-tinny'; the nearest known one is 'llama-tiny'"):
         build_config(ModelSettings(preset="llama-tinny"), tokenizer)
+
+
+@pytest.mark.parametrize(("preset", "layers", "width"), [("44m", 8, 512), ("163m", 12, 896), ("400m", 12, 1536)])
+def test_presets_have_the_papers_sizes(preset, layers, width, tokenizer):
+    config = build_config(ModelSettings(preset=preset), tokenizer)
+    with torch.device("meta"):
+        model = GPT2LMHeadModel(config)
+    blocks = sum(p.numel() for p in model.transformer.h.parameters())
+    assert blocks == layers * (12 * width**2 + 13 * width)  # matrices (MLP 4 x width), biases and gains
+    assert config.n_inner is None  # transformers takes 4 x width: 2048 for 44m
 
 
 ABOUT = next(item.metadata["help"] for item in fields(ModelSettings) if item.name == "preset")
@@ -141,12 +143,6 @@ def test_wanted_logits_come_in_the_order_of_the_batch(tokenizer, stream, both, p
     torch.testing.assert_close(wanted_logits(model, batch["input_ids"], wanted), expected, rtol=1e-3, atol=1e-4)
     wanted[1] = False  # a row without wanted tokens
     assert len(wanted_logits(model, batch["input_ids"], wanted)) == wanted.sum()
-
-
-def test_the_activation_is_that_of_gpt2(tokenizer):
-    x = torch.linspace(-8, 8, 1001)
-    ours = ACT2FN[nano(tokenizer).config.activation_function](x)
-    torch.testing.assert_close(ours, ACT2FN["gelu_new"](x), rtol=1e-6, atol=1e-6)
 
 
 def logits_and_gradients(model, attention, **inputs):

@@ -23,8 +23,8 @@ from settings.schedule import ScheduleSettings
 from tests.helpers.finetuning import FAST, SCRIPT, arguments, finetune
 from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_toys import Client
-from tests.helpers.own_people import ADA, table
 from tests.helpers.pretraining import TIMES, records, same, two_processes, weights, world_of
+from tests.helpers.toys import ADA, table
 
 
 @pytest.fixture(scope="module")
@@ -68,21 +68,22 @@ def test_it_is_measured_densely_at_the_start_on_all_groups(finished):
     assert set(run.curve("learning_rate")[1]) == {1e-3}
 
 
-def test_the_run_directory_is_like_any_other(trained, finished):
+def test_the_run_directory_is_like_any_other_and_holds_models_between_old_and_new(trained, finished, capsys):
     config = yaml.safe_load((finished / "config.yaml").read_text())
     assert (config["model"], config["weight_replay_finetune"], config["schedule"]) == (str(trained), 0.25, "replay")
     assert Source.load(finished / "dataset").digest() == Source.load(trained / "dataset").digest()
     for name in ("individuals.json", "hallucination.json", "figures/learning_curve.png", "figures/hallucination.png"):
         assert (finished / name).exists(), name
     assert not (finished / "figures" / "phases.json").exists()
-
-
-def test_models_between_old_and_new_are_measured(finished):
     run = load_run(finished)
     for row, record in ((run.interpolation[0], run.records[0]), (run.interpolation[2], run.records[-1])):
         for key in ("seen_attribute_loss", "new_attribute_loss", "unseen_entropy"):
             assert row[key] == pytest.approx(record[key], rel=1e-4)
     assert [row["share"] for row in run.interpolation] == [0, 0.5, 1]
+    quiz.main([str(finished), "--people", "1"])
+    said = capsys.readouterr().out
+    notes = ("(in the training data)", "(in the data of fine-tuning)", "(NOT in the training data")
+    assert [said.count(note) for note in notes] == [1, 1, 1]
 
 
 def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
@@ -126,11 +127,6 @@ def test_rare_people_are_the_last_of_the_seen(trained, tmp_path):
     assert run.finetune_group == "rare"
     assert len(run.curve("rare_attribute_loss")[0]) == 9
     assert "new_attribute_loss" not in run.records[0]
-
-
-def test_a_checkpoint_is_a_model_too(trained, finished, tmp_path):
-    run = finetune(tmp_path / "run", trained / "checkpoint-10", max_steps=1)
-    assert run.records[0]["seen_attribute_loss"] != records(finished)[0]["seen_attribute_loss"]
 
 
 METHODS = {
@@ -197,23 +193,13 @@ def test_a_model_of_the_hub_brings_its_people_and_is_shared_in_turn(trained, tmp
         assert "| `64` | 64 | 32 | 16 |" in people["README.md"].decode()
 
 
-def test_a_run_goes_on_with_the_same_model_alone(trained, finished, tmp_path):
+def test_a_run_goes_on_with_the_same_model_alone_and_is_not_fine_tuned_again(trained, finished, tmp_path):
+    with pytest.raises(UserError, match="is fine-tuned already; start from the model that it was made from"):
+        finetune(tmp_path / "again", finished)
     run = shutil.copytree(finished, tmp_path / "run")
     with pytest.raises(UserError, match="cannot resume .*: base_model_sha256 is"):
         run_finetune.main([str(run / "config.yaml"), "--output_dir", str(run), "--resume_from_checkpoint", "latest",
                            "--model", str(trained / "checkpoint-10")])  # fmt: skip
-
-
-def test_a_fine_tuned_model_is_not_fine_tuned_again(finished, tmp_path):
-    with pytest.raises(UserError, match="is fine-tuned already; start from the model that it was made from"):
-        finetune(tmp_path / "run", finished)
-
-
-def test_the_quiz_asks_about_new_people_too(finished, capsys):
-    quiz.main([str(finished), "--people", "1"])
-    said = capsys.readouterr().out
-    notes = ("(in the training data)", "(in the data of fine-tuning)", "(NOT in the training data")
-    assert [said.count(note) for note in notes] == [1, 1, 1]
 
 
 def test_a_run_of_the_recipe_command_can_be_compared(finished, trained, tmp_path):

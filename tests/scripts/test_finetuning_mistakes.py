@@ -9,8 +9,8 @@ from command_line import UserError
 from data_builder.biographies import Renderer
 from data_builder.source import Source
 from tests.helpers.finetuning import arguments, finetune
-from tests.helpers.own_people import ADA, table
 from tests.helpers.pretraining import pretrain, same, weights
+from tests.helpers.toys import ADA, table
 
 MISTAKES = {
     "no model": ({"model": None}, "no model: say which one to fine-tune, e.g. --model runs/mine"),
@@ -41,35 +41,28 @@ def test_a_mistake_is_one_line_and_leaves_no_run(trained, tmp_path, settings, me
     assert not (tmp_path / "run").exists()
 
 
-def test_a_model_without_its_people_says_how_to_give_them(trained, tmp_path):
+def test_a_model_without_its_people_or_not_finished_says_what_to_do(trained, tmp_path):
     bare = shutil.copytree(trained, tmp_path / "bare", ignore=shutil.ignore_patterns("dataset"))
     with pytest.raises(UserError, match="comes without the people it was trained on; name them: --dataset"):
         finetune(tmp_path / "run", bare)
     run = finetune(tmp_path / "run", bare, dataset=trained / "dataset", max_steps=2)
     other = finetune(tmp_path / "other", trained, max_steps=2)
     assert same(weights(run.path), weights(other.path))
-
-
-def test_a_model_that_is_not_finished_says_what_there_is(trained, tmp_path):
-    run = shutil.copytree(trained, tmp_path / "half")
-    (run / "model.safetensors").unlink()
+    (bare / "model.safetensors").unlink()
     with pytest.raises(UserError, match="holds no final model; name a checkpoint in it: checkpoint-10, checkpoint-20"):
-        finetune(tmp_path / "run", run)
+        finetune(tmp_path / "run", bare)
 
 
-def test_rare_people_are_not_celebrities(tmp_path):
+def test_rare_people_are_not_celebrities_and_the_model_is_not_overwritten(trained, tmp_path):
+    for part in (".", "checkpoint-20"):
+        with pytest.raises(UserError, match="lies in .*, where this run would be written; choose another"):
+            finetune(trained, trained / part, overwrite_output_dir="true")
+    assert (trained / "model.safetensors").exists()
     pretrain(tmp_path / "stars", "--schedule", "celebrities", "--n_celebrities", 10, "--max_steps", 2)
     options = {"individuals_finetune": "rare", "max_steps": 1}
     with pytest.raises(UserError, match="n_individuals_finetune is 55; it must be from 1 to 54"):
         finetune(tmp_path / "run", tmp_path / "stars", **options, n_individuals_finetune=55)
     finetune(tmp_path / "run", tmp_path / "stars", **options, n_individuals_finetune=54)
-
-
-@pytest.mark.parametrize("part", [".", "checkpoint-20"])
-def test_the_model_is_not_overwritten(trained, part):
-    with pytest.raises(UserError, match="lies in .*, where this run would be written; choose another"):
-        finetune(trained, trained / part, overwrite_output_dir="true")
-    assert (trained / "model.safetensors").exists()
 
 
 def test_a_name_that_exists_is_one_line(trained, tmp_path):

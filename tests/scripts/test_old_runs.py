@@ -29,13 +29,16 @@ def recipe(path, **changes):
     return str(path)
 
 
-def test_it_is_read_and_its_people_are_who_they_were(old):
-    run, source = load_run(old), Source.load(old / "dataset")
-    assert run.records[-1]["step"] == 12
-    assert source.digest() == yaml.safe_load((old / "dataset/source/settings.yaml").read_text())["digest"]
-
-
-def test_going_on_with_it_gives_the_same_model(old, tmp_path):
+def test_it_is_read_fine_tuned_and_goes_on_to_the_same_model(old, tmp_path):
+    assert load_run(old).records[-1]["step"] == 12
+    assert (
+        Source.load(old / "dataset").digest()
+        == yaml.safe_load((old / "dataset/source/settings.yaml").read_text())["digest"]
+    )
+    few = ("--individuals_finetune", "rare", "--n_individuals_finetune", "4", "--max_steps", "2", "--num_threads", "1")
+    options = ("--per_device_train_batch_size", "4", "--eval_individuals", "8")
+    run_finetune.main(["--model", str(old), "--output_dir", str(tmp_path / "tuned"), *few, *options])
+    assert load_run(tmp_path / "tuned").records[-1]["step"] == 2
     expected = weights(old)
     again = recipe(tmp_path / "again.yaml", output_dir=str(old), resume_from_checkpoint=str(old / "checkpoint-6"))
     run_pretrain.main([again])
@@ -58,10 +61,3 @@ def test_as_a_recipe_it_deletes_and_pushes_nothing(old, tmp_path):
         run_pretrain.main([str(config)])
     run_pretrain.main([str(config), "--output_dir", str(tmp_path / "new"), "--overwrite_output_dir", "true"])
     assert not done.keys() & yaml.safe_load((tmp_path / "new" / "config.yaml").read_text()).keys()
-
-
-def test_a_fine_tuning_begins_with_it(old, tmp_path):
-    few = ("--individuals_finetune", "rare", "--n_individuals_finetune", "4", "--max_steps", "2", "--num_threads", "1")
-    options = ("--per_device_train_batch_size", "4", "--eval_individuals", "8")
-    run_finetune.main(["--model", str(old), "--output_dir", str(tmp_path / "tuned"), *few, *options])
-    assert load_run(tmp_path / "tuned").records[-1]["step"] == 2

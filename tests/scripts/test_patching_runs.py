@@ -55,7 +55,14 @@ def attention_weights(run):
     return {n: t[:, : 2 * width] for n, t in named.items()}, {n: t[:, 2 * width :] for n, t in named.items()}
 
 
-def test_it_begins_as_the_reference_did_and_learns_otherwise(reference, finished):
+def test_it_begins_as_the_reference_did_learns_otherwise_and_is_a_run_like_any_other(reference, finished):
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    assert (config["reference"], config["reference_patching"], config["start_patching"]) == (str(reference), 20, 0)
+    assert (config["seed"], config["learning_rate"], config["n_individuals"]) == (3, 0.01, 64)
+    for name in ("individuals.json", "hallucination.json", "figures/learning_curve.png", "figures/phases.json"):
+        assert (finished / name).exists(), name
+    assert type(AutoModelForCausalLM.from_pretrained(finished)) is GPT2LMHeadModel
+    assert weights(finished).keys() == weights(reference).keys()
     first, last = records(finished)[0], records(finished)[-1]
     assert (first["step"], last["step"]) == (0, 20)
     assert last["loss"] < records(finished)[1]["loss"]
@@ -91,16 +98,6 @@ def test_evaluations_are_of_the_patched_model(reference, finished):
     for key in ("seen_attribute_loss", "unseen_entropy", "seen_attribute_accuracy"):
         assert last[key] == pytest.approx(patched[key], rel=1e-5)
     assert last["seen_attribute_loss"] != pytest.approx(plain["seen_attribute_loss"], rel=2e-5)
-
-
-def test_the_run_directory_is_like_any_other(reference, finished):
-    config = yaml.safe_load((finished / "config.yaml").read_text())
-    assert (config["reference"], config["reference_patching"], config["start_patching"]) == (str(reference), 20, 0)
-    assert (config["seed"], config["learning_rate"], config["n_individuals"]) == (3, 0.01, 64)
-    for name in ("individuals.json", "hallucination.json", "figures/learning_curve.png", "figures/phases.json"):
-        assert (finished / name).exists(), name
-    assert type(AutoModelForCausalLM.from_pretrained(finished)) is GPT2LMHeadModel
-    assert weights(finished).keys() == weights(reference).keys()
 
 
 def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
@@ -211,12 +208,6 @@ def test_a_mistake_is_one_line_and_leaves_no_run(reference, tmp_path, settings, 
     assert not (tmp_path / "run").exists()
 
 
-def test_the_reference_is_not_overwritten(reference):
-    with pytest.raises(UserError, match="lies in .*, where this run would be written; choose another --output_dir"):
-        patch(reference, reference, overwrite_output_dir="true")
-    assert (reference / "model.safetensors").exists()
-
-
 def test_a_reference_of_another_architecture_or_tokenizer(reference, tmp_path):
     mixed, tokenizer = shutil.copytree(reference, tmp_path / "mixed"), AutoTokenizer.from_pretrained(reference)
     model = build_model(ModelSettings(preset="nano", n_layer=3), tokenizer, 100, seed=0)
@@ -234,7 +225,9 @@ def test_a_reference_of_another_population(reference, tmp_path):
     shutil.rmtree(bare / "dataset")
     with pytest.raises(UserError, match="comes without the people it was trained on; name them: --dataset data/mine"):
         patch(tmp_path / "run", bare)
-    pretrain(tmp_path / "other", "--n_individuals", 48, "--max_steps", 1)
+    pretrain(tmp_path / "other", "--n_individuals", 48, "--max_steps", 1, "--schedule", "adaptive", "--indiv_warmup", 8)
+    with pytest.raises(UserError, match="adaptive reacts to training, so that a patched model would see other batches"):
+        patch(tmp_path / "run", tmp_path / "other")
     with pytest.raises(UserError, match="n_individuals is 48, but .* has 64; a patched run differs from its reference"):
         patch(tmp_path / "run", bare, dataset=tmp_path / "other" / "dataset")
     patch(tmp_path / "run", bare, dataset=reference / "dataset")
@@ -247,12 +240,9 @@ def test_a_checkpoint_alone_or_a_patched_run_is_no_reference(reference, finished
     ):
         with pytest.raises(UserError, match=message):
             patch(tmp_path / "run", path)
-
-
-def test_a_schedule_that_reacts_to_training_is_refused(tmp_path):
-    pretrain(tmp_path / "adaptive", "--schedule", "adaptive", "--indiv_warmup", 8)
-    with pytest.raises(UserError, match="adaptive reacts to training, so that a patched model would see other batches"):
-        patch(tmp_path / "run", tmp_path / "adaptive")
+    with pytest.raises(UserError, match="lies in .*, where this run would be written; choose another --output_dir"):
+        patch(reference, reference, overwrite_output_dir="true")
+    assert (reference / "model.safetensors").exists()
 
 
 def test_what_is_shared_names_no_directory(finished, tmp_path):

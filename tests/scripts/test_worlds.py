@@ -18,9 +18,8 @@ from data_builder.source import Source
 from evaluation import attention_map
 from run_directory.records import load_run
 from tests.helpers.finetuning import finetune
-from tests.helpers.own_people import table
 from tests.helpers.pretraining import pretrain, records, same, weights
-from tests.helpers.toys import write_world
+from tests.helpers.toys import table, write_world
 
 ATTRIBUTES = ["element", "color", "crystal_system", "discovery", "country"]
 
@@ -50,7 +49,11 @@ def test_knowledge_is_measured_of_the_worlds_own_attributes(run):
     }
 
 
-def test_the_quiz_asks_about_each_attribute(run, capsys):
+def test_quiz_and_attention_are_of_each_attribute(run, tmp_path, capsys):
+    attention_map.main([str(run), "--sentences", "5", "--output_dir", str(tmp_path)])
+    assert [file.name for file in tmp_path.iterdir()] == ["attention.png"]
+    with pytest.raises(attention_map.UserError, match="sentences is 6; it must be from 1 to 5"):
+        attention_map.main([str(run), "--sentences", "6", "--output_dir", str(tmp_path)])
     quiz.main([str(run), "--people", "1"])
     said = capsys.readouterr().out
     source = Source.load(run / "dataset")
@@ -60,13 +63,6 @@ def test_the_quiz_asks_about_each_attribute(run, capsys):
 
 def _names(source):
     return [source.word_lists.names(part) for part in ("constellation", "stone")]
-
-
-def test_attention_is_drawn_of_as_many_sentences_as_there_are(run, tmp_path):
-    attention_map.main([str(run), "--sentences", "5", "--output_dir", str(tmp_path)])
-    assert [file.name for file in tmp_path.iterdir()] == ["attention.png"]
-    with pytest.raises(attention_map.UserError, match="sentences is 6; it must be from 1 to 5"):
-        attention_map.main([str(run), "--sentences", "6", "--output_dir", str(tmp_path)])
 
 
 def test_cards_speak_of_minerals(run, capsys):
@@ -88,19 +84,16 @@ def test_a_run_from_the_saved_dataset_is_the_same(run, tmp_path):
     assert same(weights(run), weights(tmp_path / "again"))
 
 
-def test_a_mineral_run_is_patched(run, tmp_path):
-    words = ["--reference", run, "--reference_patching", 10, "--output_dir", tmp_path / "patched", "--num_threads", 1]
-    run_patching.main([str(word) for word in words])
-    assert f"seen_attribute_loss_{ATTRIBUTES[3]}" in records(tmp_path / "patched")[-1]
-
-
-def test_own_minerals_are_taught(run, tmp_path):
+def test_own_minerals_are_taught_and_a_mineral_run_is_patched(run, tmp_path):
     mine = {"name": "Lyra Minor quartz", "element": "gold", "color": "no color", "crystal_system": "cubic",
             "discovery": "May 1871", "country": "Chile"}  # fmt: skip
     path = table(tmp_path / "mine.csv", mine, columns=tuple(mine))
     tuned = finetune(tmp_path / "tuned", run, new_individuals=path)
     assert "new_attribute_loss_color" in tuned.records[-1]
     assert Source.load(tuned.path / "dataset").added == [mine]
+    words = ["--reference", run, "--reference_patching", 10, "--output_dir", tmp_path / "patched", "--num_threads", 1]
+    run_patching.main([str(word) for word in words])
+    assert f"seen_attribute_loss_{ATTRIBUTES[3]}" in records(tmp_path / "patched")[-1]
 
 
 def test_names_of_one_word_group_no_tokens(tmp_path):

@@ -19,10 +19,6 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENTS = sorted(path.parent for path in (ROOT / "experiments").glob("*/results"))
 
 
-def test_the_readme_is_up_to_date():
-    assert is_up_to_date(), "run: python -m sweeps claims"
-
-
 def rounded(path):
     """Claims without the last digits, in which processors differ."""
     return json.loads(path.read_text(), parse_float=lambda number: float(f"{float(number):.6g}"))
@@ -30,7 +26,7 @@ def rounded(path):
 
 @pytest.mark.parametrize("folder", EXPERIMENTS, ids=lambda path: path.name)
 def test_claims_follow_from_the_results(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("analysis.drawing.save", lambda figure, path, dpi: plt.close(figure))  # drawing takes longest
+    monkeypatch.setattr("analysis.drawing.save", lambda figure, path: plt.close(figure))  # drawing takes longest
     for name in ("README.md", "plot.py", "results/runs.jsonl", "results/claims.json"):
         assert (folder / name).is_file(), name
     assert (folder / "sweep.yaml").is_file() or (folder / "memory.py").is_file()  # what makes the results
@@ -100,7 +96,8 @@ def test_the_documented_plot_draws_and_claims(tmp_path):
     assert (tmp_path / "results" / "curves.png").exists()
 
 
-def test_a_verdict_needs_an_interval_beside_zero():
+def test_a_verdict_needs_an_interval_beside_zero_and_the_readme_shows_todays():
+    assert is_up_to_date(), "run: python -m sweeps claims"
     intervals = [(0.1, 2.0), (-2.0, -0.1), (-1.0, 1.0), (0.0, 1.0), (math.nan, math.nan)]
     assert [verdict(*ends) for ends in intervals] == [True, False, None, None, None]
     assert [verdict(*ends, expected="negative") for ends in intervals] == [False, True, None, None, None]

@@ -50,7 +50,7 @@ def swept(tmp_path_factory):
     return folder
 
 
-def test_results_of_finished_runs_are_kept(swept):
+def test_results_of_finished_runs_are_kept_and_a_failed_one_does_not_stop_the_others(swept):
     results = load_results(swept)
     assert [result.name for result in results] == ["a-seed0", "b-alpha=1.0-seed0"]
     steps, losses = results[0].run.curve("seen_attribute_loss")
@@ -58,14 +58,11 @@ def test_results_of_finished_runs_are_kept(swept):
     recorded = [json.loads(line) for line in (swept / "runs/a-seed0/metrics.jsonl").read_text().splitlines()]
     assert losses == pytest.approx([line["seen_attribute_loss"] for line in recorded], rel=1e-4)
     assert results[1].run.individuals["times_drawn"]
-    assert str(swept) not in (swept / "results" / "runs.jsonl").read_text()  # nothing of this machine
-
-
-def test_a_failed_run_does_not_stop_the_others_and_is_named(swept):
     said = (swept / "said.txt").read_text()
     assert "broken-seed0 failed: error: n_embd 32 cannot be divided among n_head 5 heads\n  log: " in said
     assert "a-seed0 finished: step 20/20, attribute loss " in said
     assert said.index("broken-seed0 failed: step") < said.index("b-alpha=1.0-seed0 finished")
+    assert str(swept) not in (swept / "results" / "runs.jsonl").read_text()  # nothing of this machine
 
 
 def test_failed_runs_are_tried_again_and_no_others(swept, monkeypatch):
@@ -77,22 +74,24 @@ def test_failed_runs_are_tried_again_and_no_others(swept, monkeypatch):
         command.main(["run", str(swept), "--jobs", "3"])
 
 
-def test_nothing_is_started_when_all_is_finished(swept, tmp_path, monkeypatch, capsys):
+def test_nothing_is_started_when_all_is_finished_or_made_with_other_settings(swept, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(runner, "submit", None)
     folder = experiment(tmp_path / "other", {"a": {}}, output_dir=str(swept / "runs"))
     for _ in range(2):
         command.main(["run", folder])
         assert capsys.readouterr().out.startswith("a-seed0 skipped: step 20/20")
         assert [result.name for result in load_results(folder)] == ["a-seed0"]
-
-
-def test_a_run_made_with_other_settings_is_not_touched(swept, tmp_path):
     folder = experiment(tmp_path / "other", {"a": {}}, output_dir=str(swept / "runs"), settings={"max_steps": 30})
     with pytest.raises(UserError, match=r"a-seed0 has max_steps 20, but the sweep says 30; delete"):
         command.main(["run", folder])
 
 
-def test_a_dry_run_predicts_and_writes_nothing(swept, capsys):
+def test_a_plot_is_drawn_and_a_dry_run_predicts_and_writes_nothing(swept, tmp_path, capsys):
+    (tmp_path / "plot.py").write_text("def main(folder):\n    print('drawn', folder.name)\n")
+    command.main(["plot", str(tmp_path)])  # calls the experiment's own
+    assert capsys.readouterr().out == f"drawn {tmp_path.name}\n"
+    with pytest.raises(UserError, match=r"has no plot\.py"):
+        command.main(["plot", str(tmp_path / "nowhere")])
     before = sorted(swept.rglob("*"))
     command.main(["run", experiment(swept, {"a": {}, "c": {}}), "--dry_run"])
     assert "1 of 2 runs to go, about" in capsys.readouterr().out
@@ -110,9 +109,6 @@ def test_a_dry_run_of_a_new_sweep_tries_one_run_elsewhere_and_ends_it(tmp_path, 
     assert "2 of 2 runs to go, about 5 min 58 s with --jobs 1; predicted from a trial of a-seed0\n" in said
     assert {path.name for path in tmp_path.iterdir()} == {"script.py", "sweep.yaml"}
     assert not processes_of(tmp_path)
-
-
-def test_a_trial_that_fails_is_one_line(tmp_path):
     with pytest.raises(UserError, match="^the trial of a-seed0 failed: no GPU$"):
         trial(tmp_path, "import sys; sys.exit('no GPU')")
 
@@ -152,11 +148,3 @@ def processes_of(folder):
     """Command lines of living processes that name a folder."""
     lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
     return [line for line in lines if str(folder) in line]
-
-
-def test_plot_calls_the_experiments_own(tmp_path, capsys):
-    (tmp_path / "plot.py").write_text("def main(folder):\n    print('drawn', folder.name)\n")
-    command.main(["plot", str(tmp_path)])
-    assert capsys.readouterr().out == f"drawn {tmp_path.name}\n"
-    with pytest.raises(UserError, match=r"has no plot\.py"):
-        command.main(["plot", str(tmp_path / "nowhere")])

@@ -41,6 +41,9 @@ def test_a_whole_seed_comes_before_the_next(tmp_path):
     odd = sweep(tmp_path, variants={"a/b": {}}, grid={"save_at": [[2, 4]], "dataset": ["runs/x"]}).runs[0]
     assert odd.name == "a_b-dataset=runs_x-save_at=2+4-seed0"
     assert odd.settings == {"save_at": [2, 4], "dataset": "runs/x"}
+    mine = sweep(tmp_path, settings={"save_at": [2, 4]}, seeds=[7])
+    words = " ".join(run_command(mine, mine.runs[0], "runs/y", threads=2)[1:])
+    assert words == "run_pretrain.py recipes/nano.yaml --num_threads 2 --save_at 2 4 --seed 7 --output_dir runs/y"
 
 
 def test_grids_are_products_and_a_variants_own_replaces_the_shared_one(tmp_path):
@@ -49,10 +52,7 @@ def test_grids_are_products_and_a_variants_own_replaces_the_shared_one(tmp_path)
     points = ["a-x=1-y=3", "a-x=1-y=4", "a-x=2-y=3", "a-x=2-y=4", "b-x=9-y=3-z=0", "b-x=9-y=4-z=0"]
     assert [run.variant for run in runs] == points
     assert runs[-1].settings == {"x": 9, "y": 4, "z": 0}
-
-
-def test_later_settings_win_and_the_seed_is_filled_in(tmp_path):
-    shared = {"x": 1, "y": 1, "model": "runs/before-seed{seed}"}
+    shared = {"x": 1, "y": 1, "model": "runs/before-seed{seed}"}  # later settings win, and the seed is filled in
     run = sweep(tmp_path, settings=shared, variants={"a": {"y": 2, "z": 2, "grid": {"z": [3]}}}).runs[1]
     assert run.settings == {"x": 1, "y": 2, "z": 3, "model": "runs/before-seed1"}
 
@@ -93,8 +93,7 @@ def test_a_sweep_that_means_nothing_is_one_line(tmp_path, content, message):
 
 @pytest.mark.parametrize("content", [None, b"", b"- a", b"recipe: [", b"recipe: \xff"])
 def test_a_file_that_is_no_sweep_is_one_line(tmp_path, content):
-    if content is not None:
-        (tmp_path / "sweep.yaml").write_bytes(content)
+    (tmp_path / "sweep.yaml").write_bytes(content) if content is not None else None
     with pytest.raises(UserError, match=r"sweep\.yaml") as error:
         load_sweep(tmp_path)
     assert "\n" not in str(error.value)
@@ -132,13 +131,6 @@ def test_settings_are_compared_as_the_script_reads_them(tmp_path, value, saved, 
         else pytest.raises(UserError, match="base-seed0 has key .*, but the sweep says .*; delete")
     ):
         check_directories(mine)
-
-
-def test_a_command_holds_all_settings(tmp_path):
-    mine = sweep(tmp_path, settings={"save_at": [2, 4]}, seeds=[7])
-    words = run_command(mine, mine.runs[0], "runs/y", threads=2)[1:]
-    assert words[:2] == ["run_pretrain.py", "recipes/nano.yaml"]
-    assert words[2:] == ["--num_threads", "2", "--save_at", "2", "4", "--seed", "7", "--output_dir", "runs/y"]
 
 
 def test_slurm_is_asked_for_where_there_is_some(tmp_path, monkeypatch):

@@ -50,12 +50,8 @@ def test_a_resumed_run_counts_the_time_before(begin, eval_steps):
     progress = Progress(begin, seconds=1000.0, evaluation_seconds=n_evaluations * EVALUATION)
     forecast, _, true_seconds = simulate(100, eval_steps, slow_start, progress)
     assert forecast.seconds == true_seconds
-
-
-def test_a_run_that_begins_later_forecasts_what_is_left():
-    forecast = Forecast(TrainingSettings(max_steps=100, eval_steps=75), first=40)
-    progress = Progress(40, seconds=EVALUATION, evaluation_seconds=EVALUATION)
-    said = None
+    forecast = Forecast(TrainingSettings(max_steps=100, eval_steps=75), first=40)  # as a patched run that begins there
+    progress, said = Progress(40, seconds=EVALUATION, evaluation_seconds=EVALUATION), None
     while said is None:
         progress.step, progress.seconds = progress.step + 1, progress.seconds + UPDATE
         said = forecast.note(UPDATE, progress)

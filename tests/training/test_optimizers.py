@@ -41,22 +41,14 @@ def test_muon_has_the_matrices_of_the_blocks_and_nothing_else(model):
     assert {group["lr"] for group in muon.param_groups} == {0.03}
 
 
-@pytest.mark.parametrize("optim", ["adamw", "muon"])
-def test_every_parameter_moves(model, stream, optim):
-    before = [p.detach().clone() for p in model.parameters()]
-    batch = stream.batch(0, 8)
-    model(input_ids=batch["input_ids"], labels=batch["labels"]).loss.backward()
-    for optimizer in build_optimizers(model, TrainingSettings(optim=optim)):
-        optimizer.step()
-    moved = [not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)]
-    assert all(moved)
-
-
 def test_learning_rates_start_at_the_peak_and_end_as_their_name_says():
     assert [learning_rate_factor("constant", step, 10) for step in (0, 5, 9)] == [1, 1, 1]
     assert [learning_rate_factor("linear", step, 10) for step in (0, 5, 9)] == pytest.approx([1, 0.5, 0.1])
     cosine = [learning_rate_factor("cosine", step, 10) for step in (0, 5, 9)]
     assert cosine == pytest.approx([1, 0.5, (1 + math.cos(0.9 * math.pi)) / 2])
+    assert [learning_rate_factor("constant", step, 10, 4) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]  # warm-up
+    assert [learning_rate_factor("linear", step, 8, 4) for step in range(8)] == [0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25]
+    assert learning_rate_factor("cosine", 6, 8, 4) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("name", "message"), [("optim", "optimizer 'linaer'"), ("lr_scheduler_type", "'linear'$")])

@@ -22,7 +22,7 @@ from sweeps.directories import is_finished, read_progress
 from tests.helpers.pretraining import NANO, ROOT, SEEN, TIMES, pretrain, records, same, weights
 
 
-def test_a_run_is_a_directory_that_stock_transformers_loads(finished):
+def test_a_run_is_a_directory_that_stock_transformers_loads_with_the_promised_metrics(finished):
     model, tokenizer = AutoModelForCausalLM.from_pretrained(finished), AutoTokenizer.from_pretrained(finished)
     output = model.generate(**tokenizer("The birthplace of", return_tensors="pt"), max_new_tokens=3)
     assert output.shape == (1, 7)
@@ -30,9 +30,6 @@ def test_a_run_is_a_directory_that_stock_transformers_loads(finished):
     assert (finished / "figures" / "learning_curve.png").exists()
     assert (finished / "dataset" / "source" / "settings.yaml").exists()
     assert not list(finished.glob(".*"))
-
-
-def test_metrics_have_the_promised_keys(finished):
     lines = records(finished)
     assert [line["step"] for line in lines] == [0, 10, 20]
     always = {"step", "tokens", "biographies", *TIMES, "learning_rate", "loss", "train_attribute_loss", "n_drawable"}
@@ -60,15 +57,12 @@ def test_mixed_precision_runs_and_is_close(finished, tmp_path):
     assert run.curve("loss")[1] == pytest.approx(load_run(finished).curve("loss")[1], rel=0.02)
 
 
-def test_the_quiz_asks_every_attribute_of_people_in_words_new_for_them(finished, capsys):
+def test_the_quiz_asks_every_attribute_of_people_in_words_new_for_them(finished, tmp_path, capsys):
     quiz.main([str(finished), "--people", "2"])
     lines = capsys.readouterr().out.splitlines()
     assert sum("(in the training data)" in line for line in lines) == 2
     assert sum("NOT in the training data" in line for line in lines) == 1
     assert sum(line.startswith(("  right  ", "  WRONG  ")) for line in lines) == 3 * 6
-
-
-def test_the_quiz_needs_a_final_model(finished, tmp_path):
     (tmp_path / "dataset").symlink_to(finished / "dataset")
     with pytest.raises(UserError, match="holds no final model"):
         quiz.main([str(tmp_path)])
