@@ -185,13 +185,15 @@ def train(client, run, *options, code=0):
     return client.call(run_pretrain.main, NANO, "--output_dir", run, *PUSH, *options, code=code)
 
 
+# A commit is tried four times.
 FAULTS = [
-    ("POST .*/commit/", 1, "500"), ("POST .*/branch/", 1, "503"), ("PUT .*", 2, "drop"), ("POST .*/commit/", 1, "drop"),
-    ("POST .*/commit/", 1, "409"), ("POST .*/commit/", 1, "lost"),
-]  # fmt: skip
+    [],
+    [("POST .*/commit/", 1, "500"), ("POST .*/branch/", 1, "503"), ("PUT .*", 2, "drop")],
+    [("POST .*/commit/", 1, "drop"), ("POST .*/commit/", 1, "409"), ("POST .*/commit/", 1, "lost")],
+]
 
 
-@pytest.mark.parametrize("faults", [[], FAULTS])
+@pytest.mark.parametrize("faults", FAULTS)
 def test_a_run_is_published_while_it_trains_whatever_the_network_does(hub, finished, tmp_path, monkeypatch, faults):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     for match, times, kind in faults:

@@ -50,7 +50,7 @@ def test_a_model_without_its_people_or_not_finished_says_what_to_do(trained, tmp
     assert same(weights(run.path), weights(other.path))
     (bare / "model.safetensors").unlink()
     with pytest.raises(UserError, match="holds no final model; name a checkpoint in it: checkpoint-10, checkpoint-20"):
-        finetune(tmp_path / "run", bare)
+        finetune(tmp_path / "third", bare)
 
 
 def test_rare_people_are_not_celebrities_and_the_model_is_not_overwritten(trained, tmp_path):
