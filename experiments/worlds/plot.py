@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
 
 def draw(groups: Groups):
     """A column for each world: loss, accuracy and attention over training; a line for each seed."""
-    figure, panels = plt.subplots(3, len(groups), figsize=(4 * len(groups), 8), sharey="row", layout="constrained")
+    figure, panels = plt.subplots(3, len(groups), figsize=(3.6 * len(groups), 7.2), sharey="row", layout="constrained")
     for (world, results), (loss, accuracy, attention) in zip(groups.items(), panels.T, strict=True):
         for number, result in enumerate(results):
             run, once = result.run, number == 0
@@ -50,7 +50,7 @@ def draw(groups: Groups):
         attention.set(xlabel="training step", ylim=(0, 1))
     for axes, label in zip(panels[:, 0], ("attribute loss / baseline", "attribute accuracy", "attention"), strict=True):
         axes.set_ylabel(label)
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="center right" if label == "attention" else "best")
     return figure
 
 
