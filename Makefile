@@ -24,7 +24,7 @@ demo: .venv/installed
 	$(BIN)/python -m evaluation $(OUTPUT) --people 3
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 .venv-lowest/installed: pyproject.toml constraints-cpu.txt
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
@@ -34,7 +34,7 @@ test: .venv/installed
 	touch $@
 
 test-lowest: .venv-lowest/installed
-	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile
+	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal
 
 quality: .venv/installed
 	$(BIN)/ruff check .
