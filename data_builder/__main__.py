@@ -18,10 +18,10 @@ class BuildSettings(DataSettings):
     """What to build and where."""
 
     biographies_per_individual: int = setting(
-        1, "rows of each person in the split `train`, each in other wording", at_least=1
+        1, "biographies per person in the split `train`, each in other wording", at_least=1
     )
     output_dir: str | None = setting(None, "directory to write (required)")
-    num_proc: int = setting(1, "processes; changes nothing but the time", at_least=1)
+    num_proc: int = setting(1, "processes; changes only the time it takes", at_least=1)
 
 
 def main(argv: list[str]) -> None:

@@ -13,26 +13,24 @@ class DataSettings:
     n_unseen: int = setting(16_000, "individuals never trained on (group `unseen`)", at_least=0)
     n_new: int = setting(16_000, "individuals kept for fine-tuning (group `new`)", at_least=0)
     n_heldout_templates: int = setting(
-        5, "templates an individual keeps for evaluation, of each attribute's", at_least=1
+        5, "templates of each attribute held out per individual, for evaluation", at_least=1
     )
     entries_per_list: int | None = setting(
         None,
-        "names and values in use, of each word list; fewer for a small world, or a name gives a person away",
+        "entries in use of each word list; all if None; a small world needs few, or one name gives a person away",
         at_least=1,
     )
     names_per_list: int | None = setting(
-        None,
-        "names in use of each list of names, if another number than entries_per_list: how many people share one",
-        at_least=1,
+        None, "entries in use of each list of names; entries_per_list if None", at_least=1
     )
     population_seed: int = setting(
-        0, "decides names, values and template splits", Role.REPETITION, at_least=0, below=2**64
+        0, "seed of names, values and template splits", Role.REPETITION, at_least=0, below=2**64
     )
-    values_dir: str | None = setting(None, "directory of own word lists, and of their world.yaml", Role.INPUT)
-    templates_dir: str | None = setting(None, "directory of own templates", Role.INPUT)
+    values_dir: str | None = setting(None, "directory of your own word lists and their world.yaml", Role.INPUT)
+    templates_dir: str | None = setting(None, "directory of your own templates", Role.INPUT)
     new_individuals: str | None = setting(
         None,
-        "CSV table of own people (name and attributes), who are then the group `new` instead of n_new others",
+        "CSV table of your own people (name and attributes), to be the group `new` instead of n_new others",
         Role.INPUT,
     )
 
@@ -45,6 +43,6 @@ class DatasetSettings:
         None, "a built dataset, directory or Hub repository; its people replace those of n_individuals etc.", Role.PLACE
     )
     dataset_name: str | None = setting(
-        None, "which population of a Hub repository that holds several, e.g. 64k", Role.PLACE
+        None, "population to use, e.g. 64k, if the Hub repository holds several", Role.PLACE
     )
-    dataset_revision: str | None = setting(None, "revision of the Hub repository", Role.PLACE)
+    dataset_revision: str | None = setting(None, "revision of the Hub repository; main if None", Role.PLACE)

@@ -14,31 +14,28 @@ class FinetuneSettings(DatasetSettings):
     """Which model learns of whom. Its people, tokenizer and sizes come along with the model."""
 
     model: str | None = setting(
-        None, "the trained model: a run, a checkpoint in one, or a Hub repository (required)", Role.INPUT
+        None, "trained model: a run, a checkpoint in one, or a Hub repository (required)", Role.INPUT
     )
-    revision: str | None = setting(None, "revision of the Hub repository, e.g. step-000500", Role.INPUT)
-    preset: str | None = setting(None, "the model's size by name; only checked, since the model has its own")
+    revision: str | None = setting(None, "revision on the Hub, e.g. step-000500; main if None", Role.INPUT)
+    preset: str | None = setting(None, "name of the model's size; only checked against the model")
     individuals_finetune: Literal["new", "rare"] = setting(
-        "new", "whom to train on: people of the group `new`, or the last of the seen ones, whom power_law and "
-        "celebrities draw least"
+        "new", "train on the group `new`, or on the last seen people, whom power_law and celebrities draw least"
     )  # fmt: skip
-    n_individuals_finetune: int | None = setting(None, "how many of them; for `new`, all if not given")
+    n_individuals_finetune: int | None = setting(None, "people to train on; for `new`, all if None")
     new_individuals: str | None = setting(
-        None, "CSV table of own people (name and attributes) to be the new ones", Role.INPUT
+        None, "CSV table of your own people (name and attributes), to be the group `new`", Role.INPUT
     )
     share_random_words: float = setting(
         0.0, "share of each batch that is random words (REMIX, Chen et al. 2024)", cost=True
     )
     share_invented: float = setting(
         0.0,
-        "share of each batch that is about invented people, where the model is held to the old one's predictions",
+        "share of each batch about invented people, on whom the model is held to the old one's predictions",
         cost=True,
     )
-    weight_distillation: float = setting(1.0, "share_invented: weight of the divergence from the old model, per token")
+    weight_distillation: float = setting(1.0, "share_invented: weight of the KL divergence in nats per token")
     interpolations: list[float] | None = setting(
-        None,
-        "at the end, also measure models between the old weights (0) and the new ones (1), e.g. 0.25 0.5 0.75",
-        cost=True,
+        None, "also evaluate models between old weights (0) and new ones (1) at the end, e.g. 0.25 0.5 0.75", cost=True
     )
 
 

@@ -12,6 +12,6 @@ class HubSettings:
     push_to_hub: bool = setting(False, "publish checkpoints while training, then the run", Role.ACTION)
     hub_model_id: str | None = setting(None, "model repository, e.g. me/facts-tiny", Role.PLACE)
     hub_dataset_id: str | None = setting(
-        None, "dataset repository to publish the run's people to, e.g. me/biographies", Role.PLACE
+        None, "dataset repository for the run's people, e.g. me/biographies; not published if None", Role.PLACE
     )
     hub_private_repo: bool = setting(False, "make new repositories private", Role.PLACE)

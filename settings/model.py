@@ -12,13 +12,12 @@ class ModelSettings:
 
     preset: str = setting(
         "44m",
-        "model by name: a size (nano, tiny, 44m, 163m, 400m), alone for GPT-2, or after llama-, qwen3- (grouped-query "
-        "attention) or hawk- (without attention)",
+        "model: nano, tiny, 44m, 163m or 400m, alone (GPT-2) or after llama-, qwen3- or hawk- (no attention)",
         cost=True,
     )
-    n_layer: int | None = setting(None, "number of blocks", at_least=1, cost=True)
-    n_head: int | None = setting(None, "attention heads in a block", at_least=1, cost=True)
-    n_embd: int | None = setting(None, "width of the residual stream", at_least=1, cost=True)
+    n_layer: int | None = setting(None, "blocks; the preset's if None", at_least=1, cost=True)
+    n_head: int | None = setting(None, "attention heads per block; the preset's if None", at_least=1, cost=True)
+    n_embd: int | None = setting(None, "width of the residual stream; the preset's if None", at_least=1, cost=True)
 
 
 @dataclass
@@ -26,7 +25,7 @@ class AdaptationSettings:
     """What is trained."""
 
     trainable: Literal["all", "feed_forward", "all_but_feed_forward", "lora"] = setting(
-        "all", "which weights", cost=True
+        "all", "which weights to train", cost=True
     )
-    lora_r: int = setting(8, "lora: rank of the additions to each matrix of the blocks", at_least=1)
+    lora_r: int = setting(8, "lora: rank of the addition to each matrix of the blocks", at_least=1)
     lora_alpha: float = setting(16.0, "lora: the additions are scaled by lora_alpha / lora_r")

@@ -11,12 +11,12 @@ class PatchingSettings:
 
     reference: str | None = setting(
         None,
-        "the run to do again, a directory or a Hub repository; its config.yaml has all other settings (required)",
+        "run to repeat, as directory or Hub repository; its config.yaml has all other settings (required)",
         Role.INPUT,
     )
     reference_patching: int | None = setting(
-        None, "step at which the reference was saved whose attention is used; 0 is the untrained model (required)"
+        None, "saved step of the reference whose attention is used; 0 is the untrained model (required)"
     )
     start_patching: int = setting(
-        0, "step from which on it is used; above 0, the model and the reference share their training until then"
+        0, "first step with that attention; until then the model is trained as the reference was"
     )

@@ -9,24 +9,22 @@ from command_line import setting
 class ScheduleSettings:
     """Who is drawn when. Parameters have the paper's names (Sec. 3); docs/SCHEDULES.md has its grids."""
 
-    schedule: str = setting("uniform", "who is drawn when, by name: docs/SCHEDULES.md")
+    schedule: str = setting("uniform", "name of the schedule, which says who is drawn when: docs/SCHEDULES.md")
     quasi_random: bool = setting(
         False, "draw individuals at regular intervals (low discrepancy), not at random", formerly="even_draws"
     )
     alpha: float = setting(0.6, "power_law: individual i is drawn in proportion to i^-alpha", at_least=0)
-    n_celebrities: int | None = setting(None, "celebrities: how many; an eighth of the population if not given")
-    weight_celebrities: float = setting(8.0, "celebrities: how much more often each of them is drawn", above=0)
-    indiv_warmup: int | None = setting(None, "warm-ups: who comes first; an eighth of the population if not given")
-    epochs_warmup: float = setting(2.0, "warm_up, gradual: how long, in epochs of population / batch size steps")
+    n_celebrities: int | None = setting(None, "celebrities: how many; an eighth of the population if None")
+    weight_celebrities: float = setting(8.0, "celebrities: how many times as often each is drawn as others", above=0)
+    indiv_warmup: int | None = setting(None, "warm-ups: first individuals; an eighth of the population if None")
+    epochs_warmup: float = setting(2.0, "warm_up, gradual: length in epochs of population / batch size steps")
     share_adaptive: float = setting(
-        0.6, "adaptive: training attribute loss / baseline at which everybody is let in", above=0, at_most=1
+        0.6, "adaptive: training attribute loss / baseline below which everybody is drawn", above=0, at_most=1
     )
     n_groups: int = setting(4, "sequential: groups visited in turn")
-    n_repeats: int = setting(1, "sequential: how often all of them are visited")
-    weight_replay_finetune: float = setting(
-        0.0, "replay: how often an old individual is drawn, where a new one is 1", at_least=0
-    )
-    n_individuals_replay: int | None = setting(None, "replay: how many old individuals; all if not given")
+    n_repeats: int = setting(1, "sequential: visits to each group")
+    weight_replay_finetune: float = setting(0.0, "replay: weight of an old individual; a new one has 1", at_least=0)
+    n_individuals_replay: int | None = setting(None, "replay: old individuals replayed; all if None")
     start_replay: float = setting(
-        0.0, "replay: share of the steps after which old individuals are drawn", at_least=0, below=1
+        0.0, "replay: share of the steps before old individuals are drawn", at_least=0, below=1
     )

@@ -12,57 +12,57 @@ class TrainingSettings:
     """How to train, measure and save."""
 
     output_dir: str | None = setting(None, "the run's directory (required)", Role.PLACE)
-    seed: int = setting(0, "of initial weights and of all batches", Role.REPETITION, at_least=0, below=2**63)
-    max_steps: int = setting(16_000, "updates of the whole schedule", at_least=1, cost=True)
+    seed: int = setting(0, "seed of initial weights and all batches", Role.REPETITION, at_least=0, below=2**63)
+    max_steps: int = setting(16_000, "updates in the whole schedule", at_least=1, cost=True)
     stop_at: int | None = setting(
-        None, "end at this step of the schedule; to go on, resume with a later one or without", Role.SAVING,
+        None, "end at this step, max_steps if None; to go on, resume with a later one or without", Role.SAVING,
         at_least=1, cost=True,
     )  # fmt: skip
     per_device_train_batch_size: int = setting(
-        128, "biographies in a forward pass of one process", Role.SHARE, at_least=1, cost=True
+        128, "biographies per forward pass of one process", Role.SHARE, at_least=1, cost=True
     )
-    gradient_accumulation_steps: int = setting(1, "forward passes in an update", Role.SHARE, at_least=1, cost=True)
+    gradient_accumulation_steps: int = setting(1, "forward passes per update", Role.SHARE, at_least=1, cost=True)
     optim: str = setting("adamw", "adamw, or muon: matrices by Muon, the rest by AdamW", cost=True)
     learning_rate: float = setting(4e-4, "peak learning rate of AdamW", at_least=0)
     muon_learning_rate: float = setting(2e-2, "peak learning rate of Muon, for the matrices", at_least=0)
-    lr_scheduler_type: str = setting("cosine", "how it decays to 0: cosine, linear, or constant, which does not")
+    lr_scheduler_type: str = setting("cosine", "decay of the learning rate: cosine, linear (both to 0) or constant")
     warmup_steps: int = setting(
         0, "updates in which the learning rate rises from 0 to its peak; the paper has none", at_least=0
     )
-    weight_decay: float = setting(0.1, "of all matrices", at_least=0)
+    weight_decay: float = setting(0.1, "weight decay of all matrices", at_least=0)
     adam_beta1: float = setting(0.9, "decay of AdamW's first moment", at_least=0, below=1)
     adam_beta2: float = setting(0.95, "decay of AdamW's second moment", at_least=0, below=1)
-    adam_epsilon: float = setting(1e-8, "the paper leaves it open", at_least=0)
+    adam_epsilon: float = setting(1e-8, "AdamW's epsilon; the paper leaves it open", at_least=0)
     template_weight: float = setting(
-        1.0, "weight in the loss of template tokens: all but values", at_least=0, formerly="text_weight"
+        1.0, "weight of template tokens (all but values) in the loss", at_least=0, formerly="text_weight"
     )
-    max_grad_norm: float = setting(1.0, "gradients are clipped to this norm; the paper leaves it open", above=0)
-    mixed_precision: Literal["no", "bf16"] = setting("no", "bf16 for a GPU", cost=True)
+    max_grad_norm: float = setting(1.0, "norm that gradients are clipped to; the paper leaves it open", above=0)
+    mixed_precision: Literal["no", "bf16"] = setting("no", "precision of forward passes; bf16 for a GPU", cost=True)
     num_threads: int | None = setting(
-        None, "CPU threads of each process; all cores, shared out, if not given", Role.SAVING, at_least=1
+        None, "CPU threads per process; an equal share of all cores if None", Role.SAVING, at_least=1
     )
     cpu_tricks: bool = setting(
-        True, "the faster code for a CPU (modeling/cpu.py); without it last bits are others", cost=True
+        True, "faster code for a CPU (modeling/cpu.py); changes results in their last bits", cost=True
     )
-    logging_steps: int = setting(10, "write a line of metrics every so many steps", Role.MEASURING, at_least=1)
-    eval_steps: int = setting(100, "measure knowledge every so many steps", Role.MEASURING, at_least=1, cost=True)
+    logging_steps: int = setting(10, "steps between lines of metrics", Role.MEASURING, at_least=1)
+    eval_steps: int = setting(100, "steps between evaluations", Role.MEASURING, at_least=1, cost=True)
     evals_per_decade: int | None = setting(
         None,
-        "beside eval_steps, measure so often in each tenfold of steps (1-10, 10-100, ...), evenly on a log scale",
+        "further evaluations in each tenfold of steps (1-10, 10-100, ...), evenly on a log scale; none if None",
         Role.MEASURING,
         at_least=1,
         cost=True,
     )
-    eval_individuals: int = setting(512, "individuals measured in each group", Role.PROBE, at_least=1, cost=True)
+    eval_individuals: int = setting(512, "individuals of each group evaluated", Role.PROBE, at_least=1, cost=True)
     attention_individuals: int = setting(
-        32, "on how many of the seen ones of these attention is measured, too", Role.MEASURING, at_least=1
+        32, "seen individuals of these whose attention is measured", Role.MEASURING, at_least=1
     )
-    save_steps: int | None = setting(None, "checkpoint every so many steps", Role.SAVING, at_least=1)
-    save_at: list[int] | None = setting(None, "checkpoint at these steps", Role.SAVING, at_least=1)
+    save_steps: int | None = setting(None, "steps between checkpoints; none if None", Role.SAVING, at_least=1)
+    save_at: list[int] | None = setting(None, "further steps to checkpoint", Role.SAVING, at_least=1)
     resume_from_checkpoint: str | None = setting(None, "`latest`, or a checkpoint directory of this run", Role.ACTION)
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)
     report_to: list[str] | None = setting(
-        None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard", Role.PLACE
+        None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard; none if None", Role.PLACE
     )
 
     @property
