@@ -157,7 +157,8 @@ def parse_settings(
 
 def _with_new_names(argv: list[str], declared: dict[str, Field]) -> list[str]:
     """Options by the names that settings have today."""
-    names = {f"--{old}": f"--{new}" for old, new in former_names(declared.values()).items()}
+    former = former_names(declared.values()).items()
+    names = {f"--{form}": f"--{new}" for old, new in former for form in (old, old.replace("_", "-"))}
     parts = (word.partition("=") for word in argv)
     return ["".join((_today(names, option), *rest)) for option, *rest in parts]
 
@@ -183,7 +184,7 @@ def _recipe_options(path: str, declared: dict[str, Field], ignored: set[str]) ->
     """A recipe as command-line options, so that both are checked by the same parser."""
     try:
         settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read recipe {path}: {' '.join(str(error).split())}") from None
     if not isinstance(settings, dict):
         raise UserError(f"recipe {path} is not a list of `key: value` lines")
@@ -229,7 +230,7 @@ def run(main) -> None:
         return print(f"fact-learning {version()}")
     try:
         main(sys.argv[1:])
-    except (UserError, argparse.ArgumentError) as error:
+    except (UserError, argparse.ArgumentError, PermissionError, NotADirectoryError) as error:
         if os.environ.get("RANK", "0") == "0":
             print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -90,6 +90,8 @@ def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: d
     if which == "rare" and size is None:
         raise UserError("n_individuals_finetune is missing: say how many of the seen individuals are rare")
     size = most if size is None else size
+    if which == "new" and not pool:
+        raise UserError("this population has no new people (n_new is 0); name your own: --new_individuals people.csv")
     if not 1 <= size <= most:
         raise UserError(f"n_individuals_finetune is {size}; it must be from 1 to {most}, which this population has")
     if which == "new":

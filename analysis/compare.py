@@ -31,8 +31,10 @@ def grouped(runs: Iterable[Run]) -> Groups:
 
 
 def _value(run: Run, key: str) -> str:
-    """A setting; what a sweep made with the same seed is the same for all seeds."""
+    """A setting. What a sweep made with the same seed is the same for all seeds; saved lists are none."""
     value = str(run.config.get(key))
+    if value.endswith(("/source/values", "/source/templates")):
+        value = "None"
     return value.replace(f"seed{run.config.get('seed')}", "seed") if role(key) is Role.INPUT else value
 
 

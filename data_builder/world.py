@@ -72,6 +72,8 @@ def load_world(directory: str | Path | None = None) -> World:
         UserError: it can't be read, or breaks a rule (worlds/README.md); file and key are named.
     """
     file = world_file(directory)
+    if directory and not Path(directory).is_dir():
+        raise UserError(f"there is no directory {directory}: it should have the word lists of a world")
     try:
         given = yaml.load(file.read_text(encoding="utf-8-sig"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

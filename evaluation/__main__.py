@@ -7,7 +7,7 @@ import argparse
 
 import numpy as np
 
-from command_line import run
+from command_line import UserError, run
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
 from data_builder.random import permute, uniforms
@@ -22,6 +22,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--people", type=int, default=3, help="how many of the people it has read about")
     arguments = parser.parse_args(argv)
     found = find_model(arguments.run)
+    if arguments.people < 0:
+        raise UserError(f"people is {arguments.people}; it must be at least 0")
     source, (model, tokenizer) = find_people(found, arguments.run), found.load()
     groups = source.population.groups
     asked = {"seen": (groups["seen"], arguments.people), "unseen": (groups["unseen"], 1)}

@@ -8,7 +8,9 @@ import yaml
 
 from command_line import ENVIRONMENT_KEY, Role, UserError
 from run_directory.layout import config_file, replace_text
+from run_directory.manifests import checkpoints
 from settings import MAY_DIFFER_ON_RESUME, SHARES, role, today
+from settings.training import TrainingSettings
 
 
 def read_config(run: Path) -> dict:
@@ -20,7 +22,7 @@ def read_config(run: Path) -> dict:
     """
     try:
         saved = yaml.safe_load(config_file(run).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {config_file(run)}: {' '.join(str(error).split())}") from None
     return today(saved or {})
 
@@ -64,6 +66,14 @@ def changed(settings: list, saved: dict) -> dict:
 def batch_size(settings: dict, n_processes: int) -> int:
     """Biographies in an update, over all processes."""
     return n_processes * math.prod(settings[key] for key in SHARES)
+
+
+def check_reached(run: Path, settings: TrainingSettings) -> None:
+    """Check that the checkpoint to resume from lies before the step at which to stop."""
+    which, steps = settings.resume_from_checkpoint, {path.resolve(): step for step, path in checkpoints(run).items()}
+    reached = max(steps.values(), default=0) if which == "latest" else steps.get(Path(which).resolve(), 0)
+    if settings.last_step < reached:
+        raise UserError(f"stop_at is {settings.last_step}, but {run} is at step {reached:,} already")
 
 
 def note_last_step(run: Path, stop_at: int | None) -> None:

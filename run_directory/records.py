@@ -75,7 +75,10 @@ def load_run(path: str | Path) -> Run:
 def read_records(path: Path) -> list[dict]:
     """The lines of metrics.jsonl of a run directory, without one that is only half written."""
     lines = metrics_file(path).read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    try:
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+    except ValueError as error:
+        raise UserError(f"{metrics_file(path)} is damaged: {error}") from None
 
 
 def baseline(run: Run) -> float:

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 
 from command_line import UserError
 from modeling.cpu import use_cores, use_tricks
-from run_directory.config import check_same, note_last_step, resolve, write_config
+from run_directory.config import check_reached, check_same, note_last_step, resolve, write_config
 from run_directory.environment import environment
 from settings.training import TrainingSettings
 from training.tracking import JsonlTracker
@@ -50,6 +50,7 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
         use_cores(settings.num_threads)
     if resume:
         check_same(run, others, accelerator.num_processes, facts)
+        check_reached(run, settings)
     accelerator.wait_for_everyone()  # all have checked before one writes
     if accelerator.is_main_process and resume:
         note_last_step(run, settings.stop_at)

@@ -54,6 +54,11 @@ def test_runs_are_grouped_by_what_differs_seeds_and_what_they_start_from_apart(r
     assert list(grouped(runs[:2])) == ["all runs"]
 
 
+def test_a_run_of_a_saved_dataset_is_one_of_the_recipe_it_was_made_by(runs):
+    runs[0].config.update(values_dir="data/mine/source/values", templates_dir="data/mine/source/templates")
+    assert len(grouped(runs)) == 2
+
+
 def test_curves_are_means_over_seeds_with_their_range(runs):
     figure = compare_curves(grouped(runs))
     line = next(line for line in figure.axes[0].lines if line.get_label() == "schedule uniform")

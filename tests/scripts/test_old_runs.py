@@ -47,6 +47,19 @@ def test_it_is_read_fine_tuned_and_goes_on_to_the_same_model(old, tmp_path):
         torch.testing.assert_close(tensor, expected[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("config.yaml", b"\xff\xfe: 1", "cannot read .*config.yaml"),
+        ("metrics.jsonl", b"{,\n", "metrics.jsonl is damaged"),
+    ],
+)
+def test_a_damaged_file_of_it_is_one_line(old, name, damage, message):
+    (old / name).write_bytes(damage)
+    with pytest.raises(UserError, match=message):
+        load_run(old)
+
+
 def test_its_config_is_a_recipe_still(tmp_path):
     run_pretrain.main([recipe(tmp_path / "same.yaml", output_dir=str(tmp_path / "same"))])
     for name, tensor in weights(tmp_path / "same").items():

@@ -233,6 +233,9 @@ def test_a_run_that_stops_early_goes_on_as_if_it_had_not(finished, tmp_path):
     assert records(part)[-1]["step"] == 7
     assert read_progress(part).share == 1
     assert is_finished(part)
+    with pytest.raises(UserError, match="stop_at is 5, but .* is at step 7 already"):
+        pretrain(part, "--stop_at", 5, "--save_steps", 100, "--resume_from_checkpoint", "latest")
+    assert read_config(part)["stop_at"] == 7
     pretrain(part, "--save_steps", 100, "--resume_from_checkpoint", "latest")
     assert same(weights(part), weights(whole))
     assert read_config(part)["stop_at"] is None
