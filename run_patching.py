@@ -11,8 +11,8 @@ from modeling.presets import build_config, build_model, difference
 from pipeline import begin, check_place, execute
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
+from settings.finetuning import PatchingSettings
 from settings.model import ModelSettings
-from settings.patching import PatchingSettings
 from settings.training import TrainingSettings
 
 

@@ -6,13 +6,11 @@ Nothing but dataclasses, so that everyone may ask what a setting is for without 
 from dataclasses import Field, fields
 
 from command_line import ENVIRONMENT_KEY, FREE_ON_RESUME, INCIDENTAL, PRIVATE, Role, about, renamed
-from settings.data import DataSettings
-from settings.finetuning import FinetuneSchedule, FinetuneSettings, FinetuneTraining
+from settings.data import DataSettings, StreamSettings
+from settings.finetuning import FinetuneSchedule, FinetuneSettings, FinetuneTraining, PatchingSettings
 from settings.hub import HubSettings
 from settings.model import AdaptationSettings, ModelSettings
-from settings.patching import PatchingSettings
 from settings.schedule import ScheduleSettings
-from settings.stream import StreamSettings
 from settings.training import TrainingSettings
 
 # What each script takes, in the order of --help.

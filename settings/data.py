@@ -46,3 +46,10 @@ class DatasetSettings:
         None, "population to use, e.g. 64k, if the Hub repository holds several", Role.PLACE
     )
     dataset_revision: str | None = setting(None, "revision of the Hub repository; main if None", Role.PLACE)
+
+
+@dataclass
+class StreamSettings(DatasetSettings):
+    """Which dataset, and how biographies are drawn from it."""
+
+    redraw_values: bool = setting(False, "control: new values in each biography, so that nobody can be known")

@@ -1,4 +1,4 @@
-"""The settings of a fine-tuning."""
+"""The settings of scripts that begin with a trained model: fine-tuning and patching."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -57,3 +57,20 @@ class FinetuneTraining(TrainingSettings):
     evals_per_decade: int | None = with_default(TrainingSettings, "evals_per_decade", 6)
     eval_individuals: int = with_default(TrainingSettings, "eval_individuals", 96)
     attention_individuals: int = with_default(TrainingSettings, "attention_individuals", 16)
+
+
+@dataclass
+class PatchingSettings:
+    """Whose attention, and from when on (paper, Sec. 2.2 and App. D)."""
+
+    reference: str | None = setting(
+        None,
+        "run to repeat, as directory or Hub repository; its config.yaml has all other settings (required)",
+        Role.INPUT,
+    )
+    reference_patching: int | None = setting(
+        None, "saved step of the reference whose attention is used; 0 is the untrained model (required)"
+    )
+    start_patching: int = setting(
+        0, "first step with that attention; until then the model is trained as the reference was"
+    )

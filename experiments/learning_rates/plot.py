@@ -8,6 +8,7 @@ from analysis.drawing import style
 from run_directory.records import baseline, last
 from sweeps.results import Result, interval_table, load_results, publish
 
+LOSS = "train_attribute_loss"
 Worlds = dict[str, list[Result]]
 
 
@@ -24,7 +25,7 @@ def draw(worlds: Worlds):
     """Final loss on training batches, by which the rate is chosen, against the rate; the chosen one is filled."""
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for number, (world, results) in enumerate(worlds.items()):
-        losses = [training_loss(result) for result in results]
+        losses = [last(result.run, LOSS) for result in results]
         best, how = losses.index(min(losses)), style(number)
         axes.plot([rate(r) for r in results], losses, "o", mfc="none", label=f"{world}, one seed", **how)
         axes.plot(rate(results[best]), losses[best], "o", color=how["color"])
@@ -41,7 +42,7 @@ def table(worlds: Worlds) -> str:
     groups = {f"{world}, {rate(result):g}": [result] for world, results in worlds.items() for result in results}
     columns = {
         "final loss of a token in training (nats)": (lambda r: last(r.run, "loss"), "{:.3f}"),
-        "of a value": (training_loss, "{:.2f}"),
+        "of a value": (lambda r: last(r.run, LOSS), "{:.2f}"),
         "attribute accuracy": (lambda r: 100 * last(r.run, "seen_attribute_accuracy"), "{:.0f}%"),
     }
     return interval_table("world, rate", groups, columns)
@@ -50,8 +51,3 @@ def table(worlds: Worlds) -> str:
 def rate(result: Result) -> float:
     """The peak learning rate."""
     return float(result.settings["learning_rate"])
-
-
-def training_loss(result: Result) -> float:
-    """Attribute loss over the last batches of training, in nats."""
-    return last(result.run, "train_attribute_loss")

@@ -119,31 +119,25 @@ def equivalent(id: str, text: str, values: dict[int, float], low: float, high: f
 
 def claims(groups: Groups) -> list[dict]:
     """Those of claims.yaml, of the worlds that were run."""
-    if "small" not in groups:
-        return []
     small, tiny, pocket = (groups.get(world, []) for world in ("small", "tiny", "pocket"))
+    points = "points of attention"
     length = by_seed(small, lambda r: np.subtract(*plateau(r.run)[::-1]))
-    found = [
+    return [
         claim_above("flat", "small: the loss of seen individuals stays within 5% of the baseline for over 500 steps",
                     length, "steps", above=500),
+        claim_above("flatter-than-tiny", "the plateau of small is 1.5 times as flat (slowdown) as tiny's",
+                    ratios(by_seed(small, flatness), by_seed(tiny, flatness)), "times", above=1.5),
         equivalent("unseen-at-baseline", "small: half-way along the plateau unseen individuals are within 0.2 nats of "
                    "the baseline", by_seed(small, above_baseline), -0.2, 0.2, "nats"),
         claim_above("extraction-on-plateau", "small: over half of the rise of extraction happens before the plateau "
                     "ends", by_seed(small, before_the_end), "%", above=50),
         claim_above("grouping", "small: name grouping in layer 1 has risen by the end of the plateau",
-                    by_seed(small, lambda r: grouped(r, [1])), "points of attention"),
+                    by_seed(small, lambda r: grouped(r, [1])), points),
         claim_above("grouping-anywhere", "small: name grouping in some layer has risen by the end of the plateau "
-                    "(exploratory)", by_seed(small, grouped), "points of attention"),
+                    "(exploratory)", by_seed(small, grouped), points),
+        equivalent("exposures", "the plateau ends after as many exposures in small as in pocket, within 20%",
+                   ratios(by_seed(small, exposures), by_seed(pocket, exposures)), 0.8, 1.2, "times"),
     ]  # fmt: skip
-    ratio = ratios(by_seed(small, exposures), by_seed(pocket, exposures))
-    if ratio:
-        found.append(equivalent("exposures", "the plateau ends after as many exposures in small as in pocket, within "
-                                "20%", ratio, 0.8, 1.2, "times"))  # fmt: skip
-    flat = ratios(by_seed(small, flatness), by_seed(tiny, flatness))
-    if flat:
-        found.append(claim_above("flatter-than-tiny", "the plateau of small is 1.5 times as flat (slowdown) as tiny's",
-                                 flat, "times", above=1.5))  # fmt: skip
-    return found
 
 
 def ratios(a: dict[int, float | None], b: dict[int, float | None]) -> dict[int, float]:
