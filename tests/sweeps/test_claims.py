@@ -96,8 +96,11 @@ def test_the_documented_plot_draws_and_claims(tmp_path):
     assert (tmp_path / "results" / "curves.png").exists()
 
 
-def test_a_verdict_needs_an_interval_beside_zero_and_the_readme_shows_todays():
+def test_the_readme_is_up_to_date():
     assert is_up_to_date(), "run: python -m sweeps claims"
+
+
+def test_a_verdict_needs_an_interval_beside_zero():
     intervals = [(0.1, 2.0), (-2.0, -0.1), (-1.0, 1.0), (0.0, 1.0), (math.nan, math.nan)]
     assert [verdict(*ends) for ends in intervals] == [True, False, None, None, None]
     assert [verdict(*ends, expected="negative") for ends in intervals] == [False, True, None, None, None]
