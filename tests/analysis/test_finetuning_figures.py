@@ -40,15 +40,11 @@ def test_curves_are_means_over_seeds_of_old_and_new(tmp_path):
     assert [tick.get_text() for tick in old_accuracy.get_xticklabels()] == ["0", "1", "10", "100"]
 
 
-def test_trade_off_goes_from_the_start_to_the_end(tmp_path):
+def test_the_trade_off_goes_to_the_end_and_the_frontier_has_a_point_for_each_method_and_a_curve_for_replay(tmp_path):
     (axes,) = trade_off({"a": [tuned(tmp_path, taught="rare")]}).axes
-    drawn = lines(axes)
-    assert drawn["a"] == ([2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    assert ([2.0], [1.0]) in drawn.values()
+    assert lines(axes)["a"] == ([2.0, 3.0, 4.0, 5.0, 6.0, 7.0], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert ([2.0], [1.0]) in lines(axes).values()
     assert axes.get_xlabel() == "attribute loss of rare people (nats)"
-
-
-def test_the_frontier_has_a_point_for_each_method_and_a_curve_for_replay():
     points = {"lora": [(0.9, 0.3), (0.8, 0.4), (1.0, 0.2)], "other": [(0.5, 0.5), (0.5, 0.6), (0.5, 0.7)]}
     (axes,) = frontier(points, {"replay": {"none": [(0.9, 0.1)], "1/2": [(0.7, 0.6), (0.5, 0.4)]}}).axes
     assert lines(axes)["replay"] == (pytest.approx([0.9, 0.6]), pytest.approx([0.1, 0.5]))

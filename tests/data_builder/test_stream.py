@@ -99,16 +99,13 @@ def test_a_batch_is_the_same_in_any_order_of_calls_and_in_another_stream_and_no_
     other.probe("seen", 5)
     for step in (5, 0, 3, 3, 1, 4, 2):
         assert same(forwards[step], other.batch(step, 8))
+    small, large = forwards[2], stream.batch(2, 20)  # which it begins
+    assert torch.equal(small["individual_ids"], large["individual_ids"][:8])
+    for a, b, mask in zip(small["input_ids"], large["input_ids"], small["attention_mask"].bool(), strict=False):
+        assert torch.equal(a[mask], b[: len(a)][mask])
     batches = [*forwards, stream_of(source, tokenizer, seed=1).batch(0, 8)]
     assert len({text for batch in batches for text in decoded(batch, tokenizer)}) == 7 * 8
     assert len({tuple(batch["individual_ids"].tolist()) for batch in batches}) == 7
-
-
-def test_a_smaller_batch_is_the_beginning_of_a_larger_one(stream):
-    small, large = stream.batch(2, 5), stream.batch(2, 20)
-    assert torch.equal(small["individual_ids"], large["individual_ids"][:5])
-    for a, b, mask in zip(small["input_ids"], large["input_ids"], small["attention_mask"].bool(), strict=False):
-        assert torch.equal(a[mask], b[: len(a)][mask])
 
 
 def test_people_are_drawn_by_the_schedule_alone(source, tokenizer, stream):

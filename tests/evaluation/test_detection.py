@@ -67,14 +67,11 @@ def test_a_bootstrap_interval_has_the_value_inside_and_the_truth_as_often_as_it_
         assert 0 <= low <= value <= high <= 1
         held += low <= truth <= high
     assert 50 <= held <= 60
-    assert bootstrap(auroc, [1, 2, 3], [0, 2, 2], 5) == bootstrap(auroc, [1, 2, 3], [0, 2, 2], 5)
-
-
-def test_an_interval_has_a_width_where_a_score_tells_all_or_nothing():
     unseen = 1 - 0.025 ** (1 / 20)  # a share of people that 20 of them have nobody of, once in 40 times
     for shift, ends in ((1, (1 - unseen, 1)), (-1, (0, unseen)), (0, (0.5 - unseen / 2, 0.5 + unseen / 2))):
-        assert bootstrap(auroc, np.full(20, shift), np.zeros(30))[1:] == pytest.approx(ends)
+        assert bootstrap(auroc, np.full(20, shift), np.zeros(30))[1:] == pytest.approx(ends)  # all or nothing told
     assert bootstrap(auprc, [2], [1, 0]) == pytest.approx((1, 0.025, 1))
+    assert bootstrap(auroc, [1, 2, 3], [0, 2, 2], 5) == bootstrap(auroc, [1, 2, 3], [0, 2, 2], 5)
 
 
 def test_they_are_evaluate_modules(metric):

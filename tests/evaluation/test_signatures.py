@@ -37,12 +37,6 @@ def measured(*heads):
     return {name: values[0] for name, values in signatures(torch.stack(heads)[None, None], BATCH).items()}
 
 
-def test_uniform_attention():
-    found = measured(uniform())
-    expected = {"value_to_name": (3 / 5 + 6 / 12) / 2, "value_to_text": (2 / 5 + 4 / 12) / 2, "sharpness": 1}
-    assert found == pytest.approx(expected | {"name_grouping": (2 / 4 + 2 / 11) / 2})
-
-
 EXTRACTION, TEXT, EARLIER_VALUE = {"t4": 3, "t11": 10}, {"t4": 0, "t11": 11}, {"t4": 3, "t11": 6}
 
 
@@ -55,7 +49,9 @@ def test_attention_from_where_values_are_predicted_and_its_mean_over_heads(heads
     assert (found["value_to_name"], found["value_to_text"], found["sharpness"]) == (to_name, to_text, 0)
 
 
-def test_grouping_is_from_the_last_token_of_a_name_to_its_others():
+def test_uniform_attention_and_grouping_from_the_last_token_of_a_name_to_its_others():
+    expected = {"value_to_name": (3 / 5 + 6 / 12) / 2, "value_to_text": (2 / 5 + 4 / 12) / 2, "sharpness": 1}
+    assert measured(uniform()) == pytest.approx(expected | {"name_grouping": (2 / 4 + 2 / 11) / 2})
     assert measured(to(t3=1, t10=9))["name_grouping"] == 1
     assert measured(to(t3=3, t10=9))["name_grouping"] == 0.5  # the first one looks at itself
     assert measured(to(t3=2, t10=1))["name_grouping"] == 0.5  # the second one at an earlier mention
