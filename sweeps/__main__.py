@@ -1,10 +1,12 @@
 """Run sweeps, draw their figures, and keep the README's table of claims.
 
-python -m sweeps run experiments/schedules --jobs 2     # skips what is finished, resumes what was cut off
+python -m sweeps run experiments/schedules --jobs 2     # skips what is finished or stored, resumes what was cut off
 python -m sweeps run experiments/schedules --dry_run    # what is to be done, and how long it will take
+python -m sweeps run experiments/schedules --only 'mine-*'    # runs whose names match; --rerun trains stored ones again
 python -m sweeps run experiments/schedules --jobs 8 --cluster slurm --cluster_options slurm_partition=gpu
 python -m sweeps plot experiments/schedules             # figures and claims, from results/runs.jsonl
-python -m sweeps claims                                 # the table in README.md, from all claims
+python -m sweeps drop experiments/schedules 'mine-*'    # deletes stored results; nothing else does
+python -m sweeps claims experiments/mine                # the table of claims; --into README.md puts it there
 """
 
 import argparse
@@ -25,13 +27,18 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sweeps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    for name, function in (("run", _run), ("plot", _plot), ("claims", _claims)):
+    for name, function in (("run", _run), ("plot", _plot), ("drop", _drop), ("claims", _claims)):
         command = commands.add_parser(name)
         command.set_defaults(command=function)
-        if name != "claims":
-            command.add_argument("folder", type=Path, help="the experiment's folder")
+        if name == "claims":
+            command.add_argument("folders", type=Path, nargs="*", help="experiments; all of this project if none")
+            command.add_argument("--into", type=Path, metavar="FILE", help="put it between the markers of a file")
+            continue
+        command.add_argument("folder", type=Path, help="the experiment's folder")
         if name == "run":
             _add_run_options(command)
+        if name == "drop":
+            command.add_argument("names", nargs="+", help="of stored runs; patterns as in a shell")
     return parser
 
 
@@ -41,10 +48,15 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--cluster_options", nargs="+", default=[], metavar="key=value", help="of submitit, e.g. slurm_partition=gpu"
     )
+    command.add_argument(
+        "--only", nargs="+", metavar="NAME", help="of the runs; patterns as in a shell, e.g. 'small-*'"
+    )
+    command.add_argument("--rerun", action="store_true", help="train anew what is stored already, too")
     command.add_argument("--dry_run", action="store_true", help="list the runs, predict their time, and exit")
 
 
 def _run(arguments) -> None:
+    from sweeps.collect import check_results, stored_names
     from sweeps.directories import check_directories
     from sweeps.runner import run_sweep
     from sweeps.sweep import load_sweep
@@ -53,11 +65,14 @@ def _run(arguments) -> None:
     if arguments.jobs < 1:
         raise UserError(f"jobs is {arguments.jobs}; it must be at least 1")
     sweep, options = load_sweep(arguments.folder), _options(arguments.cluster_options)
+    sweep = sweep.only(arguments.only) if arguments.only else sweep
+    check_directories(sweep)
+    check_results(sweep)
+    stored = set() if arguments.rerun else stored_names(sweep)
     if arguments.dry_run:
-        check_directories(sweep)
-        dry_run(sweep, arguments.jobs)
+        dry_run(sweep, stored, arguments.jobs)
     else:
-        run_sweep(sweep, arguments.jobs, arguments.cluster, options)
+        run_sweep(sweep, stored, arguments.jobs, arguments.cluster, options)
 
 
 def _options(pairs: list[str]) -> dict[str, int | str]:
@@ -85,10 +100,17 @@ def load_plot(folder: Path):
     return module
 
 
-def _claims(arguments) -> None:
-    from sweeps.claims import update_readme
+def _drop(arguments) -> None:
+    from sweeps.collect import drop_results
 
-    update_readme()
+    print(f"dropped {', '.join(drop_results(arguments.folder, arguments.names))}")
+
+
+def _claims(arguments) -> None:
+    from sweeps.claims import claims_table, find_experiments, update_page
+
+    folders = arguments.folders or find_experiments()
+    update_page(arguments.into, folders) if arguments.into else print(claims_table(folders), end="")
 
 
 if __name__ == "__main__":

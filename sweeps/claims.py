@@ -1,6 +1,7 @@
-"""The README's table of what was reproduced, generated from the claims of all experiments."""
+"""The table of what was reproduced, generated from the claims of experiments."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from analysis.statistics import markdown
@@ -9,42 +10,48 @@ from run_directory.layout import replace_text
 from sweeps.results import CLAIMS
 from sweeps.sweep import ROOT
 
-README = ROOT / "README.md"
 EXPERIMENTS = ROOT / "experiments"
 BEGIN, END = "<!-- claims -->", "<!-- /claims -->"
 _HOLDS = {True: "yes", False: "**no**", None: "inconclusive"}
 _COLUMNS = ("experiment", "claim", "scale", "measured (95% interval)", "paper", "seeds", "holds")
 
 
-def update_readme(readme: Path = README, experiments: Path = EXPERIMENTS) -> None:
-    """Put the table of now between the markers."""
-    replace_text(readme, _updated(readme, experiments))
+def update_page(page: Path, folders: Iterable[Path]) -> None:
+    """Put the table of now between the markers of a page."""
+    replace_text(page, _updated(page, folders))
 
 
-def is_up_to_date(readme: Path = README, experiments: Path = EXPERIMENTS) -> bool:
-    """Whether the table in the README is what the claims give."""
-    return readme.read_text(encoding="utf-8") == _updated(readme, experiments)
+def is_up_to_date(page: Path, folders: Iterable[Path]) -> bool:
+    """Whether the table in a page is what the claims give."""
+    return page.read_text(encoding="utf-8") == _updated(page, folders)
 
 
-def claims_table(experiments: Path = EXPERIMENTS) -> str:
-    """All claims, experiment by experiment, as Markdown."""
-    files = sorted(experiments.glob(f"*/results/{CLAIMS}"))
-    rows = [_row(file.parents[1].name, claim) for file in files for claim in json.loads(file.read_text("utf-8"))]
+def find_experiments() -> list[Path]:
+    """All experiments of this project that have claims, by name."""
+    return [file.parents[1] for file in sorted(EXPERIMENTS.glob(f"*/results/{CLAIMS}"))]
+
+
+def claims_table(folders: Iterable[Path]) -> str:
+    """The claims of experiments as Markdown."""
+    files = {folder.name: folder / "results" / CLAIMS for folder in folders}
+    if missing := next((file for file in files.values() if not file.is_file()), None):
+        raise UserError(f"there is no {missing}; python -m sweeps plot writes it")
+    rows = [_row(name, claim) for name, file in files.items() for claim in json.loads(file.read_text("utf-8"))]
     return markdown(_COLUMNS, rows) + "\n"
 
 
-def _updated(readme: Path, experiments: Path) -> str:
-    """The README with the table of now.
+def _updated(page: Path, folders: Iterable[Path]) -> str:
+    """A page with the table of now.
 
     Raises:
         UserError: the markers are missing.
     """
-    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise UserError(f"{readme} needs the lines {BEGIN} and {END}, between which the table goes")
-    return f"{before}{BEGIN}\n{claims_table(experiments)}{END}{after}"
+        raise UserError(f"{page} needs the lines {BEGIN} and {END}, between which the table goes")
+    return f"{before}{BEGIN}\n{claims_table(folders)}{END}{after}"
 
 
 def _row(experiment: str, claim: dict) -> list[str]:

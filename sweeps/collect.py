@@ -1,16 +1,20 @@
-"""Stores what finished runs recorded in `results/runs.jsonl`: small enough to commit, enough to draw every figure."""
+"""Stores what finished runs recorded in `results/runs.jsonl`: small enough to commit, enough to draw every figure.
+
+What is stored stays, wherever its run directory is now, until somebody drops it.
+"""
 
 import json
 import re
 from fnmatch import fnmatch
+from pathlib import Path
 
-from command_line import ENVIRONMENT_KEY
+from command_line import ENVIRONMENT_KEY, UserError
 from run_directory.layout import REPORTS, replace_text
 from run_directory.records import load_run
 from settings import public
 from sweeps.directories import is_finished
 from sweeps.results import read_lines, results_file
-from sweeps.sweep import Sweep, SweepRun
+from sweeps.sweep import Sweep, SweepRun, select
 
 _DIGITS = 5
 _OF_INDIVIDUALS = ("times_drawn", "attribute_accuracy")
@@ -18,20 +22,50 @@ _ALWAYS = ("step", "no_knowledge_baseline")
 
 
 def collect_results(sweep: Sweep) -> None:
-    """Write one line for each finished run of the sweep.
-
-    A result whose run directory is elsewhere (or deleted) stays, as long as the sweep has that run.
-    """
+    """Store each finished run of the sweep, in place of what was stored of it before; the rest stays."""
+    finished = [run for run in sweep.runs if is_finished(run.path)]
     stored = {line["name"]: line for line in read_lines(sweep.folder)}
-    lines = []
-    for run in sorted(sweep.runs, key=lambda run: run.name):
-        if is_finished(run.path):
-            lines.append(_result(run))
-        elif _of_run(stored.get(run.name), run):
-            lines.append(stored[run.name])
-    file = results_file(sweep.folder)
+    _write(sweep.folder, stored | {run.name: _kept(_result(run), sweep.keep) for run in finished})
+
+
+def drop_results(folder: Path, patterns: list[str]) -> list[str]:
+    """Delete stored results by name, e.g. `small-*`; returns their names.
+
+    Raises:
+        UserError: a pattern names none.
+    """
+    stored = {line["name"]: line for line in read_lines(folder)}
+    dropped = select(stored, patterns)
+    _write(folder, {name: line for name, line in stored.items() if name not in dropped})
+    return dropped
+
+
+def stored_names(sweep: Sweep) -> set[str]:
+    """The runs of a sweep whose results are stored."""
+    return {line["name"] for line in read_lines(sweep.folder)} & {run.name for run in sweep.runs}
+
+
+def check_results(sweep: Sweep) -> None:
+    """Check that what is stored under the name of a run was made with the settings that it has now.
+
+    Raises:
+        UserError: it was not.
+    """
+    runs = {run.name: run for run in sweep.runs}
+    for line in read_lines(sweep.folder):
+        run = runs.get(line["name"])
+        if run and (line["settings"], line["seed"]) != (run.settings, run.seed):
+            raise UserError(
+                f"{results_file(sweep.folder)} has {run.name} with other settings; rename the variant, or drop what is "
+                f"stored: python -m sweeps drop {sweep.folder} {run.name}"
+            )
+
+
+def _write(folder: Path, lines: dict[str, dict]) -> None:
+    file = results_file(folder)
     file.parent.mkdir(exist_ok=True)
-    replace_text(file, "".join(json.dumps(_kept(line, sweep.keep), ensure_ascii=False) + "\n" for line in lines))
+    texts = (json.dumps(lines[name], ensure_ascii=False) + "\n" for name in sorted(lines))
+    replace_text(file, "".join(texts))
 
 
 def _kept(line: dict, patterns: list[str]) -> dict:
@@ -42,10 +76,6 @@ def _kept(line: dict, patterns: list[str]) -> dict:
 
     records = {key: values for key, values in line["records"].items() if matches(key)}
     return line | {"records": records} | {name: line.get(name) if matches(name) else None for name in REPORTS}
-
-
-def _of_run(line: dict | None, run: SweepRun) -> bool:
-    return line is not None and (line["settings"], line["seed"]) == (run.settings, run.seed)
 
 
 def _result(run: SweepRun) -> dict:

@@ -65,10 +65,12 @@ def restart_options(run: Path) -> list[str]:
     return ["--overwrite_output_dir"] if is_run(run) else []
 
 
-def state(run: Path) -> str:
-    """`finished`, `to resume` or `to run`."""
+def state(run: Path, is_stored: bool) -> str:
+    """`finished`, `stored` (its results; its directory is elsewhere), `to resume` or `to run`."""
     if is_finished(run):
         return "finished"
+    if is_stored:
+        return "stored"
     return "to resume" if checkpoints(run) else "to run"
 
 

@@ -7,8 +7,15 @@ from rich.table import Table
 from sweeps.timing import clock
 
 # Running ones first, so that they are seen in a long sweep too.
-_ORDER = ("running", "failed", "waiting", "finished", "skipped")
-_STYLES = {"running": "cyan", "failed": "red", "waiting": "dim", "finished": "green", "skipped": "dim green"}
+_ORDER = ("running", "failed", "waiting", "finished", "skipped", "stored")
+_STYLES = {
+    "running": "cyan",
+    "failed": "red",
+    "waiting": "dim",
+    "finished": "green",
+    "skipped": "dim green",
+    "stored": "dim green",
+}
 
 
 class LiveTable:
@@ -60,7 +67,7 @@ def open_display() -> LiveTable | Lines:
 
 def status_table(statuses: list, left: float | None) -> Table:
     """All runs, and the time left as caption."""
-    done = sum(status.state in ("finished", "skipped") for status in statuses)
+    done = sum(status.state in ("finished", "skipped", "stored") for status in statuses)
     table = Table("run", "state", caption=f"{done} of {len(statuses)} done, time left {clock(left)}")
     for column in ("step", "attribute loss", "accuracy", "time left"):
         table.add_column(column, justify="right")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from command_line import UserError
 from sweeps.collect import collect_results
-from sweeps.directories import Progress, check_directories, is_finished, read_progress
+from sweeps.directories import Progress, is_finished, read_progress
 from sweeps.display import open_display
 from sweeps.launch import build_executor, cancel, last_error, submit
 from sweeps.sweep import Sweep, SweepRun
@@ -18,7 +18,7 @@ _POLL_SECONDS = 0.5
 
 @dataclass
 class Status:
-    """A run in a sweep that goes on: waiting, running, finished, failed, or skipped (it was finished before)."""
+    """A run in a sweep that goes on: waiting, running, finished, failed, skipped (finished before) or stored."""
 
     run: SweepRun
     state: str = "waiting"
@@ -33,23 +33,21 @@ class Status:
             self.state = "finished" if is_finished(self.run.path) else "failed"
 
 
-def run_sweep(sweep: Sweep, jobs: int, cluster: str, options: dict) -> None:
+def run_sweep(sweep: Sweep, stored: set[str], jobs: int, cluster: str, options: dict) -> None:
     """Run all that is not finished.
 
     Args:
         sweep: which runs.
+        stored: the names of those that need not be run again, wherever their directories are.
         jobs: how many go on at once.
         cluster: `local` or `slurm`.
         options: parameters of submitit.
 
     Raises:
-        UserError: a directory holds another run, some runs failed, or it was interrupted.
+        UserError: some runs failed, or it was interrupted.
     """
-    check_directories(sweep)
     executor = build_executor(sweep, cluster, options)
-    statuses = [Status(run, progress=read_progress(run.path)) for run in sweep.runs]
-    for status in statuses:
-        status.state = "skipped" if is_finished(status.run.path) else "waiting"
+    statuses = [Status(run, _first_state(run, stored), progress=read_progress(run.path)) for run in sweep.runs]
     collect_results(sweep)
     try:
         with _signals(_interrupt), open_display() as display:
@@ -59,6 +57,12 @@ def run_sweep(sweep: Sweep, jobs: int, cluster: str, options: dict) -> None:
     finally:
         _cancel(statuses)
     _report_failures(statuses)
+
+
+def _first_state(run: SweepRun, stored: set[str]) -> str:
+    if is_finished(run.path):
+        return "skipped"
+    return "stored" if run.name in stored else "waiting"
 
 
 def _work(sweep: Sweep, statuses: list[Status], executor, jobs: int, display) -> None:
@@ -83,7 +87,8 @@ def _update(sweep: Sweep, statuses: list[Status]) -> None:
 
 
 def _left(statuses: list[Status], jobs: int) -> float | None:
-    return seconds_left({status.run: status.progress for status in statuses if status.state != "failed"}, jobs)
+    left = (status for status in statuses if status.state not in ("failed", "stored"))
+    return seconds_left({status.run: status.progress for status in left}, jobs)
 
 
 def _cancel(statuses: list[Status]) -> None:

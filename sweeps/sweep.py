@@ -2,7 +2,9 @@
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import yaml
@@ -58,6 +60,11 @@ class Sweep:
     runs: list[SweepRun]
     keep: list[str]
 
+    def only(self, patterns: list[str]) -> "Sweep":
+        """The runs whose names match."""
+        chosen = select([run.name for run in self.runs], patterns)
+        return replace(self, runs=[run for run in self.runs if run.name in chosen])
+
 
 def load_sweep(folder: str | Path) -> Sweep:
     """Read `<folder>/sweep.yaml` and expand it. Seeds are outermost, so that comparisons fill up early.
@@ -82,6 +89,19 @@ def load_sweep(folder: str | Path) -> Sweep:
     if count > 1:
         raise UserError(f"{file}: {count} runs are called {name}; a seed or a value stands there twice")
     return Sweep(Path(folder), script, recipe, output_dir, runs, _keep(content, file))
+
+
+def select(names: Iterable[str], patterns: list[str]) -> list[str]:
+    """The names that patterns match, as in a shell; in their order.
+
+    Raises:
+        UserError: a pattern matches none.
+    """
+    names = list(names)
+    for pattern in patterns:
+        if not any(fnmatch(name, pattern) for name in names):
+            raise UserError(f"no run is called {pattern}; there is {', '.join(names) or 'none'}")
+    return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
 
 
 def _read(file: Path) -> dict:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from command_line import UserError
 from settings import COST
-from sweeps.directories import Progress, read_progress, state
+from sweeps.directories import Progress, is_finished, read_progress, state
 from sweeps.launch import run_command, threads_each
 from sweeps.sweep import ROOT, Sweep, SweepRun
 from training.forecast import duration
@@ -43,18 +43,26 @@ def clock(seconds: float | None) -> str:
     return "not known yet" if seconds is None else f"about {duration(seconds)}"
 
 
-def dry_run(sweep: Sweep, jobs: int) -> None:
-    """List the runs and predict their time, without starting the sweep."""
-    runs = {run: read_progress(run.path) for run in sweep.runs}
+def dry_run(sweep: Sweep, stored: set[str], jobs: int) -> None:
+    """List the runs and predict their time, without starting the sweep.
+
+    Args:
+        sweep: which runs.
+        stored: the names of those that need not be run again.
+        jobs: how many would go on at once.
+    """
     for run in sweep.runs:
-        print(f"{state(run.path):10} {run.name}")
+        print(f"{state(run.path, run.name in stored):10} {run.name}")
+    runs = {run: read_progress(run.path) for run in sweep.runs if run.name not in stored or is_finished(run.path)}
+    if not runs:
+        return print(f"0 of {len(sweep.runs)} runs to go; their results are stored, --rerun trains them again")
     known = {cost(run) for run, progress in runs.items() if progress.seconds_in_all}
-    trials = {cost(run): run for run in reversed(sweep.runs) if runs[run].share < 1 and cost(run) not in known}
+    trials = {cost(run): run for run in reversed(runs) if runs[run].share < 1 and cost(run) not in known}
     tried = {run: _trial(sweep, run, jobs) for run in trials.values()}
     n_left = sum(progress.share < 1 for progress in runs.values())
     ways = ["the runs that are there"] * bool(known) + [f"a trial of {run.name}" for run in tried]
     total = clock(seconds_left(runs | tried, jobs))
-    print(f"{n_left} of {len(runs)} runs to go, {total} with --jobs {jobs}; predicted from {', '.join(ways)}")
+    print(f"{n_left} of {len(sweep.runs)} runs to go, {total} with --jobs {jobs}; predicted from {', '.join(ways)}")
 
 
 def _trial(sweep: Sweep, run: SweepRun, jobs: int) -> Progress:

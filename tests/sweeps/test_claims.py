@@ -12,7 +12,7 @@ from scipy import stats
 
 import sweeps.__main__ as command
 from command_line import UserError
-from sweeps.claims import claims_table, is_up_to_date, update_readme
+from sweeps.claims import claims_table, find_experiments, is_up_to_date, update_page
 from sweeps.results import Result, by_seed, claim, differences, interval_table, load_results, publish, verdict
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ def test_each_seed_counts_once_and_what_is_missing_is_one_line(tmp_path):
         load_results(tmp_path)
     (tmp_path / "README.md").write_text("nothing")
     with pytest.raises(UserError, match="needs the lines <!-- claims -->"):
-        update_readme(tmp_path / "README.md", tmp_path)
+        update_page(tmp_path / "README.md", [])
 
 
 def test_the_documented_plot_draws_and_claims(tmp_path):
@@ -97,7 +97,7 @@ def test_the_documented_plot_draws_and_claims(tmp_path):
 
 
 def test_the_readme_is_up_to_date():
-    assert is_up_to_date(), "run: python -m sweeps claims"
+    assert is_up_to_date(ROOT / "README.md", find_experiments()), "run: python -m sweeps claims --into README.md"
 
 
 def test_a_verdict_needs_an_interval_beside_zero():
@@ -106,20 +106,27 @@ def test_a_verdict_needs_an_interval_beside_zero():
     assert [verdict(*ends, expected="negative") for ends in intervals] == [False, True, None, None, None]
 
 
-def test_the_table_is_put_between_the_markers(tmp_path):
+def test_the_table_is_put_between_the_markers_where_it_is_asked_for(tmp_path, capsys):
     readme, mine = tmp_path / "README.md", tmp_path / "experiments" / "mine"
     publish(mine, {}, "", [claim("x", "more", [1.0, 2.0, 3.0], "points", None, paper="5 points")])
     readme.write_text("before\n<!-- claims -->\nold\n<!-- /claims -->\nafter\n")
-    assert not is_up_to_date(readme, tmp_path / "experiments")
-    update_readme(readme, tmp_path / "experiments")
+    assert not is_up_to_date(readme, [mine])
+    capsys.readouterr()
+    command.main(["claims", str(mine)])  # shows, and writes nothing
+    shown = capsys.readouterr().out
+    assert not is_up_to_date(readme, [mine])
+    command.main(["claims", str(mine), "--into", str(readme)])
     once = readme.read_text()
     assert "| [mine](experiments/mine/README.md) | more | cpu | 2 [-0.484, 4.48] points | 5 points | 3 |" in once
     assert once.startswith("before\n<!-- claims -->\n|")
     assert once.endswith("\n<!-- /claims -->\nafter\n")
-    update_readme(readme, tmp_path / "experiments")
+    update_page(readme, [mine])
     assert readme.read_text() == once
-    assert claims_table(tmp_path / "experiments") in once
-    assert is_up_to_date(readme, tmp_path / "experiments")
+    assert shown == claims_table([mine])
+    assert shown in once
+    assert is_up_to_date(readme, [mine])
+    with pytest.raises(UserError, match=r"there is no .*nothing/results/claims.json; python -m sweeps plot writes it"):
+        claims_table([tmp_path / "nothing"])
 
 
 def test_the_table_has_a_row_for_each_claim(tmp_path):
@@ -129,7 +136,7 @@ def test_the_table_has_a_row_for_each_claim(tmp_path):
     ]
     publish(tmp_path / "second", {}, "", rows)
     publish(tmp_path / "first", {}, "", [claim("z", "d", [1.0, 2.0], "nats", True)])
-    cells = [line.split(" | ") for line in claims_table(tmp_path).splitlines()[2:]]
+    cells = [line.split(" | ") for line in claims_table([tmp_path / "first", tmp_path / "second"]).splitlines()[2:]]
     assert [row[1] for row in cells] == ["d", "a&#124;b", "c"]
     assert cells[1][2:] == ["cpu", "123,000 steps", "128,000", "1", "**no** |"]
     assert cells[2][2:] == ["paper", "0.0123 [0.0123, 0.0123]", "–", "3", "inconclusive |"]

@@ -12,11 +12,12 @@ import yaml
 import sweeps.__main__ as command
 from command_line import UserError
 from run_directory.records import Run
-from sweeps import launch
+from sweeps import launch, runner
+from sweeps.collect import check_results, collect_results
 from sweeps.directories import Progress, check_directories
 from sweeps.display import Lines, status_table
 from sweeps.launch import build_executor, run_command
-from sweeps.results import load_results
+from sweeps.results import load_results, read_lines
 from sweeps.runner import Status
 from sweeps.sweep import load_sweep
 from sweeps.timing import seconds_left
@@ -214,19 +215,53 @@ def test_results_keep_what_figures_need(tmp_path, monkeypatch):
     assert result.run.curve("opened_at")[0].tolist() == [3]
     assert result.run.hallucination == {"detectors": {"entropy": 0.5}}
     assert line["config"] == {"seed": 0, "environment": {"torch": "2"}}
-    monkeypatch.setattr(collect, "is_finished", lambda path: False)
     collect.collect_results(sweep(tmp_path, output_dir=str(tmp_path / "runs"), seeds=[0], keep=["opened_*", "indiv*"]))
     (less,) = collect.read_lines(tmp_path)
     assert less["records"] == {"step": [1, 3], "opened_at": [None, 2]}
     assert (less["individuals"], less["hallucination"]) == (line["individuals"], None)
+
+
+def test_results_leave_only_when_asked_to(tmp_path, monkeypatch, capsys):
+    """A variant of one's own beside stored ones: theirs stay, and none of them is trained."""
+    lines = [stored("uniform", 0), stored("uniform", 1), stored("b", 0)]
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    by_name = sorted(lines, key=lambda line: line["name"])
+    mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"), variants={"uniform": {}, "mine": {"alpha": 1.0}})
+    command.main(["run", str(tmp_path), "--dry_run", "--only", "uniform-*"])
+    assert "stored     uniform-seed1\n0 of 2 runs to go; their results are stored" in capsys.readouterr().out
+    collect_results(mine)
+    assert read_lines(tmp_path) == by_name
+    monkeypatch.setattr(runner, "submit", refuse)
+    for rerun, first in ((["--rerun", "--only", "uniform-*"], "uniform-seed0"), ([], "mine-seed0")):
+        with pytest.raises(UserError, match=f"^{first} would start$"):
+            command.main(["run", str(tmp_path), *rerun])
+    with pytest.raises(UserError, match=r"no run is called mien; there is uniform-seed0, mine-seed0, "):
+        command.main(["run", str(tmp_path), "--only", "mien"])
+    sweep(tmp_path, output_dir=str(tmp_path / "runs"), variants={"uniform": {"alpha": 1.0}})
+    with pytest.raises(UserError, match=r"has uniform-seed0 with other settings; rename the variant, or drop"):
+        command.main(["run", str(tmp_path)])
+    assert read_lines(tmp_path) == by_name
+    command.main(["drop", str(tmp_path), "uniform-*"])
+    assert capsys.readouterr().out.endswith("dropped uniform-seed0, uniform-seed1\n")
+    assert read_lines(tmp_path) == [lines[2]]
+    with pytest.raises(UserError, match="no run is called uniform-seed0; there is b-seed0"):
+        command.main(["drop", str(tmp_path), "uniform-seed0"])
+
+
+def test_what_is_stored_by_a_former_name_of_a_setting_is_that_setting(tmp_path):
+    (tmp_path / "results").mkdir()
+    line = stored("base", 0) | {"settings": {"text_weight": 0.5}}
     (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line) + "\n")
-    collect.collect_results(mine)
-    assert collect.read_lines(tmp_path) == [line]  # its directory may be on another machine
-    (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line | {"settings": {"text_weight": 0.5}}) + "\n")
-    renamed = {"output_dir": str(tmp_path / "runs"), "seeds": [0], "settings": {"template_weight": 0.5}}
-    collect.collect_results(sweep(tmp_path, **renamed))
-    assert collect.read_lines(tmp_path) == [line | {"settings": renamed["settings"]}]
-    for other in ({"settings": {"alpha": 1}}, {"seeds": [1]}, {"variants": {"b": {}}}):
-        (tmp_path / "results" / "runs.jsonl").write_text(json.dumps(line) + "\n")
-        collect.collect_results(sweep(tmp_path, **({"output_dir": str(tmp_path / "runs"), "seeds": [0]} | other)))
-        assert collect.read_lines(tmp_path) == []
+    check_results(sweep(tmp_path, settings={"template_weight": 0.5}))
+    with pytest.raises(UserError, match="with other settings"):
+        check_results(sweep(tmp_path, settings={"template_weight": 0.25}))
+
+
+def stored(variant, seed):
+    name = f"{variant}-seed{seed}"
+    return {"name": name, "variant": variant, "seed": seed, "settings": {}, "config": {"seed": seed}, "records": {}}
+
+
+def refuse(executor, sweep, run, jobs):
+    raise UserError(f"{run.name} would start")
