@@ -26,6 +26,8 @@ ENVIRONMENT_KEY = "environment"
 class UserError(Exception):
     """A mistake in what the user asked for. Its message is one line that says what to do."""
 
+    label, exit_code = "error", 2
+
 
 class Role(Enum):
     """What a setting is for. What may differ on resume, is published, or makes another experiment, follows from it."""
@@ -232,5 +234,9 @@ def run(main) -> None:
         main(sys.argv[1:])
     except (UserError, argparse.ArgumentError, PermissionError, NotADirectoryError) as error:
         if os.environ.get("RANK", "0") == "0":
-            print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+            print(f"{getattr(error, 'label', 'error')}: {error}", file=sys.stderr)
+        sys.exit(getattr(error, "exit_code", 2))
+    except KeyboardInterrupt:
+        if os.environ.get("RANK", "0") == "0":
+            print("interrupted", file=sys.stderr)
+        sys.exit(130)

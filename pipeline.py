@@ -9,7 +9,8 @@ from pathlib import Path
 from command_line import UserError
 from data_builder.schedules import Plan
 from data_builder.source import Source
-from run_directory.layout import DATASET, find_run
+from run_directory.layout import DATASET
+from run_directory.writing import find_run, writer
 from settings.hub import HubSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
@@ -49,12 +50,31 @@ def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individ
     return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
 
 
-def execute(
+def execute(*, run: Path, training: TrainingSettings, **others) -> None:
+    """Train and measure; then individuals, hallucination and figures; publish on the way. See `_execute`.
+
+    Raises:
+        UserError: another process writes this run, or has begun it since `begin` looked.
+        Stopped: a signal asked for it.
+    """
+    if not is_first_process():
+        return _execute(run=run, training=training, **others)
+    with writer(run):
+        find_run(training)
+        _execute(run=run, training=training, **others)
+
+
+def is_first_process() -> bool:
+    """Of those that a launcher started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _execute(
     *, run: Path, settings: list, source: Source, stream, tokenizer, model, groups: dict[str, range],
     training: TrainingSettings, hub: HubSettings, facts: dict | None = None, finished: Callable | None = None,
     measured: Callable = lambda model: model, **options,
 ) -> None:  # fmt: skip
-    """Train and measure; then individuals, hallucination and figures; publish on the way.
+    """All of a run, in a directory that is this process's alone.
 
     Args:
         run: its directory, as `begin` gave it.
@@ -86,7 +106,7 @@ def execute(
         return measure_model(measured(model))
 
     publisher = None
-    if hub.push_to_hub and os.environ.get("RANK", "0") == "0":
+    if hub.push_to_hub and is_first_process():
         from hub_cards.background import BackgroundPublisher
 
         publisher = BackgroundPublisher(run, hub)  # checks whether it will be possible, before anything is written

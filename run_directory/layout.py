@@ -1,11 +1,10 @@
-"""The files of a run directory: their names, who may write where, and how a file is written whole or not at all."""
+"""The files of a run directory: their names, and how a file is written whole or not at all."""
 
 import json
 import os
 from pathlib import Path
 
-from command_line import UserError
-from settings.training import TrainingSettings
+from command_line import ENVIRONMENT_KEY
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -23,6 +22,13 @@ OPTIMIZERS = "optimizers.safetensors"
 ADAPTER = "adapter.safetensors"
 PROGRESS = "progress.json"
 MANIFEST = "manifest.json"
+LOCK = ".lock"
+# All that a run writes, beside its checkpoints; the last is of a tracker.
+WRITTEN = (
+    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, *(f"{name}.json" for name in REPORTS), PHASES, LEARNING_CURVE, MANIFEST,
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    f".{CHECKPOINT}*.tmp", ".final.tmp", ".*.json*.tmp", ".*.yaml.tmp", "fact-learning",
+)  # fmt: skip
 # Before the step, in the name of a branch on the Hub: `step-000500`, as Pythia's checkpoints are shared.
 STEP_BRANCH = "step-"
 
@@ -43,13 +49,18 @@ def report_file(run: Path, name: str) -> Path:
 
 
 def is_run(run: Path) -> bool:
-    """Whether a directory holds a run, begun or finished."""
-    return config_file(run).exists()
+    """Whether a directory holds a run, begun or finished: its config.yaml says where it was made, no other's does."""
+    file = config_file(run)
+    return file.is_file() and f"\n{ENVIRONMENT_KEY}:".encode() in b"\n" + file.read_bytes()
 
 
 def is_reported(run: Path) -> bool:
     """Whether a run wrote its last report, and so came to its end."""
-    return report_file(run, LAST_REPORT).exists()
+    try:
+        json.loads(report_file(run, LAST_REPORT).read_bytes())
+    except (OSError, ValueError):  # not there, or damaged: it can be made again
+        return False
+    return True
 
 
 def write_report(run: Path, name: str, content, indent: int | None = 1) -> None:
@@ -57,31 +68,11 @@ def write_report(run: Path, name: str, content, indent: int | None = 1) -> None:
     replace_text(report_file(run, name), json.dumps(content, indent=indent) + "\n")
 
 
-def find_run(settings: TrainingSettings) -> Path:
-    """Check that a run may start in `output_dir`. Writes nothing, so that every process can check.
-
-    Raises:
-        UserError: no directory named, something is there that would be lost, nothing to resume from.
-    """
-    if not settings.output_dir:
-        raise UserError("no output_dir: say where the run shall be written, e.g. --output_dir runs/mine")
-    run = Path(settings.output_dir)
-    if settings.resume_from_checkpoint:
-        if not is_run(run):
-            raise UserError(f"nothing to resume from: {run} holds no run")
-    elif is_run(run):
-        if not settings.overwrite_output_dir:
-            raise UserError(
-                f"{run} holds a run already; go on with it (--resume_from_checkpoint latest), delete it "
-                "(--overwrite_output_dir) or choose another --output_dir"
-            )
-    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise UserError(f"{run} exists and is no run; choose another --output_dir")
-    return run
-
-
 def replace_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all, whatever happens to the process, the disk or the power."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,17 +70,26 @@ def load_run(path: str | Path) -> Run:
         raise UserError(f"{path} is no run: it needs config.yaml and metrics.jsonl") from None
     if not any("seen_attribute_loss" in record for record in records):
         raise UserError(f"{path} has no evaluation in metrics.jsonl yet")
-    reports = (report_file(path, name) for name in REPORTS)
-    return Run(path, config, records, *(json.loads(file.read_text()) if file.exists() else None for file in reports))
+    return Run(path, config, records, *(_read_report(report_file(path, name)) for name in REPORTS))
+
+
+def _read_report(file: Path) -> dict | list | None:
+    try:
+        return json.loads(file.read_bytes()) if file.exists() else None
+    except ValueError as error:
+        raise UserError(f"{file} is damaged ({error}); delete it, or resume the run, which writes it again") from None
 
 
 def read_records(path: Path) -> list[dict]:
     """The lines of metrics.jsonl of a run directory, without one that is only half written."""
-    lines = metrics_file(path).read_text(encoding="utf-8").splitlines(keepends=True)
-    try:
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-    except ValueError as error:
-        raise UserError(f"{metrics_file(path)} is damaged: {error}") from None
+    lines = metrics_file(path).read_bytes().splitlines(keepends=True)
+    records = [_record(line) for line in lines if line.endswith(b"\n")]
+    if None in records:
+        raise UserError(
+            f"{metrics_file(path)} is damaged in line {records.index(None) + 1}; resuming the run leaves it out, "
+            "or delete it yourself"
+        )
+    return records
 
 
 def baseline(run: Run) -> float:
@@ -92,22 +103,34 @@ def last(run: Run, key: str) -> float:
 
 
 def append_record(run: Path, record: dict) -> None:
-    """Write one more line of metrics.jsonl; numbers that JSON lacks (nan, infinities) become null."""
+    """Write one more line of metrics.jsonl, to the disk; numbers that JSON lacks (nan, infinities) become null."""
     with metrics_file(run).open("a", encoding="utf-8") as file:
         file.write(json.dumps({key: _json_number(value) for key, value in record.items()}) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _json_number(value):
     return value if value is None or math.isfinite(value) else None
 
 
-def truncate_records(run: Path, step: int) -> None:
-    """Keep the records up to `step`, when a run goes back to a checkpoint; drop a line cut in half."""
-    kept, path = [], metrics_file(run)
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line + "\n")
-        except ValueError:
-            break
-    replace_text(path, "".join(kept))
+def truncate_records(run: Path, step: int, report: Callable[[str], None] = print) -> None:
+    """Keep the records up to `step`, when a run goes back to a checkpoint; leave out lines that are damaged, and say so
+    (but of a last one that was cut in half).
+    """
+    path = metrics_file(run)
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    records = [(line, _record(line)) for line in lines]
+    if damaged := sum(record is None for line, record in records if line.endswith(b"\n")):
+        report(f"{damaged} of {len(lines)} lines of {path} are damaged; left out")
+    kept = [line.decode() for line, record in records if record and record["step"] <= step]
+    replace_text(path, "".join(line if line.endswith("\n") else line + "\n" for line in kept))
+
+
+def _record(line: bytes) -> dict | None:
+    """A line of metrics.jsonl; None if it is damaged."""
+    try:
+        record = json.loads(line)
+    except ValueError:  # no UTF-8, too
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None

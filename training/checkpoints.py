@@ -34,10 +34,12 @@ class Progress:
     evaluation_seconds: float = 0.0
 
 
-def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Progress, decided: dict) -> Path:
+def save_checkpoint(
+    run: Path, model, tokenizer, optimizers: list, progress: Progress, losses: list[list[float]], decided: dict
+) -> Path:
     """Write `checkpoint-<step>/`: model, tokenizer, optimizer state, progress and sha256 of each.
 
-    `decided` is what a schedule decided on the way (JSON).
+    `losses` are those of the steps that no record has yet; `decided` is what a schedule decided on the way (JSON).
 
     It is written beside its place and renamed when complete, so that a process killed at any moment
     leaves no half checkpoint under that name.
@@ -50,7 +52,7 @@ def save_checkpoint(run: Path, model, tokenizer, optimizers: list, progress: Pro
     if adapter := adapter_tensors(model):
         save_file(adapter, temporary / ADAPTER)
     save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
-    (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | {"decided": decided}))
+    (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | {"losses": losses, "decided": decided}))
     write_manifest(temporary)
     for path in temporary.iterdir():
         with path.open("rb") as file:
@@ -92,16 +94,18 @@ def find_checkpoint(run: Path, which: str, report=print) -> Path:
         if is_sound(path):
             return path
         report(f"{path} is damaged (a file differs from its manifest); trying an older checkpoint")
-    raise UserError(f"nothing to resume from: {run} has no sound checkpoint; use --overwrite_output_dir to begin anew")
+    raise UserError(f"nothing to resume from: {run} has no sound checkpoint; begin anew in another --output_dir")
 
 
-def load_checkpoint(checkpoint: Path, model, optimizers: list) -> tuple[Progress, dict]:
-    """Put a checkpoint's state into model and optimizers; returns how far it had come and what was decided."""
+def load_checkpoint(checkpoint: Path, model, optimizers: list) -> tuple[Progress, list, dict]:
+    """Put a checkpoint's state into model and optimizers; returns how far it had come, the losses that no record has
+    yet, and what was decided.
+    """
     _load_weights(checkpoint, model)
     _load_optimizers(optimizers, load_file(checkpoint / OPTIMIZERS))
     progress = json.loads((checkpoint / PROGRESS).read_text())
-    decided = progress.pop("decided")
-    return Progress(**progress), decided
+    losses, decided = progress.pop("losses", []), progress.pop("decided")
+    return Progress(**progress), losses, decided
 
 
 def _load_weights(checkpoint: Path, model) -> None:

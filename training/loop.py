@@ -12,6 +12,7 @@ from settings.training import TrainingSettings
 from training.checkpoints import Progress
 from training.optimizers import build_optimizers, learning_rate_factor
 from training.recorder import Recorder
+from training.signals import stop_signals
 
 
 def train(
@@ -34,6 +35,9 @@ def train(
         objective: makes the module whose `forward` is the loss, from the model and a `template_weight`; `TokenLoss`
             or a kind of it.
         progress: where the run begins; at step 0, unless the model was trained before.
+
+    Raises:
+        Stopped: a signal asked for it; all that was learned is saved.
     """
     optimizers = build_optimizers(model, settings)
     loss, *optimizers = accelerator.prepare(objective(model, template_weight=settings.template_weight), *optimizers)
@@ -41,14 +45,17 @@ def train(
     recorder = Recorder(
         accelerator, model, tokenizer, optimizers, schedule, measure, settings, run, saved, progress or Progress()
     )
-    recorder.begin()
-    for step in range(recorder.progress.step, settings.last_step):
-        batch = stream.batch(step, batch_size)
-        means, n_tokens = train_step(accelerator, loss, optimizers, batch, step, settings)
-        if schedule.watching:
-            schedule.observe(step + 1, means[1].item())
-        recorder.step_done(means, n_tokens, batch_size)
-    recorder.end()
+    with stop_signals() as stop:
+        recorder.begin()
+        for step in range(recorder.progress.step, settings.last_step):
+            batch = stream.batch(step, batch_size)
+            means, n_tokens = train_step(accelerator, loss, optimizers, batch, step, settings)
+            if schedule.watching:
+                schedule.observe(step + 1, means[1].item())
+            recorder.step_done(means, n_tokens, batch_size)
+            if stop.asked(accelerator):
+                recorder.stop(stop.received)
+        recorder.end()
 
 
 def train_step(

@@ -11,10 +11,12 @@ from accelerate import Accelerator
 from tqdm.auto import tqdm
 
 from command_line import UserError
+from run_directory.layout import CHECKPOINT
 from run_directory.records import truncate_records
 from settings.training import TrainingSettings
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
 from training.forecast import Forecast, duration
+from training.signals import Stopped
 
 
 @dataclass
@@ -42,16 +44,18 @@ class Recorder:
         """Go on from a checkpoint, or record what a model knows that this run has not trained yet."""
         self.begun = time.perf_counter()
         self.losses: list[torch.Tensor] = []  # of each step since the last record
+        self.saved_at: int | None = None
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
         self.evaluations = {*self.settings.evaluations(), self.progress.step}
         self.forecast = Forecast(self.settings, self.progress.step)
         if self.settings.resume_from_checkpoint:
             checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
-            self.progress, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
+            self.progress, losses, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
+            self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in losses]
             self.accelerator.wait_for_everyone()
             if self.accelerator.is_main_process:
-                truncate_records(self.run, self.progress.step)
+                truncate_records(self.run, self.progress.step, self.accelerator.print)
             self.accelerator.print(f"resuming from {checkpoint}")
             self.begun -= self.progress.seconds
         else:
@@ -81,10 +85,7 @@ class Recorder:
         if save or step in self.evaluations or step % settings.logging_steps == 0:
             self._record()
         if save:
-            if self.accelerator.is_main_process:
-                state = (self.model, self.tokenizer, self.optimizers, progress, self.schedule.state)
-                self.saved(save_checkpoint(self.run, *state))
-            self.accelerator.wait_for_everyone()
+            self._save()
         self.bar.update()
         said = [] if self.last_loss is None else [f"loss {self.last_loss:.2f}"]
         if self.metrics:
@@ -93,6 +94,32 @@ class Recorder:
         said.append(f"{progress.tokens / progress.seconds / 1000:.1f}k tokens/s")
         self.bar.set_postfix_str(", ".join(said), refresh=False)
         self.step_begun = time.perf_counter()
+
+    def stop(self, received: str | None) -> None:
+        """Save where the run stands, and end it.
+
+        Raises:
+            Stopped: always, but where all steps are done.
+        """
+        step = self.progress.step
+        if step == self.settings.last_step:
+            return
+        if self.saved_at != step:
+            self._check_finite()
+            self._save()
+        self.bar.close()
+        raise Stopped(
+            f"by {received or 'a signal to another process'} after step {step:,}; saved "
+            f"{self.run / f'{CHECKPOINT}{step}'}; go on with --resume_from_checkpoint latest"
+        )
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            losses = [loss.tolist() for loss in self.losses]
+            state = (self.model, self.tokenizer, self.optimizers, self.progress, losses, self.schedule.state)
+            self.saved(save_checkpoint(self.run, *state))
+        self.saved_at = self.progress.step
+        self.accelerator.wait_for_everyone()
 
     def end(self) -> None:
         """Save the final model."""
@@ -118,24 +145,27 @@ class Recorder:
         self.accelerator.log(record, step=progress.step)
 
     def _mean_losses(self) -> dict[str, float | None]:
-        """Means over the updates since the last call: of a token and of a value; None before the first.
-
-        Raises:
-            UserError: a loss is not finite. Nothing was saved since, for each save is recorded first.
-        """
+        """Means over the updates since the last call: of a token and of a value; None before the first."""
         if not self.losses:
             return {"loss": None, "train_attribute_loss": None}
-        losses = torch.stack(self.losses).tolist()
-        first = self.progress.step - len(losses) + 1
-        self.losses = []
-        for step, (loss, _) in enumerate(losses, first):
+        losses, self.losses = self._check_finite(), []
+        token_loss, attribute_loss = (sum(column) / len(losses) for column in zip(*losses, strict=True))
+        return {"loss": token_loss, "train_attribute_loss": attribute_loss}
+
+    def _check_finite(self) -> list[list[float]]:
+        """The losses since the last record.
+
+        Raises:
+            UserError: one is not finite. Nothing was saved since, for this is checked before each save.
+        """
+        losses = torch.stack(self.losses).tolist() if self.losses else []
+        for step, (loss, _) in enumerate(losses, self.progress.step - len(losses) + 1):
             if not abs(loss) < float("inf"):
                 raise UserError(
                     f"the loss of step {step} is {loss}; stopped. The checkpoints before it are kept; "
                     "lower the learning rate and begin anew"
                 )
-        token_loss, attribute_loss = (sum(column) / len(losses) for column in zip(*losses, strict=True))
-        return {"loss": token_loss, "train_attribute_loss": attribute_loss}
+        return losses
 
     def _print(self, line: str | None) -> None:
         if line and self.accelerator.is_main_process:

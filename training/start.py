@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from command_line import UserError
 from modeling.cpu import use_cores, use_tricks
 from run_directory.config import check_reached, check_same, note_last_step, resolve, write_config
 from run_directory.environment import environment
+from run_directory.writing import clear
 from settings.training import TrainingSettings
 from training.tracking import JsonlTracker
 
@@ -55,8 +55,7 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
     if accelerator.is_main_process and resume:
         note_last_step(run, settings.stop_at)
     elif accelerator.is_main_process:
-        if run.exists():
-            shutil.rmtree(run)
+        clear(run)
         here = environment(accelerator.num_processes, _device_name(accelerator.device))
         write_config(run, resolve(others), here | facts)
     accelerator.wait_for_everyone()

@@ -236,7 +236,7 @@ def test_results_leave_only_when_asked_to(tmp_path, monkeypatch, capsys):
     for rerun, first in ((["--rerun", "--only", "uniform-*"], "uniform-seed0"), ([], "mine-seed0")):
         with pytest.raises(UserError, match=f"^{first} would start$"):
             command.main(["run", str(tmp_path), *rerun])
-    with pytest.raises(UserError, match=r"no run is called mien; there is uniform-seed0, mine-seed0, "):
+    with pytest.raises(UserError, match=r"no run is called mien; there is mine-seed0, uniform-seed0, "):
         command.main(["run", str(tmp_path), "--only", "mien"])
     sweep(tmp_path, output_dir=str(tmp_path / "runs"), variants={"uniform": {"alpha": 1.0}})
     with pytest.raises(UserError, match=r"has uniform-seed0 with other settings; rename the variant, or drop"):

@@ -1,0 +1,103 @@
+"""Who may write a run directory: one process at a time, and never over what would be lost."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from command_line import UserError
+from run_directory.layout import LOCK, WRITTEN, is_run, metrics_file
+from run_directory.manifests import checkpoints
+from settings.training import TrainingSettings
+
+# What file systems and desktops put into any directory.
+_NOBODYS = {LOCK, ".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}
+# A sweep asks whether a run is held by holding it for an instant.
+_PATIENCE = 2.0  # seconds
+
+
+def find_run(settings: TrainingSettings) -> Path:
+    """Check that a run may start in `output_dir`. Writes nothing, so that every process can check.
+
+    `resume_from_checkpoint auto` is decided here: `latest` if there is a checkpoint, else to begin (anew).
+
+    Raises:
+        UserError: no directory named, something is there that would be lost, nothing to resume from.
+    """
+    if not settings.output_dir:
+        raise UserError("no output_dir: say where the run shall be written, e.g. --output_dir runs/mine")
+    run = Path(settings.output_dir)
+    if settings.resume_from_checkpoint == "auto":
+        settings.resume_from_checkpoint = "latest" if is_run(run) and checkpoints(run) else None
+        settings.overwrite_output_dir = True
+    if settings.resume_from_checkpoint:
+        if not is_run(run):
+            raise UserError(f"nothing to resume from: {run} holds no run")
+    elif is_run(run):
+        if not settings.overwrite_output_dir and _would_be_missed(run):
+            raise UserError(
+                f"{run} holds a run already; go on with it (--resume_from_checkpoint latest), delete it "
+                "(--overwrite_output_dir) or choose another --output_dir"
+            )
+    elif run.exists() and (not run.is_dir() or {path.name for path in run.iterdir()} - _NOBODYS):
+        raise UserError(f"{run} exists and is no run; choose another --output_dir")
+    return run
+
+
+def _would_be_missed(run: Path) -> bool:
+    """Not so where a run failed before it recorded anything."""
+    return bool(checkpoints(run)) or (metrics_file(run).exists() and metrics_file(run).stat().st_size > 0)
+
+
+@contextlib.contextmanager
+def writer(run: Path) -> Iterator[None]:
+    """Be the one process that writes a run; the lock ends with the process, however that ends.
+
+    Raises:
+        UserError: another one is.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run / LOCK, timeout=_PATIENCE)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(
+            f"{_holder(run)} is writing {run}; wait for it, end it, or choose another --output_dir"
+        ) from None
+    try:
+        yield
+    finally:
+        if [path.name for path in run.iterdir()] == [LOCK]:  # all was refused
+            shutil.rmtree(run)
+        lock.release()
+
+
+def is_held(run: Path) -> bool:
+    """Whether some process writes the run now."""
+    if not (run / LOCK).exists():
+        return False
+    try:
+        with FileLock(run / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _holder(run: Path) -> str:
+    """The process, as far as this user may know."""
+    file = str((run / LOCK).resolve())
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != psutil.Process().pid and any(opened.path == file for opened in process.open_files()):
+                return f"process {process.pid}"
+    return "another process"
+
+
+def clear(run: Path) -> None:
+    """Delete what a run writes; what somebody else put into its directory stays."""
+    found = [path for pattern in WRITTEN for path in run.glob(pattern)]
+    for path in [*found, *checkpoints(run).values()]:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
