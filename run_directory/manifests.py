@@ -8,8 +8,9 @@ from run_directory.layout import CHECKPOINT, MANIFEST
 
 
 def checkpoints(run: Path) -> dict[int, Path]:
-    """The checkpoints of a run directory by step, ascending; sound or not."""
-    found = {int(path.name.removeprefix(CHECKPOINT)): path for path in run.glob(f"{CHECKPOINT}*")}
+    """The checkpoints of a run directory by step, ascending; sound or not. `checkpoint-best` is somebody else's."""
+    steps = {path: path.name.removeprefix(CHECKPOINT) for path in run.glob(f"{CHECKPOINT}*") if path.is_dir()}
+    found = {int(step): path for path, step in steps.items() if step.isascii() and step.isdecimal()}
     return dict(sorted(found.items()))
 
 

@@ -37,7 +37,7 @@ def read_progress(run: Path) -> Progress:
     """Where a run stands, from its directory."""
     try:
         config, records = read_config(run), read_records(run)
-    except FileNotFoundError:
+    except (FileNotFoundError, UserError):  # damaged: resuming mends it, or says what is wrong
         return Progress()
     if not records:
         return Progress()
@@ -56,13 +56,6 @@ def read_progress(run: Path) -> Progress:
 def is_finished(run: Path) -> bool:
     """Whether the run came to its end: all steps recorded, and its last report, of individuals, is there."""
     return read_progress(run).share >= 1 and is_reported(run)
-
-
-def restart_options(run: Path) -> list[str]:
-    """What the script must be told to go on with what is there."""
-    if checkpoints(run):
-        return ["--resume_from_checkpoint", "latest"]
-    return ["--overwrite_output_dir"] if is_run(run) else []
 
 
 def state(run: Path, is_stored: bool) -> str:

@@ -12,7 +12,6 @@ import submitit
 from submitit.core.utils import FailedJobError, FailedSubmissionError
 
 from command_line import UserError
-from sweeps.directories import restart_options
 from sweeps.sweep import ROOT, Sweep, SweepRun
 
 # submitit's own limits are minutes. Here it is a month; SLURM's partitions rarely take more than a day.
@@ -68,7 +67,7 @@ def submit(executor: submitit.AutoExecutor, sweep: Sweep, run: SweepRun, jobs: i
     environment = {_GPUS: os.environ.get(_GPUS)} if local and "gpus_per_node" not in executor.parameters else {}
     lock = Path(executor.folder) / f"{run.name}.lock"
     try:
-        return executor.submit(execute, [*command, *restart_options(run.path)], lock, environment)
+        return executor.submit(execute, [*command, "--resume_from_checkpoint", "auto"], lock, environment)
     except (FailedJobError, FailedSubmissionError) as error:
         raise UserError(f"the cluster refused {run.name}: {' '.join(str(error).split())}") from None
 

@@ -90,7 +90,7 @@ def test_a_checkpoint_of_lora_is_a_stock_model_and_goes_on_exactly(model, stream
     settings = AdaptationSettings(trainable="lora")
     adapt(model, settings, seed=0)
     optimizers = train(model, stream)
-    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(step=3), {})
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(step=3), [], {})
     stock, batch = AutoModelForCausalLM.from_pretrained(saved), stream.batch(5, 4)
     assert torch.allclose(stock(batch["input_ids"]).logits, model(batch["input_ids"]).logits, atol=1e-5)
     again = fresh(tokenizer, preset=preset)

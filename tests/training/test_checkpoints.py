@@ -42,9 +42,9 @@ def update(model, optimizers, batch):
 @pytest.mark.parametrize("optim", ["adamw", "muon"])
 def test_training_goes_on_from_a_checkpoint_bit_for_bit(trained, tokenizer, stream, tmp_path, optim):
     model, optimizers = trained(optim)
-    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, PROGRESS, DECIDED)
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, PROGRESS, [[2.5, 1.25]], DECIDED)
     other, other_optimizers = trained(optim, steps=1, seed=7)
-    assert load_checkpoint(saved, other, other_optimizers) == (PROGRESS, DECIDED)
+    assert load_checkpoint(saved, other, other_optimizers) == (PROGRESS, [[2.5, 1.25]], DECIDED)
     deeper = build_model(ModelSettings(preset="nano", n_layer=3), tokenizer, 256, 0)
     with pytest.raises(UserError, match="belongs to another model"):
         load_checkpoint(saved, deeper, build_optimizers(deeper, TrainingSettings(optim=optim)))
@@ -57,7 +57,7 @@ def test_a_checkpoint_holds_no_pickle_and_loads_as_a_stock_model(trained, tokeni
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model, optimizers = trained()
-    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2), {})
+    saved = save_checkpoint(tmp_path, model, tokenizer, optimizers, Progress(2), [], {})
     assert {path.suffix for path in saved.iterdir()} <= {".safetensors", ".json"}
     assert load_file(saved / "optimizers.safetensors")
     assert torch.equal(AutoModelForCausalLM.from_pretrained(saved).lm_head.weight, model.lm_head.weight)
@@ -66,7 +66,7 @@ def test_a_checkpoint_holds_no_pickle_and_loads_as_a_stock_model(trained, tokeni
 
 def three_checkpoints(trained, tokenizer, run):
     model, optimizers = trained()
-    return [save_checkpoint(run, model, tokenizer, optimizers, Progress(step), {}) for step in (5, 10, 100)]
+    return [save_checkpoint(run, model, tokenizer, optimizers, Progress(step), [], {}) for step in (5, 10, 100)]
 
 
 def flip_a_bit(checkpoint):

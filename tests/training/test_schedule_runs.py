@@ -139,7 +139,7 @@ def test_two_processes_share_one_batch_and_take_the_same_decision(adaptive, tmp_
     ],
 )
 def test_a_bad_schedule_is_one_line_and_touches_nothing(tmp_path, options, message):
-    there = {"config.yaml": "seed: 0\n", "metrics.jsonl": "{}\n", "thesis.txt": "years of work"}
+    there = {"config.yaml": "seed: 0\nenvironment: {}\n", "metrics.jsonl": "{}\n", "thesis.txt": "years of work"}
     for name, text in there.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=message) as error:
