@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from command_line import UserError
+from data_builder.texts import read_text
 from data_builder.tokenizer import SPECIAL_TOKENS, split_words
 from data_builder.world import VALUES_DIR, World, load_world
 
@@ -83,10 +84,7 @@ def _spread(entries: tuple[str, ...], size: int | None) -> tuple[str, ...]:
 
 def read_lines(path: Path) -> tuple[str, ...]:
     """The lines of a list or template file (a byte-order mark is passed over)."""
-    try:
-        lines = tuple(path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
+    lines = tuple(re.sub("\r\n?", "\n", read_text(path)).removesuffix("\n").split("\n"))
     if lines == ("",):
         raise UserError(f"{path} is empty: it needs one entry a line")
     for number, line in enumerate(lines, 1):
