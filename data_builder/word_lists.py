@@ -13,6 +13,9 @@ from data_builder.texts import read_text
 from data_builder.tokenizer import SPECIAL_TOKENS, split_words
 from data_builder.world import VALUES_DIR, World, load_world
 
+# Combining classes from here on say where an accent is drawn (Unicode, 4.3); lower ones are part of the spelling.
+_ACCENT = 200
+
 
 @dataclass(frozen=True)
 class WordLists:
@@ -125,6 +128,9 @@ def _check_prefix_free(path: Path, entries: tuple[str, ...]) -> None:
 
 
 def normalize(entry: str) -> str:
-    """An entry without accents and case, and with one space for all else, to find duplicates."""
-    letters = "".join(c for c in unicodedata.normalize("NFKD", entry) if not unicodedata.combining(c))
-    return re.sub(r"[\W_]+", " ", letters.casefold()).strip() or entry
+    """An entry without accents and case, and with one space for all else, to find duplicates.
+
+    Other marks stay, vowel signs for example, or अमित and अमृत would be the same.
+    """
+    folded = "".join(c for c in unicodedata.normalize("NFKD", entry) if unicodedata.combining(c) < _ACCENT).casefold()
+    return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split()) or entry
