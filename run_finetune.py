@@ -57,7 +57,7 @@ def main(argv: list[str]) -> None:
     shares = (finetune.share_random_words, finetune.share_invented)
     if any(shares):
         stream = MixedStream(*shares, source, tokenizer, drawn, training.seed)
-    check_length(stream.tables.max_length, model.config)
+    check_length(stream.tables.max_length, model.config, stream.tables.longest)
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed)
     options = {}

@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     people = source.settings if stream_settings.dataset else data
     tokenizer = train_tokenizer(source.pieces())
     stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
-    model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed)
+    model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed, stream.tables.longest)
     groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
     execute(
         run=run, settings=[people, *settings[1:]], source=source, stream=stream, tokenizer=tokenizer, model=model,

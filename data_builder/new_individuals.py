@@ -1,15 +1,19 @@
 """A user's own people: a CSV table of names and attributes, checked."""
 
 import csv
+import io
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from command_line import UserError, unknown
+from data_builder.texts import read_text
 from data_builder.tokenizer import SPECIAL_TOKENS
 from data_builder.word_lists import WordLists
 from data_builder.world import World
+
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def read_individuals(path: str | Path, world: World) -> list[dict[str, str]]:
@@ -22,14 +26,16 @@ def read_individuals(path: str | Path, world: World) -> list[dict[str, str]]:
         UserError: unreadable, columns that are missing or unknown, a cell that cannot be used, a name that stands
             there twice; the line is named.
     """
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
     columns = ("name", *world.attributes)
-    _check_columns(path, reader.fieldnames or [], columns)
+    text = read_text(path)
+    if not text.strip():
+        raise UserError(f"{path} is empty: it needs the line {','.join(columns)} and below it one for each individual")
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        _check_columns(path, reader.fieldnames or [], columns)
+        rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
+    except csv.Error as error:
+        raise UserError(f"cannot read {path}, line {reader.reader.line_num}: {error}") from None
     if not rows:
         raise UserError(f"{path} has no individuals: it needs a line for each, below {','.join(columns)}")
     people = [_clean(row, place, columns) for place, row in rows]
@@ -75,6 +81,8 @@ def extend(lists: WordLists, people: list[dict[str, str]]) -> WordLists:
 
 
 def _check_columns(path: str | Path, given: Sequence[str], columns: tuple[str, ...]) -> None:
+    if len(given) == 1 and (separator := next(filter(given[0].__contains__, _OTHER_SEPARATORS), None)):
+        raise UserError(f"{path} is separated by {_OTHER_SEPARATORS[separator]}; save it with commas")
     for column in given:
         if column not in columns:
             raise UserError(unknown("column", column or "", str(path), columns))

@@ -120,7 +120,7 @@ class Source:
         try:
             saved = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
             known = {item.name: _saved(saved, item) for item in fields(DataSettings) if item.name != "new_individuals"}
-        except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
             reason = " ".join(f"{type(error).__name__} {error}".split())
             raise UserError(f"{directory} holds no dataset that this version can read: {reason}") from None
         directories = {"values_dir": str(root / "values"), "templates_dir": str(root / "templates")}

@@ -1,6 +1,7 @@
 """The stream: batch t of token ids as a pure function of (seed, t), by array operations alone."""
 
 import itertools
+import textwrap
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ LENGTH_MULTIPLE = 8
 class TokenTables:
     """Token ids of every piece a biography can be made of, end to end in one array.
 
-    A piece is known by its number: `tokens[starts[p] : starts[p] + lengths[p]]`.
+    A piece is known by its number: `tokens[starts[p] : starts[p] + lengths[p]]`. No biography has more tokens than
+    `max_length`; `longest` says which has so many.
     """
 
     def __init__(self, source: Source, tokenizer: PreTrainedTokenizerFast):
@@ -39,7 +41,7 @@ class TokenTables:
         self.lengths = np.array([len(piece) for piece in self._pieces])
         self.starts = np.cumsum(self.lengths) - self.lengths
         self.tokens = np.fromiter(itertools.chain(*self._pieces), dtype=np.int64)
-        self.max_length = self._longest_biography(source, (names, values))
+        self.longest, self.max_length = self._longest_biography(source, lists)
         del self._pieces
 
     def _add(self, pieces: list[list[int]]) -> int:
@@ -47,13 +49,22 @@ class TokenTables:
         self._pieces.extend(pieces)
         return len(self._pieces) - len(pieces)
 
-    def _longest_biography(self, source: Source, fillings: tuple[list, list]) -> int:
-        name, values = (sum(max(map(len, pieces)) for pieces in tables) for tables in fillings)
-        total = 2 + len(self.values) * name + values
+    def _longest_biography(self, source: Source, lists: dict[str, list[list[int]]]) -> tuple[str, int]:
+        """Which it is, and its tokens: of anybody whom the lists can make (streams invent some), or of a user's own."""
+        total = 2
         for attribute, templates in enumerate(source.templates.values()):
             parts = [table[attribute] + np.arange(len(templates)) for table in (self.heads, self.middles, self.tails)]
             total += int(sum(self.lengths[part] for part in parts).max())
-        return total
+        longest = {name: max(map(len, pieces)) for name, pieces in lists.items()}
+        name = sum(longest[part] for part in source.world.name)
+        values = sum(longest[part] for parts in source.world.attributes.values() for part in parts)
+        lengths = {"the longest biography": total + len(self.values) * name + values}
+        own = slice(len(source.population) - len(source.added), None)
+        names = self.lengths[source.population.names[own] + np.array(self.names)].sum(axis=1)
+        values = self.lengths[source.population.values[own] + np.array(self.values)].sum(axis=1)
+        for person, length in zip(source.added, total + len(self.values) * names + values, strict=True):
+            lengths[f"the biography of {textwrap.shorten(person['name'], 80, placeholder=' …')}"] = int(length)
+        return max(lengths.items(), key=lambda item: item[1])
 
     def pieces(self, names: np.ndarray, values: np.ndarray, wording: Wording) -> tuple[np.ndarray, np.ndarray]:
         """The pieces of b biographies, and the attribute of each piece (0 = text, 1, 2, ... = its value).

@@ -17,7 +17,8 @@ SPECIAL_TOKENS = ["<pad>", "<bos>", "<eos>"]
 # Room for pieces of words that are not in the lists (a user's own people, later).
 N_SUBWORDS = 512
 
-_ISOLATE = pre_tokenizers.Split(Regex(r" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]|\s"), "isolated")
+# Marks belong to words: vowel signs of Hindi, Tamil or Thai, accents that no letter is composed with.
+_ISOLATE = pre_tokenizers.Split(Regex(r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s"), "isolated")
 _BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
 

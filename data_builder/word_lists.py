@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from command_line import UserError
+from data_builder.texts import read_text
 from data_builder.tokenizer import SPECIAL_TOKENS, split_words
 from data_builder.world import VALUES_DIR, World, load_world
+
+# Combining classes from here on say where an accent is drawn (Unicode, 4.3); lower ones are part of the spelling.
+_ACCENT = 200
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,7 @@ def _spread(entries: tuple[str, ...], size: int | None) -> tuple[str, ...]:
 
 def read_lines(path: Path) -> tuple[str, ...]:
     """The lines of a list or template file (a byte-order mark is passed over)."""
-    try:
-        lines = tuple(path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from None
+    lines = tuple(re.sub("\r\n?", "\n", read_text(path)).removesuffix("\n").split("\n"))
     if lines == ("",):
         raise UserError(f"{path} is empty: it needs one entry a line")
     for number, line in enumerate(lines, 1):
@@ -127,6 +128,9 @@ def _check_prefix_free(path: Path, entries: tuple[str, ...]) -> None:
 
 
 def normalize(entry: str) -> str:
-    """An entry without accents and case, and with one space for all else, to find duplicates."""
-    letters = "".join(c for c in unicodedata.normalize("NFKD", entry) if not unicodedata.combining(c))
-    return re.sub(r"[\W_]+", " ", letters.casefold()).strip() or entry
+    """An entry without accents and case, and with one space for all else, to find duplicates.
+
+    Other marks stay, vowel signs for example, or अमित and अमृत would be the same.
+    """
+    folded = "".join(c for c in unicodedata.normalize("NFKD", entry) if unicodedata.combining(c) < _ACCENT).casefold()
+    return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split()) or entry

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from command_line import UserError, unknown
+from data_builder.texts import read_text
 
 VALUES_DIR = Path(__file__).parent / "values"
 WORLD = "world.yaml"
@@ -75,8 +76,8 @@ def load_world(directory: str | Path | None = None) -> World:
     if directory and not Path(directory).is_dir():
         raise UserError(f"there is no directory {directory}: it should have the word lists of a world")
     try:
-        given = yaml.load(file.read_text(encoding="utf-8-sig"), _Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        given = yaml.load(read_text(file), _Loader)
+    except yaml.YAMLError as error:
         raise UserError(f"cannot read {file}: {' '.join(str(error).split())}") from None
     if not isinstance(given, dict):
         raise UserError(f"{file} is not a list of `key: value` lines")

@@ -23,7 +23,7 @@ _ARCHITECTURE = (
 )  # fmt: skip
 
 
-def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
+def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int, longest: str = "the longest biography"):
     """A freshly initialized stock model; its weights depend on family, sizes and seed alone.
 
     Args:
@@ -31,6 +31,7 @@ def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
         tokenizer: gives vocabulary size and special tokens.
         max_length: tokens of the longest sequence it will have to read.
         seed: of the initial weights.
+        longest: what that sequence is.
 
     Raises:
         UserError: sizes that don't fit together.
@@ -39,18 +40,18 @@ def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int):
     from transformers import AutoModelForCausalLM
 
     config = build_config(settings, tokenizer)
-    check_length(max_length, config)
+    check_length(max_length, config, longest)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return AutoModelForCausalLM.from_config(config)
 
 
-def check_length(max_length: int, config) -> None:
-    """Raise UserError if a biography may be longer than a model reads; a recurrent one reads any length."""
+def check_length(max_length: int, config, longest: str) -> None:
+    """Raise UserError if the longest biography is longer than a model reads; a recurrent one reads any length."""
     n_positions = getattr(config, "max_position_embeddings", None)
     if n_positions is not None and max_length > n_positions:
         raise UserError(
-            f"the longest biography has {max_length} tokens, the model reads {n_positions}; "
+            f"{longest} has {max_length} tokens, the model reads {n_positions}; "
             "shorten the templates or names, or take a model with more positions"
         )
 

@@ -10,7 +10,7 @@ from data_builder.biographies import Renderer
 from data_builder.new_individuals import extend, name_parts, read_individuals
 from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
-from data_builder.stream import BiographyStream
+from data_builder.stream import BiographyStream, TokenTables
 from tests.helpers.independent import ATTRIBUTES, value_text
 from tests.helpers.toys import ADA, SMALL, build, table
 
@@ -101,6 +101,12 @@ MISTAKES = {
     "short line": ("line 2: location is missing", ",".join(COLUMNS) + "\nA B,1,2,3,4,5\n"),
     "long line": ("line 2: more cells than columns", ",".join(COLUMNS) + "\nA B,1,2,3,4,5,6,7\n"),
     "twice": ("line 3: A B stands in .*line 2 already", ",".join(COLUMNS) + "\nA B,1,2,3,4,5,6\nA  B ,1,2,3,4,5,6\n"),
+    "empty": ("is empty: it needs the line name,birth_date,", ""),
+    "blank": ("is empty: it needs the line name,birth_date,", "\n \n"),
+    "semicolons": ("is separated by semicolons; save it with commas", ";".join(COLUMNS) + "\nA B;1;2;3;4;5;6\n"),
+    "tabs": ("is separated by tabs; save it with commas", "\t".join(COLUMNS) + "\n"),
+    "latin-1": (r"none.csv, line 2: is not UTF-8; save it as UTF-8", ",".join(COLUMNS).encode() + b"\nB\xeb,1,2"),
+    "open quote": ("cannot read .*, line 2: ", ",".join(COLUMNS) + '\n"A B,1,2,3,4,5,6\n'),
     "special": ("line 2: <eos> is a token of its own", ",".join(COLUMNS) + "\nA <eos>,1,2,3,4,5,6\n"),
 }
 
@@ -109,10 +115,49 @@ MISTAKES = {
 def test_a_table_that_cannot_be_used_is_one_line(source, tmp_path, message, text):
     path = tmp_path / "none.csv"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError, match=message) as error:
         read_individuals(path, source.world)
     assert "\n" not in str(error.value)
+
+
+def test_a_byte_order_mark_windows_line_ends_and_quotes_are_understood_and_markup_is_text(source, tmp_path):
+    rows = (
+        '"Example, Jean-Luc O\'Neil","1 May 1990",London,Harvard University,law,"Babbage, Sons & Co.",Paris',
+        "Ada <script>alert(1)</script> **B** {name},1 May 1990,London,Harvard University,arts,{value},Paris",
+    )
+    path = tmp_path / "mine.csv"
+    path.write_bytes("\r\n".join(["\ufeff" + ",".join(COLUMNS), *rows, ""]).encode())
+    own = source.with_individuals(path)
+    people = [own.population.names[100:], own.population.values[100:]]
+    renderer = Renderer(own)
+    assert [renderer.name(name) for name in people[0]] == [
+        "Example, Jean-Luc O'Neil", "Ada <script>alert(1)</script> **B** {name}"
+    ]  # fmt: skip
+    for names, values, company in zip(*people, ("Babbage, Sons & Co.", "{value}"), strict=True):
+        text = renderer.biography(names.tolist(), values.tolist(), [0] * 6, list(range(6))).text
+        assert renderer.name(names) in text
+        assert company in text
+
+
+def test_the_longest_biography_is_of_one_own_person_who_is_named(source, tokenizer, tmp_path):
+    """Brute force: the parts that are longest belong to different people."""
+    alone = TokenTables(source, tokenizer)
+    assert alone.longest == "the longest biography"
+    long_name = ADA | {"name": "Ada " + "Xqz " * 30 + "Byron"}
+    long_value = with_known_values(source, name="Plato", company="Wvk " * 150)
+    own = source.with_individuals(table(tmp_path / "mine.csv", ADA, long_name, long_value))
+    expected = {}
+    for person in own.added[1:]:
+        total = 2
+        for attribute, templates in own.templates.items():
+            told = [t.text.format(name=person["name"], value=person[attribute]) for t in templates]
+            total += max(len(ids) for ids in tokenizer(told, add_special_tokens=False).input_ids)
+        expected[total] = person["name"]
+    tables = TokenTables(own, tokenizer)
+    assert tables.max_length == max(expected) > alone.max_length
+    assert tables.longest.removeprefix("the biography of ")[:4] == expected[max(expected)][:4]
+    assert len(tables.longest) < 100
 
 
 @pytest.mark.parametrize("group", ["seen", "unseen", "new"])

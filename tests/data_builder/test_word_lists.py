@@ -5,9 +5,10 @@ import pytest
 import regex
 
 from command_line import UserError
+from data_builder.tokenizer import train_tokenizer
 from data_builder.word_lists import load_word_lists
 from data_builder.world import VALUES_DIR
-from tests.helpers.independent import lines_of, normal_form, words
+from tests.helpers.independent import PACKAGE, lines_of, normal_form, words
 
 COUNTS = {"first_name": 900, "middle_name": 900, "last_name": 1000, "city": 800, "university": 200, "major": 100,
           "company": 500, "day": 31, "month": 12, "year": 200}  # fmt: skip
@@ -102,6 +103,29 @@ def test_own_entries_are_brought_to_nfc_without_marks_and_windows_line_ends(own)
     assert load_word_lists(directory).lists["city"] == ("Malmö", "Ghent")
     # An entry may begin with the letters of another.
     assert load_word_lists(own("major", "art", "arts", "arthistory")).lists["major"] == ("art", "arts", "arthistory")
+
+
+# Hindi (the first two differ in one vowel sign), Nepali, Bengali, Tamil, Thai, Japanese, and what has no composed form.
+MARKED = ["अमित", "अमृत", "नेहा", "प्रिया", "श्रीकांत", "सुनीता", "कृष्ण थापा", "মিতা", "মিতু", "கவிதா", "கவிதை", "สมชาย", "สมชัย",
+          "วิภา", "か", "が", "M\u0304ia"]  # fmt: skip
+
+
+def test_marks_are_part_of_words_and_tell_names_apart(own):
+    directory = own("first_name", *MARKED)
+    lists = load_word_lists(directory)
+    assert lists.lists["first_name"] == tuple(MARKED)
+    tokenizer = train_tokenizer(f" {entry}" for entry in MARKED)
+    for entry in MARKED:
+        assert [tokenizer.decode([token]) for token in tokenizer(entry).input_ids[1:]] == entry.split()
+    (directory / "first_name.txt").write_bytes("\ufeffAnna\r\nJose\u0301\r\nO'Neil\r\nJean-Luc\r\n".encode())
+    assert load_word_lists(directory).lists["first_name"] == ("Anna", "José", "O'Neil", "Jean-Luc")
+
+
+def test_bundled_texts_have_no_marks(bundled):
+    """So that nothing is tokenized otherwise than when marks were no part of words (see test_tokenizer)."""
+    texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.txt")]
+    assert len(texts) > 20
+    assert not any(regex.search(r"\p{M}", text) for text in texts)
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -17,7 +17,7 @@ LISTS_OF = {
     "company": "company",
     "location": "city",
 }
-WORD = regex.compile(r" ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]|\s")
+WORD = regex.compile(r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s")
 
 
 def lines_of(kind, name):
@@ -34,9 +34,9 @@ def is_beginning(shorter, longer):
 
 
 def normal_form(entry):
-    """As SOURCES.md says: NFKD, no combining marks, case folded, runs of other characters one space."""
-    bare = regex.sub(r"\p{M}", "", unicodedata.normalize("NFKD", entry)).casefold()
-    return regex.sub(r"[^\p{L}\p{N}]+", " ", bare).strip()
+    """As SOURCES.md says: NFKD, no accents, case folded, runs of other characters one space."""
+    bare = regex.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", entry)).casefold()
+    return regex.sub(r"[^\p{L}\p{M}\p{N}]+", " ", bare).strip()
 
 
 def full_name(source, parts):

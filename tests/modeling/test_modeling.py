@@ -10,7 +10,7 @@ from modeling import cpu
 from modeling.attention import SHORT_ATTENTION
 from modeling.loss import TokenLoss, wanted_logits
 from modeling.patching import blocks
-from modeling.presets import PRESETS, build_config
+from modeling.presets import PRESETS, build_config, build_model
 from settings.model import ModelSettings
 from tests.helpers.families import ATTENTIVE, NANO, lively, nano
 
@@ -82,6 +82,8 @@ def test_a_model_is_stock_and_comes_back_from_disk(tokenizer, tmp_path, preset):
 def test_sizes_that_do_not_fit_are_one_clear_line(tokenizer, sizes, length, message):
     with pytest.raises(UserError, match=message):
         nano(tokenizer, max_length=length, **sizes)
+    with pytest.raises(UserError, match="the biography of Ada has 257 tokens"):
+        build_model(ModelSettings(preset="nano"), tokenizer, 257, 0, "the biography of Ada")
     nano(tokenizer, preset="hawk-nano", max_length=10**6)  # a recurrent model reads any length
 
 
