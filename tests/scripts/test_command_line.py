@@ -122,5 +122,5 @@ def test_what_is_no_yaml_mapping_is_one_line(tmp_path, content):
 
 
 def test_merged_keys_are_not_doubled_ones(tmp_path):
-    path = recipe(tmp_path, "a: &a {x: 1, y: 2}\nb: &b\n  <<: *a\n  x: 3\nc:\n  <<: *b\n  y: 4\n")
-    assert read_yaml(path)["c"] == {"x": 3, "y": 4}
+    path = recipe(tmp_path, "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  x: 3\n")
+    assert read_yaml(path)["b"] == {"x": 3, "y": 2}
