@@ -11,9 +11,12 @@ from collections.abc import Iterable
 from dataclasses import Field, field, fields
 from enum import Enum
 from pathlib import Path
+from typing import get_args, get_origin
 
 import yaml
 from transformers import HfArgumentParser
+
+from habits import ELSEWHERE, PlainLoader
 
 # Where the rooms lie, and whether that is a clone of the project; an installed wheel lies in site-packages.
 HOME = Path(__file__).parent
@@ -125,7 +128,7 @@ class _Parser(HfArgumentParser):
 def parse_settings(
     types: tuple[type, ...], argv: list[str], description: str, others: Iterable[str] = (), base: dict | None = None
 ) -> tuple:
-    """Read dataclasses from an optional YAML recipe (first argument) and command-line options.
+    """Read dataclasses from an optional YAML recipe (first argument, or `--config FILE`) and command-line options.
 
     Args:
         types: dataclasses whose fields are the settings.
@@ -141,28 +144,46 @@ def parse_settings(
         UserError: unknown key (the nearest known one is named), wrong type, a number out of bounds, unreadable recipe.
     """
     parser = _Parser(types, description=description, allow_abbrev=False)
-    parser.add_argument("recipe", nargs="?", help="YAML file of settings; options override it")
+    parser.add_argument("recipe", nargs="?", help="YAML file of settings, also as --config FILE; options override it")
     declared = {item.name: item for kind in types for item in fields(kind)}
-    argv = _with_new_names(argv, declared)
-    if argv and not argv[0].startswith("-"):
-        argv = _recipe_options(argv[0], declared, set(others) - declared.keys()) + argv[1:]
-    argv = _options(base or {}, declared) + argv
-    namespace, unknown = parser.parse_known_args(argv)
-    for option in [*unknown, namespace.recipe]:
-        if option is not None:
-            raise UserError(_unknown(option, "the command line", declared))
+    recipe, given = _recipe_and_options(_with_new_names(argv, declared))
+    options = _recipe_options(recipe, declared, set(others) - declared.keys()) if recipe else []
+    namespace, unknown = parser.parse_known_args([*_options(base or {}, declared), *options, *given])
+    for word in [*unknown, namespace.recipe]:
+        if word is not None:
+            raise UserError(_stray(word, given, declared))
     parsed = parser.parse_dict(vars(namespace), allow_extra_keys=True)
     for settings in parsed:
         check_bounds(settings)
     return parsed
 
 
+def _recipe_and_options(argv: list[str]) -> tuple[str | None, list[str]]:
+    reader = _Parser([], add_help=False, allow_abbrev=False)
+    reader.add_argument("--config")
+    config, argv = reader.parse_known_args(argv)
+    if config.config is None and argv and not argv[0].startswith("-"):
+        return argv[0], argv[1:]
+    return config.config, argv
+
+
+def _stray(word: str, argv: list[str], declared: dict[str, Field]) -> str:
+    """The error for a word of the command line that belongs to no setting."""
+    if word.startswith("-"):
+        return _unknown(word, "the command line", declared)
+    if Path(word).suffix in (".yaml", ".yml"):
+        return f"put the recipe {word} first, before all options; there can be one"
+    before = [option for option in argv[: argv.index(word)] if option.startswith("--")]
+    return f"'{word}' is one value too many for {before[-1]}" if before else f"'{word}' belongs to no option"
+
+
 def _with_new_names(argv: list[str], declared: dict[str, Field]) -> list[str]:
     """Options by the names that settings have today."""
     former = former_names(declared.values()).items()
     names = {f"--{form}": f"--{new}" for old, new in former for form in (old, old.replace("_", "-"))}
-    parts = (word.partition("=") for word in argv)
-    return ["".join((_today(names, option), *rest)) for option, *rest in parts]
+    parts = [word.partition("=") for word in argv]
+    today = _today(names, [option for option, *_ in parts if option.startswith("--")])
+    return ["".join((today.get(option, option), *rest)) for option, *rest in parts]
 
 
 def former_names(declared: Iterable[Field]) -> dict[str, str]:
@@ -176,29 +197,49 @@ def renamed(settings: dict, declared: Iterable[Field]) -> dict:
     return {names.get(key, key): value for key, value in settings.items()}
 
 
-def _today(names: dict[str, str], option: str) -> str:
-    if option in names:
-        print(f"note: {option} is called {names[option]} now", file=sys.stderr)
-    return names.get(option, option)
+def _today(names: dict[str, str], given: Iterable[str]) -> dict[str, str]:
+    """Today's name of each given one."""
+    given = list(given)
+    for old in dict.fromkeys(name for name in given if name in names):
+        if names[old] in given:
+            raise UserError(f"{old} is called {names[old]} now; give one of them, not both")
+        print(f"note: {old} is called {names[old]} now", file=sys.stderr)
+    return {name: names.get(name, name) for name in given}
+
+
+def read_yaml(file: str | Path, kind: str = "") -> dict:
+    """The `key: value` lines that a user wrote.
+
+    Raises:
+        UserError: the file can't be read, is empty, has one key twice or something else than such lines.
+    """
+    try:
+        content = yaml.load(Path(file).read_text(encoding="utf-8-sig"), PlainLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read {kind}{file}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{kind}{file} is {'empty' if content is None else 'not a list of `key: value` lines'}")
+    return content
 
 
 def _recipe_options(path: str, declared: dict[str, Field], ignored: set[str]) -> list[str]:
     """A recipe as command-line options, so that both are checked by the same parser."""
-    try:
-        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read recipe {path}: {' '.join(str(error).split())}") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"recipe {path} is not a list of `key: value` lines")
+    settings = read_yaml(path, "recipe ")
     of_a_run = settings.pop(ENVIRONMENT_KEY, None) is not None
-    names = former_names(declared.values())
-    settings = {_today(names, key): value for key, value in settings.items()}
-    for key in settings:
+    today = _today(former_names(declared.values()), settings)
+    settings = {today[key]: value for key, value in settings.items()}
+    for key, value in settings.items():
         if key not in declared and key not in ignored:
             raise UserError(_unknown(str(key), path, {*declared, *ignored}))
+        if isinstance(value, dict) or (isinstance(value, list) and key in declared and not _is_list(declared[key])):
+            raise UserError(f"{path}: {key} is one value, not {value}")
     # Runs recorded what was to be done that one time, before they left it out: nobody means to delete or push again.
     done = {key for key, item in declared.items() if of_a_run and getattr(about(item), "role", None) is Role.ACTION}
     return _options(settings, declared.keys() - done)
+
+
+def _is_list(item: Field) -> bool:
+    return any(get_origin(kind) is list for kind in (item.type, *get_args(item.type)))
 
 
 def _options(settings: dict, known: Iterable[str]) -> list[str]:
@@ -208,13 +249,22 @@ def _options(settings: dict, known: Iterable[str]) -> list[str]:
 
 
 def _unknown(option: str, where: str, known: Iterable[str]) -> str:
-    return unknown("setting", option.lstrip("-").split("=")[0], where, known)
+    name, known = option.lstrip("-").split("=")[0].replace("-", "_"), list(known)
+    here = ELSEWHERE.get(name, "")
+    if here.split(" ")[0] in known:
+        return f"unknown setting '{name}' in {where}; here it is {here}"
+    return unknown("setting", name, where, known, "--help tells all")
 
 
-def unknown(what: str, name: str, where: str, known: Iterable[str]) -> str:
-    """The error for a name that nobody knows: one line that tells where it stands, and the nearest known one."""
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
-    return f"unknown {what} '{name}'{where and ' in '}{where}; the nearest known one is '{nearest}'"
+def unknown(what: str, name: str, where: str, known: Iterable[str], all_known: str = "") -> str:
+    """The error for a name that nobody knows: one line that tells where it stands, and the nearest known one.
+
+    Where none is like it, `all_known` says how to find out; all are listed if it does not.
+    """
+    known = list(known)
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"the nearest known one is '{nearest[0]}'" if nearest else all_known or f"there is {', '.join(known)}"
+    return f"unknown {what} '{name}'{where and ' in '}{where}; {hint}"
 
 
 def version() -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from command_line import UserError, unknown
-from data_builder.texts import read_text
+from command_line import UserError, read_yaml, unknown
 
 VALUES_DIR = Path(__file__).parent / "values"
 WORLD = "world.yaml"
@@ -75,12 +74,7 @@ def load_world(directory: str | Path | None = None) -> World:
     file = world_file(directory)
     if directory and not Path(directory).is_dir():
         raise UserError(f"there is no directory {directory}: it should have the word lists of a world")
-    try:
-        given = yaml.load(read_text(file), _Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"cannot read {file}: {' '.join(str(error).split())}") from None
-    if not isinstance(given, dict):
-        raise UserError(f"{file} is not a list of `key: value` lines")
+    given = read_yaml(file)
     for key in given:
         if key not in _KEYS:
             raise UserError(unknown("key", str(key), str(file), _KEYS))
@@ -109,14 +103,3 @@ def _lists(file: Path, key: str, given) -> tuple[str, ...]:
     raise UserError(
         f"{file}: {key}: needs the names of word lists (small letters, digits and _), as in `[day, month, year]`"
     )
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain YAML takes the last of two equal keys in silence."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value]
-        for (key, _), name in zip(node.value, keys, strict=True):
-            if keys.count(name) > 1:
-                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: {name} stands there twice")
-        return super().construct_mapping(node, deep)

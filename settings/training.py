@@ -64,8 +64,12 @@ class TrainingSettings:
     )
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)
     report_to: list[str] | None = setting(
-        None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard; none if None", Role.PLACE
+        None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard; `none` or None for none", Role.PLACE
     )
+
+    def __post_init__(self):
+        """As transformers spells it."""
+        self.report_to = None if self.report_to == ["none"] else self.report_to
 
     @property
     def last_step(self) -> int:

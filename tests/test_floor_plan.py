@@ -11,6 +11,7 @@ from run_directory import layout
 ROOT = Path(__file__).parents[1]
 # From the ground up. A room imports from floors below its own, never from beside or above it.
 FLOORS = [
+    {"habits"},
     {"command_line"},
     {"settings"},
     {"run_directory"},

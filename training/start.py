@@ -9,12 +9,15 @@ import transformers
 from accelerate import Accelerator
 
 from command_line import UserError
-from modeling.cpu import use_cores, use_tricks
+from modeling.cpu import bf16_slowdown, use_cores, use_tricks
 from run_directory.config import check_reached, check_same, note_last_step, resolve, write_config
 from run_directory.environment import environment
 from run_directory.writing import clear
 from settings.training import TrainingSettings
 from training.tracking import JsonlTracker
+
+# From here on, who asks for bfloat16 on a CPU is told.
+_SLOW = 1.5
 
 
 def n_processes() -> int:
@@ -46,8 +49,13 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
         )
     except ValueError as error:
         raise UserError(" ".join(str(error).split())) from None
+    missing = set(settings.report_to or []) - {"all", *map(str, accelerator.log_with)}
+    if missing:
+        raise UserError(f"report_to {' '.join(sorted(missing))}: not installed; install it, or leave it out")
     if on_cpu:
         use_cores(settings.num_threads)
+    if accelerator.is_main_process:
+        _say_how(accelerator, settings)
     if resume:
         check_same(run, others, accelerator.num_processes, facts)
         check_reached(run, settings)
@@ -61,6 +69,23 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
     accelerator.wait_for_everyone()
     accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolve(others).items()})
     return accelerator
+
+
+def _say_how(accelerator: Accelerator, settings: TrainingSettings) -> None:
+    """One line of what a step is, and one for each way in which that may not be what was meant."""
+    n, here, precision = accelerator.num_processes, accelerator.device, settings.mixed_precision
+    print(
+        f"batch {settings.batch_size(n):,} (processes {n}, each {settings.per_device_train_batch_size} by "
+        f"{settings.gradient_accumulation_steps}), mixed_precision {precision}, "
+        f"threads {torch.get_num_threads()}, {_device_name(here)}"
+    )
+    for name, untold in (("mixed_precision", "no"), ("gradient_accumulation_steps", "1")):
+        launched = os.environ.get(f"ACCELERATE_{name.upper()}", untold)
+        if launched not in (untold, str(getattr(settings, name))):
+            print(f"warning: {name} {launched} of accelerate's launcher is not used; give --{name} to this script")
+    slower = bf16_slowdown() if here.type == "cpu" and precision == "bf16" else 0
+    if slower > _SLOW:
+        print(f"warning: this CPU multiplies bf16 {slower:.0f} times slower than fp32: use --mixed_precision no")
 
 
 def _device_name(device: torch.device) -> str:

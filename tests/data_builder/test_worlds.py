@@ -161,7 +161,8 @@ MISTAKES = {
     "name: [a]\nattributes: {1: [a]}\n": r"attributes.1: needs a name of small letters",
     "name: [a]\natributes: {b: [a]}\n": r"unknown key 'atributes' in .*; the nearest known one is 'attributes'",
     "name: [a\n": r"cannot read",
-    "": r"is not a list of `key: value` lines",
+    "": r"world.yaml is empty",
+    "- a\n": r"is not a list of `key: value` lines",
 }
 
 

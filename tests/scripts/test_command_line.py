@@ -1,8 +1,12 @@
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
-from command_line import UserError, parse_settings
+from command_line import UserError, parse_settings, read_yaml
+from habits import ELSEWHERE
+from settings import FINETUNING, PRETRAINING, names
+from settings.training import TrainingSettings
 
 
 @dataclass
@@ -17,6 +21,7 @@ class Names:
     colour: str = "blue"
     bright: bool = False
     steps: list[int] | None = None
+    mood: Literal["gay", "grave"] = "gay"
 
 
 def parse(*argv):
@@ -55,9 +60,67 @@ def test_keys_of_another_script_are_known_but_not_used(tmp_path):
         ([], "- a\n- b\n", "is not a list of `key: value` lines"),
         ([], "width: [\n", "cannot read recipe"),
         ([], "width: wide\n", "argument --width: invalid int value: 'wide'"),
+        ([], "# nothing\n", "recipe .*recipe.yaml is empty"),
+        ([], "width: 4\ncolour: red\nwidth: 5\n", "cannot read recipe .*recipe.yaml: line 3: width stands there twice"),
+        ([], "width: [16, 32]\n", "recipe.yaml: width is one value, not \\[16, 32\\]"),
+        ([], "width: {a: 16}\n", "recipe.yaml: width is one value, not {'a': 16}"),
+        ([], "mood: no\n", "argument --mood: invalid choice: 'no'"),
+        (["--width", "16", "32"], "", "'32' is one value too many for --width"),
+        (["--width", "16", "recipes/mine.yaml"], "", "put the recipe recipes/mine.yaml first, before all options"),
+        (["--config", "a.yaml", "b.yaml"], "", "cannot read recipe a.yaml|put the recipe b.yaml first"),
+        (["--config"], "", "argument --config: expected one argument"),
+        (["--zzzzz", "1"], "", "^unknown setting 'zzzzz' in the command line; --help tells all$"),
+        (["--lr", "1"], "", "^unknown setting 'lr' in the command line; --help tells all$"),  # nothing like it here
     ],
 )
 def test_mistakes_give_one_line(tmp_path, argv, text, message):
     with pytest.raises(UserError, match=message) as error:
         parse(*([recipe(tmp_path, text)] if text else []), *argv)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("written", ["no", "'no'", '"no"'])
+def test_text_settings_keep_the_text(tmp_path, written):
+    path = recipe(tmp_path, f"mixed_precision: {written}\noptim: 010\nlr_scheduler_type: on\ncpu_tricks: no\n")
+    (training,) = parse_settings((TrainingSettings,), [path], "toy")
+    assert (training.mixed_precision, training.optim, training.lr_scheduler_type) == ("no", "010", "on")
+    assert training.cpu_tricks is False
+
+
+def test_a_recipe_may_be_given_as_config(tmp_path):
+    path = recipe(tmp_path, "width: 7\nrate: 2.0\n")
+    assert (
+        parse("--width", "9", "--config", path)[0] == parse(f"--config={path}", "--width", "9")[0] == Shape(9, None, 2)
+    )
+    with pytest.raises(UserError, match=r"put the recipe b.yaml first, before all options; there can be one"):
+        parse("--config", path, "b.yaml")
+
+
+def test_names_of_other_trainers_are_told_what_they_are_here(tmp_path):
+    ours = {*names(*PRETRAINING), *names(*FINETUNING)}
+    assert {here.split(" ")[0] for here in ELSEWHERE.values()} <= ours
+    assert ours.isdisjoint(ELSEWHERE)
+    for argv in (["--bf16", "true"], ["--bf16=true"], [recipe(tmp_path, "bf16: true\n")]):
+        with pytest.raises(UserError, match=r"unknown setting 'bf16' in .*; here it is mixed_precision bf16$"):
+            parse_settings(PRETRAINING, argv, "toy")
+    with pytest.raises(UserError, match=r"'num_train_epochs' in .*; here it is max_steps \("):
+        parse_settings(PRETRAINING, ["--num-train-epochs", "3"], "toy")
+
+
+def test_tracker_none_is_no_tracker(tmp_path):
+    for argv in (["--report_to", "none"], [recipe(tmp_path, "report_to: none\n")], []):
+        assert parse_settings((TrainingSettings,), argv, "toy")[0].report_to is None
+    assert parse_settings((TrainingSettings,), ["--report_to", "wandb"], "toy")[0].report_to == ["wandb"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe n_individuals: 4\n", b"a: \x00\n", b"", b"[1, 2]\n"])
+def test_what_is_no_yaml_mapping_is_one_line(tmp_path, content):
+    (tmp_path / "x.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"x.yaml") as error:
+        read_yaml(tmp_path / "x.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_merged_keys_are_not_doubled_ones(tmp_path):
+    path = recipe(tmp_path, "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  x: 3\n")
+    assert read_yaml(path)["b"] == {"x": 3, "y": 2}

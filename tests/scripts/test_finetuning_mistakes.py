@@ -21,7 +21,7 @@ MISTAKES = {
     "rare without number": ({"individuals_finetune": "rare"}, "say how many of the seen individuals are rare"),
     "all rare": ({"individuals_finetune": "rare", "n_individuals_finetune": 64}, "it must be from 1 to 63"),
     "another preset": ({"preset": "tiny"}, "preset tiny has hidden_size 128, but .* has 32; leave out --preset"),
-    "unknown preset": ({"preset": "big"}, "unknown preset 'big'; the nearest known one is"),
+    "unknown preset": ({"preset": "big"}, "unknown preset 'big'; there is nano, tiny"),
     "rank": ({"preset": "nano", "lora_r": 0, "trainable": "lora"}, "lora_r is 0; it must be at least 1"),
     "people twice": ({"dataset": "data/x"}, "brings the people it was trained on; leave out --dataset"),
     "shares": ({"share_random_words": 1}, "share_random_words 1.0, share_invented 0.0: each must be"),

@@ -65,9 +65,14 @@ def test_nothing_is_made_before_every_number_is_checked(name, tmp_path):
 def test_an_older_name_still_works_everywhere_with_a_notice(tmp_path, capsys):
     recipe = tmp_path / "old.yaml"
     recipe.write_text("part: 0.25\n")
+    both = tmp_path / "both.yaml"
+    both.write_text("part: 0.25\nshare: 0.5\n")
     for argv in (("--part", "0.25"), ("--part=0.25",), (str(recipe),)):
         assert parsed(*argv).share == 0.25
         assert "part is called" in capsys.readouterr().err
+    for argv in (("--part", "0.25", "--share", "0.5"), (str(both),)):
+        with pytest.raises(UserError, match="part is called .*share now; give one of them, not both"):
+            parsed(*argv)
     assert renamed({"part": 0.25, "other": 1}, fields(Example)) == {"share": 0.25, "other": 1}
 
 
