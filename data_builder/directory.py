@@ -31,19 +31,22 @@ def build_directory(data: DataSettings, output: Path, biographies_per_individual
     unfinished = output.with_name(f".{output.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     _build_tables(data, unfinished, biographies_per_individual, num_proc)
+    mark = f"-{source.digest()[:16]}-{biographies_per_individual}"
+    _put_into_names(mark, unfinished)
     source.save(unfinished)
-    text = f"---\n{yaml.safe_dump({'configs': configurations(source)}, sort_keys=False)}---\n"
+    text = f"---\n{yaml.safe_dump({'configs': configurations(source, mark=mark)}, sort_keys=False)}---\n"
     (unfinished / "README.md").write_text(text, encoding="utf-8")
     unfinished.rename(output)
     return source
 
 
-def configurations(source: Source, population: str = "") -> list[dict]:
+def configurations(source: Source, population: str = "", mark: str = "") -> list[dict]:
     """What a card's YAML says of the tables, for `load_dataset`: configurations, splits, and where their files are.
 
     Args:
         source: whose tables.
         population: its name, if the tables lie in a folder of that name among others.
+        mark: what the names of the files have after the split, and must have.
     """
     from data_builder.builder import CONFIGURATIONS, splits
 
@@ -52,7 +55,7 @@ def configurations(source: Source, population: str = "") -> list[dict]:
         {
             "config_name": f"{prefix}{name}",
             "data_files": [
-                {"split": split, "path": f"{folder}{name}/biographies-{split}*.parquet"}
+                {"split": split, "path": f"{folder}{name}/biographies-{split}{mark}*.parquet"}
                 for split in splits(name, source.population.groups)
             ],
         }
@@ -72,3 +75,10 @@ def _build_tables(data: DataSettings, output: Path, biographies_per_individual: 
             builder.download_and_prepare(str(output / name), file_format="parquet", num_proc=processes)
     for lock in output.glob("*.lock"):
         lock.unlink()
+
+
+def _put_into_names(mark: str, output: Path) -> None:
+    """Name the files by what their rows depend on: the cache of `load_dataset` goes by the names in the YAML alone."""
+    for path in output.glob("*/*.parquet"):
+        table, split, *shard = path.stem.split("-")
+        path.rename(path.with_stem("-".join((table, split + mark, *shard))))

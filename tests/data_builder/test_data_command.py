@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 
 import datasets
@@ -33,6 +34,25 @@ def test_a_built_directory_is_read_by_load_dataset(made, cache, tmp_path, config
     for split in built:
         assert loaded[split].features == built[split].features
         assert loaded[split].to_list() == built[split].to_list()
+
+
+@pytest.mark.parametrize("change", [{"population_seed": 1}, {"biographies_per_individual": 2}])
+def test_load_dataset_never_returns_the_rows_of_a_directory_that_was_there_before(made, tmp_path, change):
+    def rows(path):
+        loaded = datasets.load_dataset(str(path), "biographies", cache_dir=str(tmp_path / "cache"))
+        return {split: table["text"][:] for split, table in loaded.items()}
+
+    place = tmp_path / "dataset"
+    shutil.copytree(made, place)
+    before = rows(place)
+    shutil.rmtree(place)
+    main(arguments(place, **change))
+    assert {re.search(r"-([0-9a-f]{16})-", path.name)[1] for path in place.rglob("*.parquet")} == {
+        Source.load(place).digest()[:16]
+    }
+    shutil.copytree(place, tmp_path / "elsewhere")
+    after = rows(place)
+    assert after == rows(tmp_path / "elsewhere") != before
 
 
 def test_a_built_directory_holds_nothing_unfinished_and_its_source_may_be_saved_again(made, tmp_path):
