@@ -1,4 +1,4 @@
-# make demo   the three phases on screen, from a fresh machine
+# make demo   the three phases on screen, from a fresh machine; again: shows the run that is there
 # make test   all tests, from a fresh machine
 # make test-lowest   all tests with the lowest versions that pyproject.toml allows (of torch, the one of CONSTRAINTS)
 # They make .venv or .venv-lowest if need be. For a GPU: make CONSTRAINTS= demo
@@ -19,8 +19,8 @@ ONE_PROCESS := --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_
 
 demo: .venv/installed
 	test -e data/tiny || $(BIN)/python -m data_builder recipes/tiny.yaml --output_dir data/tiny
-	$(BIN)/accelerate launch --quiet $(ONE_PROCESS) run_pretrain.py recipes/tiny.yaml --dataset data/tiny \
-		--output_dir $(OUTPUT) --overwrite_output_dir
+	test -e $(OUTPUT)/individuals.json || $(BIN)/accelerate launch --quiet $(ONE_PROCESS) run_pretrain.py \
+		recipes/tiny.yaml --dataset data/tiny --output_dir $(OUTPUT) --resume_from_checkpoint auto
 	$(BIN)/python -m evaluation $(OUTPUT) --people 3
 
 test: .venv/installed

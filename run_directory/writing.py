@@ -9,7 +9,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from command_line import UserError
-from run_directory.layout import LOCK, WRITTEN, is_run, metrics_file
+from run_directory.layout import LOCK, WRITTEN, is_reported, is_run, metrics_file
 from run_directory.manifests import checkpoints
 from settings.training import TrainingSettings
 
@@ -32,7 +32,7 @@ def find_run(settings: TrainingSettings) -> Path:
     run = Path(settings.output_dir)
     if settings.resume_from_checkpoint == "auto":
         settings.resume_from_checkpoint = "latest" if is_run(run) and checkpoints(run) else None
-        settings.overwrite_output_dir = True
+        settings.overwrite_output_dir = not is_reported(run)  # what has come to its end is no leftover
     if settings.resume_from_checkpoint:
         if not is_run(run):
             raise UserError(f"nothing to resume from: {run} holds no run")

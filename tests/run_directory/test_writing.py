@@ -63,6 +63,9 @@ def test_what_is_there_is_gone_on_with_or_begun_anew_only_if_nothing_is_lost(tmp
     auto = settings(run, resume_from_checkpoint="auto")
     find_run(auto)
     assert (auto.resume_from_checkpoint, auto.overwrite_output_dir) == (None, True)  # no checkpoint to go on from
+    place(run, "individuals.json")  # finished, without a checkpoint
+    with pytest.raises(UserError, match="holds a run already"):
+        find_run(settings(run, resume_from_checkpoint="auto"))
     place(run, "checkpoint-10/manifest.json")
     auto = settings(run, resume_from_checkpoint="auto")
     find_run(auto)
