@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-import yaml
-
-from command_line import CLONE, HOME, UserError, unknown
+from command_line import CLONE, HOME, UserError, read_yaml, unknown
 from settings import today
 
 # Where the paths of a sweep start: the project's root; of an installed wheel, the folder it is used from.
@@ -105,11 +103,7 @@ def select(names: Iterable[str], patterns: list[str]) -> list[str]:
 
 
 def _read(file: Path) -> dict:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read {file}: {' '.join(str(error).split())}") from None
-    content = _mapping(content, "it", file)
+    content = read_yaml(file)
     for key in content:
         if key not in _KEYS:
             raise UserError(unknown("key", str(key), str(file), _KEYS))
