@@ -125,7 +125,9 @@ def test_the_documented_sweep_means_what_it_says(tmp_path):
 def test_settings_are_compared_as_the_script_reads_them(tmp_path, value, saved, is_same):
     mine = sweep(tmp_path, output_dir=str(tmp_path / "runs"), settings={"key": value}, seeds=[0])
     (tmp_path / "runs" / "base-seed0").mkdir(parents=True)
-    (tmp_path / "runs" / "base-seed0" / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "key": saved}))
+    (tmp_path / "runs" / "base-seed0" / "config.yaml").write_text(
+        yaml.safe_dump({"seed": 0, "key": saved, "environment": {}})
+    )
     with (
         contextlib.nullcontext()
         if is_same
