@@ -274,6 +274,11 @@ def version() -> str:
     return importlib.metadata.version("fact-learning")
 
 
+def is_first_process() -> bool:
+    """Of those that a launcher started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def run(main) -> None:
     """Call `main(argv)`, or answer `--version`; a UserError is one line on stderr (once, not once a process), exit
     code 2.
@@ -283,10 +288,10 @@ def run(main) -> None:
     try:
         main(sys.argv[1:])
     except (UserError, argparse.ArgumentError, PermissionError, NotADirectoryError) as error:
-        if os.environ.get("RANK", "0") == "0":
+        if is_first_process():
             print(f"{getattr(error, 'label', 'error')}: {error}", file=sys.stderr)
         sys.exit(getattr(error, "exit_code", 2))
     except KeyboardInterrupt:
-        if os.environ.get("RANK", "0") == "0":
+        if is_first_process():
             print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -1,12 +1,11 @@
 """What every training script does once its people, stream and model are there: train, measure, record, share."""
 
-import os
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from command_line import UserError
+from command_line import UserError, is_first_process
 from data_builder.schedules import Plan
 from data_builder.source import Source
 from run_directory.layout import DATASET
@@ -62,11 +61,6 @@ def execute(*, run: Path, training: TrainingSettings, **others) -> None:
     with writer(run):
         find_run(training)
         _execute(run=run, training=training, **others)
-
-
-def is_first_process() -> bool:
-    """Of those that a launcher started."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 def _execute(

@@ -15,7 +15,7 @@ from settings.training import TrainingSettings
 
 # What file systems and desktops put into any directory.
 _NOBODYS = {LOCK, ".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}
-# A sweep asks whether a run is held by holding it for an instant.
+# A job that a scheduler starts again may meet the end of its last one.
 _PATIENCE = 2.0  # seconds
 
 
@@ -73,17 +73,6 @@ def writer(run: Path) -> Iterator[None]:
         if [path.name for path in run.iterdir()] == [LOCK]:  # all was refused
             shutil.rmtree(run)
         lock.release()
-
-
-def is_held(run: Path) -> bool:
-    """Whether some process writes the run now."""
-    if not (run / LOCK).exists():
-        return False
-    try:
-        with FileLock(run / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def _holder(run: Path) -> str:

@@ -1,6 +1,5 @@
 """How one run is started, by submitit: on this machine or through SLURM."""
 
-import fcntl
 import os
 import shutil
 import signal
@@ -65,27 +64,19 @@ def submit(executor: submitit.AutoExecutor, sweep: Sweep, run: SweepRun, jobs: i
     local = executor.cluster == "local"
     command = run_command(sweep, run, run.directory, threads_each(jobs) if local else None)
     environment = {_GPUS: os.environ.get(_GPUS)} if local and "gpus_per_node" not in executor.parameters else {}
-    lock = Path(executor.folder) / f"{run.name}.lock"
     try:
-        return executor.submit(execute, [*command, "--resume_from_checkpoint", "auto"], lock, environment)
+        return executor.submit(execute, [*command, "--resume_from_checkpoint", "auto"], environment)
     except (FailedJobError, FailedSubmissionError) as error:
         raise UserError(f"the cluster refused {run.name}: {' '.join(str(error).split())}") from None
 
 
-def execute(command: list[str], lock: Path, environment: dict[str, str | None]) -> None:
+def execute(command: list[str], environment: dict[str, str | None]) -> None:
     """In the job: become the command, so that signals reach it and its output is the job's log.
 
     Args:
         command: the script and its options.
-        lock: held as long as the script lives, so that no other sweep writes the same run.
         environment: variables to put back as the user had them; submitit hides the GPUs of this machine.
     """
-    file = os.open(lock, os.O_CREAT | os.O_RDWR)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        sys.exit("error: another sweep is writing this run; wait for it, or end it")
-    os.set_inheritable(file, True)
     for name, value in environment.items():
         os.environ.pop(name, None)
         os.environ.update({name: value} if value is not None else {})

@@ -1,7 +1,6 @@
 """What a sweep means, and what is refused, without running anything."""
 
 import contextlib
-import fcntl
 import json
 import re
 from types import SimpleNamespace
@@ -156,14 +155,10 @@ def test_options_of_the_cluster_are_numbers_or_texts(tmp_path):
         command.main(["run", str(tmp_path), "--jobs", "0"])
 
 
-def test_a_run_has_one_writer_and_one_that_failed_is_quoted_by_its_last_line(tmp_path):
+def test_a_run_that_failed_is_quoted_by_its_last_line():
     job = SimpleNamespace(stderr=lambda: "Traceback\nerror: too many\n 0%\r 10%\rerror: no memory\n\n")
     assert launch.last_error(job) == "error: no memory"
     assert launch.last_error(SimpleNamespace(stderr=lambda: None)) == "it left no message"
-    with (tmp_path / "run.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(SystemExit, match="another sweep is writing this run"):
-            launch.execute(["/bin/false"], tmp_path / "run.lock", {})
 
 
 def test_time_left_is_that_of_alike_runs(tmp_path):
