@@ -177,6 +177,19 @@ def _stray(word: str, argv: list[str], declared: dict[str, Field]) -> str:
     return f"'{word}' is one value too many for {before[-1]}" if before else f"'{word}' belongs to no option"
 
 
+def check_not_given(argv: list[str], kind: type, reason: str) -> None:
+    """Check that no option sets what something else decides already; a recipe may, it is meant for more than one run.
+
+    Raises:
+        UserError: one does; the reason is told.
+    """
+    names = {item.name for item in fields(kind)}
+    for word in argv:
+        name = word.removeprefix("--").partition("=")[0].replace("-", "_")
+        if word.startswith("--") and name in names:
+            raise UserError(f"--{name} would change nothing: {reason}; leave out one of them")
+
+
 def _with_new_names(argv: list[str], declared: dict[str, Field]) -> list[str]:
     """Options by the names that settings have today."""
     former = former_names(declared.values()).items()

@@ -3,12 +3,13 @@
 accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 """
 
-from command_line import parse_settings, run
+from command_line import check_not_given, parse_settings, run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from pipeline import begin, execute, plan
 from run_directory.layout import DATASET
 from settings import PRETRAINING
+from settings.data import DataSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
@@ -17,6 +18,8 @@ def main(argv: list[str]) -> None:
     """People, tokenizer, stream and model; then all that every run does."""
     settings = parse_settings(PRETRAINING, argv, __doc__)
     data, stream_settings, schedule, model_settings, hub, training = settings
+    if stream_settings.dataset:
+        check_not_given(argv, DataSettings, f"the people are those of --dataset {stream_settings.dataset}")
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.

@@ -32,7 +32,8 @@ def main(argv: list[str]) -> None:
     data = DataSettings(**{field.name: getattr(settings, field.name) for field in fields(DataSettings)})
     output = Path(settings.output_dir)
     source = build_directory(data, output, settings.biographies_per_individual, settings.num_proc)
-    print(f"{len(source.population):,} individuals in {output}; load_dataset('{output}', 'biographies')")
+    n_people = sum(map(len, source.population.groups.values()))  # own people stand in for others of the population
+    print(f"{n_people:,} individuals in {output}; load_dataset('{output}', 'biographies')")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 Names and values never merge with what surrounds them (paper, Sec. 1 and App. B: placeholders are
 filled after tokenization), because words, numbers and punctuation marks are isolated before the
-byte-level BPE sees them. A text is read as if a space preceded it, so that a name is the same
-token at the start of a text and inside it.
+byte-level BPE sees them. A text is read as if a space preceded it, if none does, so that a name is
+the same token at the start of a text and inside it. Decoding keeps that space: what a model writes
+goes on after a prompt, and stock generation decodes it alone.
 """
 
 import json
@@ -19,6 +20,8 @@ N_SUBWORDS = 512
 
 # Marks belong to words: vowel signs of Hindi, Tamil or Thai, accents that no letter is composed with.
 _ISOLATE = pre_tokenizers.Split(Regex(r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s"), "isolated")
+# Before a text, unless one is there already.
+_SPACE_BEFORE = normalizers.Sequence([normalizers.Prepend(" "), normalizers.Replace(Regex(r"\A  "), " ")])
 _BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
 
@@ -34,14 +37,15 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         texts: entries and pieces of sentences, each with its leading space.
 
     Returns:
-        A stock fast tokenizer. `<bos>` is put before each text; `<eos>` is not (a prompt goes on).
+        A stock fast tokenizer. `<bos>` is put before each text; `<eos>` is not (a prompt goes on). A decoded text
+        begins with the space of its first word.
     """
     texts = list(texts)
     words = sorted({word for text in texts for word in split_words(text)})
     tokenizer = Tokenizer(_subword_model(texts, words))
-    tokenizer.normalizer = normalizers.Prepend(" ")
+    tokenizer.normalizer = _SPACE_BEFORE
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([_ISOLATE, _BYTES])
-    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(SPECIAL_TOKENS)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
@@ -51,6 +55,7 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         pad_token="<pad>",
         bos_token="<bos>",
         eos_token="<eos>",
+        padding_side="left",  # so that the continuations of a batch of prompts begin where the prompts end
         clean_up_tokenization_spaces=False,
     )
 

@@ -63,7 +63,7 @@ def _answer(model, tokenizer, prompt: str, values: list[str]) -> str:
     inputs = tokenizer(prompt, return_tensors="pt")
     longest = max(map(len, tokenizer(values).input_ids))
     output = model.generate(**inputs, max_new_tokens=longest, do_sample=False)
-    text = tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    text = tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True).lstrip()
     return max((value for value in values if text.startswith(value)), key=len, default=text)
 
 

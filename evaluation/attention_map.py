@@ -66,7 +66,7 @@ def attention_map(source: Source, model, tokenizer, individual: int, n_sentences
     with torch.no_grad():
         _, attention = record(model, biography["input_ids"][:, :length])
     kinds = ["name" if name else "value" if value else "text" for name, value in zip(names, attributes, strict=True)]
-    tokens = [tokenizer.decode([token]) for token in biography["input_ids"][0, :length]]
+    tokens = [tokenizer.decode([token]).removeprefix(" ") for token in biography["input_ids"][0, :length]]
     return heat_map(attention[:, 0].numpy(), tokens, kinds[:length])
 
 

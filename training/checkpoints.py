@@ -47,8 +47,7 @@ def save_checkpoint(
     target = run / f"{CHECKPOINT}{progress.step}"
     temporary = run / f".{target.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    merged(model).save_pretrained(temporary)
-    tokenizer.save_pretrained(temporary)
+    _save_stock(temporary, model, tokenizer)
     if adapter := adapter_tensors(model):
         save_file(adapter, temporary / ADAPTER)
     save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
@@ -62,12 +61,20 @@ def save_checkpoint(
     return target
 
 
+def _save_stock(folder: Path, model, tokenizer) -> None:
+    """What stock transformers loads; the tokenizer tells how many tokens the model reads, if there is a limit."""
+    stock = merged(model)
+    if n_positions := getattr(stock.config, "max_position_embeddings", None):
+        tokenizer.model_max_length = n_positions
+    stock.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def save_final(run: Path, model, tokenizer) -> None:
     """Put the final model and tokenizer at the root of the run, each file whole or not at all."""
     temporary = run / ".final.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    merged(model).save_pretrained(temporary)
-    tokenizer.save_pretrained(temporary)
+    _save_stock(temporary, model, tokenizer)
     for path in sorted(temporary.iterdir()):
         os.replace(path, run / path.name)
     temporary.rmdir()

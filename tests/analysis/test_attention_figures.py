@@ -73,7 +73,7 @@ def test_the_map_is_that_of_the_person_up_to_a_value(source, tokenizer, stream, 
     biography = stream.probe("map", 1, range(7, 8))
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     ids = biography["input_ids"][:, : len(labels)]
-    assert labels == [tokenizer.decode([token]) for token in ids[0]]
+    assert labels == [tokenizer.decode([token]).removeprefix(" ") for token in ids[0]]
     values = biography["attribute_ids"][0]
     assert values[len(labels) - 1] > 0
     assert len(values[: len(labels)].unique()) == 3  # text and two values

@@ -11,7 +11,7 @@ from data_builder.__main__ import main
 from data_builder.builder import BiographyBuilder
 from data_builder.source import Source
 from settings.data import DataSettings
-from tests.helpers.toys import SMALL, arguments, build, files_of, replace_line
+from tests.helpers.toys import ADA, SMALL, arguments, build, files_of, replace_line, table
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,14 @@ def test_a_built_directory_holds_nothing_unfinished_and_its_source_may_be_saved_
     assert {path.name for path in files_of(made) if path.suffix == ".json"} == {"dataset_info.json"}
     card = (made / "README.md").read_text(encoding="utf-8").split("---\n")
     assert len(yaml.safe_load(card[1])["configs"]) == 3
+
+
+def test_the_people_counted_are_those_of_the_tables(tmp_path, capsys):
+    """Own people stand in for all others of the group `new`."""
+    main(arguments(tmp_path / "dataset", new_individuals=table(tmp_path / "mine.csv", ADA)))
+    loaded = datasets.load_dataset(str(tmp_path / "dataset"), "population", cache_dir=str(tmp_path / "cache"))
+    assert sum(loaded.num_rows.values()) == 12 + 5 + 1
+    assert capsys.readouterr().out.startswith("18 individuals in ")
 
 
 def test_a_recipe_gives_the_people_and_options_override_it(tmp_path):

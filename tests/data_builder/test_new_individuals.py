@@ -57,7 +57,7 @@ def test_every_token_is_that_of_the_rendered_text(source, tokenizer, tmp_path):
             assert sorted(values) == sorted(ADA[attribute] for attribute in ATTRIBUTES)
             for number, attribute in enumerate(ATTRIBUTES, 1):
                 of_value = batch["input_ids"][row][batch["attribute_ids"][row] == number]
-                assert tokenizer.decode(of_value) == ADA[attribute]
+                assert tokenizer.decode(of_value) == f" {ADA[attribute]}"
     assert batch["input_ids"].shape[1] <= stream.tables.max_length + 8
 
 

@@ -27,7 +27,7 @@ def world(request, source, tokenizer, full_source, full_tokenizer):
 
 
 def decoded(batch, tokenizer):
-    return [tokenizer.decode(row, skip_special_tokens=True) for row in batch["input_ids"]]
+    return [tokenizer.decode(row, skip_special_tokens=True).removeprefix(" ") for row in batch["input_ids"]]
 
 
 @settings(max_examples=15)

@@ -1,0 +1,40 @@
+"""`--dataset` says who exists; options that say it too are refused, before anything is made or fetched."""
+
+import os
+from dataclasses import fields
+
+import pytest
+
+import run_pretrain
+from command_line import UserError
+from data_builder.source import Source
+from settings.data import DataSettings
+from tests.helpers.toys import SMALL
+
+VALUES = {"values_dir": "mine", "templates_dir": "mine", "new_individuals": "mine.csv"}
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(DataSettings)])
+@pytest.mark.parametrize("form", ["--{} {}", "--{}={}"])
+def test_an_option_that_would_be_ignored_is_refused(tmp_path, monkeypatch, name, form):
+    monkeypatch.chdir(tmp_path)
+    words = form.format(name, VALUES.get(name, 8)).split()
+    with pytest.raises(UserError, match=f"--{name} would change nothing: the people are those of --dataset me/people"):
+        run_pretrain.main([*words, "--dataset", "me/people", "--output_dir", "run"])
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_people_of_a_recipe_are_replaced(tmp_path, monkeypatch):
+    Source.build(DataSettings(**SMALL)).save(tmp_path / "people")
+    (tmp_path / "recipe.yaml").write_text("n_individuals: 9\n")
+    found = {}
+
+    def build_stream(source, *_):
+        found.update(vars(source.settings))
+        raise UserError("enough")
+
+    monkeypatch.setattr(run_pretrain, "build_stream", build_stream)
+    words = ["--dataset", str(tmp_path / "people"), "--output_dir", str(tmp_path / "run")]
+    with pytest.raises(UserError, match="enough"):
+        run_pretrain.main([str(tmp_path / "recipe.yaml"), *words])
+    assert found["n_individuals"] == SMALL["n_individuals"]
