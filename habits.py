@@ -45,8 +45,8 @@ class PlainLoader(yaml.SafeLoader):
     def compose_mapping_node(self, anchor):
         """A mapping as it is written, before others are merged into it."""
         node, names = super().compose_mapping_node(anchor), set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in names:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in names:  # 1 and "1" are two
                 raise yaml.YAMLError(f"line {key.start_mark.line + 1}: {key.value} stands there twice")
-            names.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+            names.add((key.tag, key.value))
         return node
