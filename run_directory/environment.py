@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from command_line import CLONE
+from command_line import CLONE, version
 
 PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
 
@@ -17,6 +17,7 @@ def environment(n_processes: int, device: str) -> dict:
     return {
         "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in PACKAGES},
+        "fact-learning": version(),
         "commit": _commit(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "device": device,
@@ -26,9 +27,19 @@ def environment(n_processes: int, device: str) -> dict:
 
 
 def _commit() -> str | None:
-    """The commit of the code, with `+changes` if files differ from it; None outside a clone."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes"]
+    """The commit of the code, with `+changes` if files differ from it; None outside a clone of this project.
+
+    A copy of the code may lie in another project's repository, whose commit says nothing about it.
+    """
+    root = CLONE and _git("rev-parse", "--show-toplevel")
+    if not root or not Path(root).samefile(CLONE):
+        return None
+    return _git("describe", "--always", "--abbrev=40", "--dirty=+changes")
+
+
+def _git(*arguments: str) -> str | None:
     try:
-        return CLONE and subprocess.run(command, cwd=CLONE, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(["git", *arguments], cwd=CLONE, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
+    return done.stdout.strip() or None

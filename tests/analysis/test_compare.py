@@ -96,3 +96,19 @@ def test_the_command_writes_figures_and_table(runs, tmp_path, capsys):
     assert (tmp_path / "figures" / "table.md").read_text().strip() in capsys.readouterr().out
     with pytest.raises(UserError, match="at least two runs"):
         command.main(["compare", paths[0]])
+
+
+def test_one_run_is_not_two_seeds_however_it_is_spelled(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, other = (write(run, tmp_path) for run in runs[:2])
+    (tmp_path / "link").symlink_to(one)
+    for again in (one, f"{one}/", Path(one).name, "link"):
+        with pytest.raises(UserError, match=f"^{again} is given twice; name each run once$"):
+            command.main(["compare", one, other, again])
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_place_for_the_figures_of_one_run_is_refused(runs, tmp_path):
+    with pytest.raises(UserError, match="^--output_dir is for compare"):
+        command.main([write(runs[0], tmp_path), "--output_dir", str(tmp_path / "x")])
+    assert not (tmp_path / runs[0].path.name / "figures").exists()
