@@ -105,6 +105,14 @@ def test_what_lies_beside_the_files_of_a_run_is_not_published(copy):
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= after[0].files.keys()
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_damaged_final_model_is_one_line(copy, name, kept):
+    (copy / name).write_bytes((copy / name).read_bytes()[:kept])
+    with pytest.raises(UserError, match="is damaged: .* cannot be read"):
+        command.main(["preview", str(copy)])
+
+
 def test_the_dataset_card_lists_every_population_by_its_name():
     sources = [SimpleNamespace(settings=SimpleNamespace(n_individuals=n), added=[]) for n in (64_000, 1000, 1024, 500)]
     assert [population_name(source) for source in sources] == ["64k", "1k", "1024", "500"]
