@@ -60,11 +60,13 @@ def _publish(arguments) -> None:
 
 def _publish_dataset(arguments) -> None:
     from data_builder.source import Source
-    from hub_cards.datasets import publish_dataset
+    from hub_cards.datasets import check_name, publish_dataset
     from run_directory.hub import hub_errors, open_repo
 
     path = Path(arguments.what)
     Source.load(path)
+    if arguments.name is not None:
+        check_name(arguments.name)
     api = open_repo(arguments.repo, "dataset", arguments.private)
     with hub_errors(arguments.repo):
         if not publish_dataset(api, path, arguments.repo, arguments.name):

@@ -143,6 +143,34 @@ def test_populations_lie_side_by_side(hub, tmp_path):
     assert "has other people under the name 64; choose another with --name" in refused.stderr
 
 
+NAMES = ["a/b", "a:b", "64k?", "..", ".", "../a", "/a", "", " ", "a b", "a\nb", "a\n", "- a", "{a}", "a#b", "*", "<b>",
+         "a|b", "a\\b", "-a", "ä", "a" * 65]  # fmt: skip
+
+
+def test_names_of_configurations_are_checked_before_anything_is_sent(hub, finished, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    words = ("publish-dataset", finished / "dataset", "--repo", "me/people")
+    for name in NAMES:
+        said = client.hub_cards(*words, f"--name={name}", code=2).stderr
+        assert said.count("\n") == 1, name
+        assert "a population's name is up to 64 letters" in said
+    assert not hub.requests
+    client.hub_cards(*words, "--name", "64k-Mine_2.0")
+    assert "64k-Mine_2.0/source/settings.yaml" in hub.repo("me/people", "dataset").files()
+
+
+def test_a_folder_within_another_is_no_population(hub, finished, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    client.hub_cards("publish-dataset", finished / "dataset", "--repo", "me/people")
+    repo = hub.repo("me/people", "dataset")
+    blobs = repo.branches["main"].blobs
+    repo.add("main", blobs | {"a/b/source/settings.yaml": blobs["64/source/settings.yaml"]}, "me", "by hand")
+    assert (
+        "everything was there"
+        in client.hub_cards("publish-dataset", finished / "dataset", "--repo", "me/people").stdout
+    )
+
+
 def test_private_repositories_are_for_their_owner(hub, finished, tmp_path):
     owner = Client(hub, tmp_path / "owner")
     owner.hub_cards("publish", finished, "--repo", "me/secret", "--dataset_repo", "me/hidden", "--private")
