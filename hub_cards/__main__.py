@@ -7,6 +7,7 @@ python -m hub_cards verify me/facts-tiny                       # every revision 
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from command_line import UserError, run
@@ -78,9 +79,12 @@ def _preview(arguments) -> None:
     from data_builder.source import Source
     from hub_cards.cards import model_card
     from hub_cards.datasets import population_card, population_name
+    from hub_cards.revisions import left_out
     from run_directory.layout import DATASET
     from run_directory.records import load_run
 
+    if line := left_out(Path(arguments.what)):
+        print(line, file=sys.stderr)  # the card alone goes to a file
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
     if arguments.dataset_repo:
         source = Source.load(Path(arguments.what) / DATASET)

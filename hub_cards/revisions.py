@@ -40,6 +40,13 @@ def sound_checkpoints(run: Path) -> dict[int, Path]:
     return {step: path for step, path in checkpoints(run).items() if is_sound(path)}
 
 
+def left_out(run: Path) -> str | None:
+    """A line that names the damaged checkpoints, which are neither published nor listed; None if all are sound."""
+    sound = sound_checkpoints(run)
+    damaged = [path.name for step, path in checkpoints(run).items() if step not in sound]
+    return f"left out, damaged (not as their manifests say): {', '.join(damaged)}" if damaged else None
+
+
 def checkpoint_revision(run: Run, step: int, checkpoint: Path) -> Revision:
     """A checkpoint's model, tokenizer and config, and the metrics of its step."""
     ours = named_files(read_manifest(checkpoint)) or {}

@@ -105,6 +105,17 @@ def test_what_lies_beside_the_files_of_a_run_is_not_published(copy):
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= after[0].files.keys()
 
 
+def test_preview_names_the_damaged_checkpoints_that_are_left_out(copy, capsys):
+    command.main(["preview", str(copy)])
+    assert capsys.readouterr().err == ""
+    (copy / "checkpoint-20" / "config.json").write_text("{}")
+    (copy / "checkpoint-10" / "manifest.json").write_text("3")
+    command.main(["preview", str(copy)])
+    said = capsys.readouterr()
+    assert said.err == "left out, damaged (not as their manifests say): checkpoint-10, checkpoint-20\n"
+    assert said.out.startswith("---\n")
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 @pytest.mark.parametrize("kept", [0, 100])
 def test_a_damaged_final_model_is_one_line(copy, name, kept):
