@@ -7,6 +7,7 @@ python -m hub_cards verify me/facts-tiny                       # every revision 
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from command_line import UserError, run
@@ -60,11 +61,13 @@ def _publish(arguments) -> None:
 
 def _publish_dataset(arguments) -> None:
     from data_builder.source import Source
-    from hub_cards.datasets import publish_dataset
+    from hub_cards.datasets import check_name, publish_dataset
     from run_directory.hub import hub_errors, open_repo
 
     path = Path(arguments.what)
     Source.load(path)
+    if arguments.name is not None:
+        check_name(arguments.name)
     api = open_repo(arguments.repo, "dataset", arguments.private)
     with hub_errors(arguments.repo):
         if not publish_dataset(api, path, arguments.repo, arguments.name):
@@ -76,9 +79,12 @@ def _preview(arguments) -> None:
     from data_builder.source import Source
     from hub_cards.cards import model_card
     from hub_cards.datasets import population_card, population_name
+    from hub_cards.revisions import left_out
     from run_directory.layout import DATASET
     from run_directory.records import load_run
 
+    if line := left_out(Path(arguments.what)):
+        print(line, file=sys.stderr)  # the card alone goes to a file
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
     if arguments.dataset_repo:
         source = Source.load(Path(arguments.what) / DATASET)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from analysis.phases import TOLERANCE, phases_of
-from command_line import ENVIRONMENT_KEY
+from command_line import ENVIRONMENT_KEY, UserError
 from data_builder.source import saved_world
 from data_builder.world import load_world
 from evaluation.citation import CITATION
@@ -170,9 +170,12 @@ def _model(run: Run) -> str:
     folder = next((folder for folder in folders if (folder / WEIGHTS).exists()), None)
     if folder is None:
         return f"model ({MISSING} parameters)"
-    with safe_open(folder / WEIGHTS, "pt") as file:
-        parameters = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
-    config = AutoConfig.from_pretrained(folder)
+    try:
+        with safe_open(folder / WEIGHTS, "pt") as file:
+            parameters = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (SafetensorError, OSError, ValueError):
+        raise UserError(f"the model in {folder} is damaged: {WEIGHTS} or config.json cannot be read") from None
     family, heads = family_of(config), config.num_attention_heads
     shared = getattr(config, "num_key_value_heads", None) or heads
     sizes = f"{config.num_hidden_layers} layers of width {config.hidden_size}"

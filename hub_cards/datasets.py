@@ -1,5 +1,6 @@
 """Publishing populations, several sizes side by side in one repository, and fetching them to train on."""
 
+import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ from hub_cards.cards import dataset_card
 from run_directory.hub import retry
 
 _SETTINGS = "{name}/source/settings.yaml"
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None = None, report=print) -> bool:
@@ -34,7 +36,7 @@ def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None 
         UserError: the repository has other people under that name.
     """
     source = Source.load(directory)
-    name = name or population_name(source)
+    name = population_name(source) if name is None else name
     there = retry(lambda: _remote_settings(api, repo_id))
     if name in there:
         if there[name]["digest"] == source.digest():
@@ -45,6 +47,17 @@ def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None 
         retry(lambda: _commit(api, repo_id, name, source, tables, there))
     report(f"published {repo_id}: population {name}")
     return True
+
+
+def check_name(name: str) -> None:
+    """Whether a population may be called so: the name becomes a folder, the names of configurations, and YAML. One
+    configuration that `datasets` refuses makes the whole repository unreadable.
+
+    Raises:
+        UserError: it may not.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(f"--name {name!r}: a population's name is up to 64 letters a-z, digits or . _ -")
 
 
 def population_name(source: Source) -> str:
@@ -95,6 +108,11 @@ def _remote_configs(api: HfApi, repo_id: str) -> list[dict]:
 def _remote_settings(api: HfApi, repo_id: str) -> dict[str, dict]:
     """Settings of each population that is in the repository, by name."""
     files = api.list_repo_files(repo_id, repo_type="dataset")
-    names = [path.split("/")[0] for path in files if path.endswith("/source/settings.yaml")]
+    names = [path.split("/")[0] for path in files if _is_settings(path)]
     paths = {n: api.hf_hub_download(repo_id, _SETTINGS.format(name=n), repo_type="dataset") for n in sorted(names)}
     return {n: yaml.safe_load(Path(path).read_text(encoding="utf-8")) for n, path in paths.items()}
+
+
+def _is_settings(path: str) -> bool:
+    name, _, rest = path.partition("/")
+    return rest == "source/settings.yaml" and _NAME.fullmatch(name) is not None

@@ -3,7 +3,6 @@
 A second call sends nothing new.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import RemoteEntryNotFoundError, RevisionNotFoundError
 
 from hub_cards.cards import model_card
-from hub_cards.revisions import Revision, checkpoint_revision, main_revision, sound_checkpoints
+from hub_cards.revisions import Revision, checkpoint_revision, left_out, main_revision, sound_checkpoints
 from run_directory.hub import retry
 from run_directory.layout import MANIFEST, WEIGHTS
-from run_directory.manifests import sha256
+from run_directory.manifests import named_files, read_manifest, sha256
 from run_directory.records import load_run
 
 _HUB_FILES = {".gitattributes"}
@@ -28,12 +27,14 @@ def publish_run(api: HfApi, path: Path, repo_id: str, dataset_id: str | None = N
         path: the run.
         repo_id: the model repository.
         dataset_id: the dataset repository its people were published to, for the card.
-        report: is told, in a line, of each revision that is sent.
+        report: is told, in a line, of each revision that is sent, and of the damaged checkpoints that are not.
 
     Returns:
         How many revisions were sent.
     """
     run = load_run(path)
+    if line := left_out(path):
+        report(line)
     steps = [checkpoint_revision(run, step, folder) for step, folder in sound_checkpoints(path).items()]
     revisions = [*steps]
     if (path / WEIGHTS).exists():
@@ -67,8 +68,12 @@ def _push_revision(api: HfApi, repo_id: str, revision: Revision) -> bool:
 
 
 def remote_manifest(api: HfApi, repo_id: str, branch: str) -> dict | None:
-    """manifest.json of a branch, None if there is no such branch or no (readable) manifest in it."""
+    """manifest.json of a branch; None if there is no such branch, or no manifest of a revision in it."""
     try:
-        return json.loads(Path(api.hf_hub_download(repo_id, MANIFEST, revision=branch)).read_text())
-    except (RemoteEntryNotFoundError, RevisionNotFoundError, ValueError):
+        manifest = read_manifest(Path(api.hf_hub_download(repo_id, MANIFEST, revision=branch)).parent)
+    except (RemoteEntryNotFoundError, RevisionNotFoundError):
         return None
+    if not isinstance(manifest, dict) or named_files(manifest.get("files")) is None:
+        return None
+    revisions = manifest.get("revisions", {})  # of `main`; none, of a run without checkpoints
+    return manifest if revisions == {} or named_files(revisions) is not None else None

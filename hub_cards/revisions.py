@@ -7,13 +7,14 @@ from pathlib import Path
 import yaml
 
 from command_line import ENVIRONMENT_KEY
-from run_directory.layout import ADAPTER, CONFIG, DATASET, FIGURES, MANIFEST, OPTIMIZERS, PROGRESS, STEP_BRANCH
-from run_directory.manifests import checkpoints, is_sound, sha256
+from run_directory.layout import ADAPTER, CONFIG, DATASET, FIGURES, MANIFEST, OPTIMIZERS, PROGRESS, STEP_BRANCH, WRITTEN
+from run_directory.manifests import checkpoints, is_sound, named_files, read_manifest, sha256
 from run_directory.records import Run
 from settings import public
 
 # Only needed to resume, twice the size of the model, and of no use without the run's directory.
 _NOT_SHARED = {OPTIMIZERS, ADAPTER, PROGRESS, MANIFEST}
+_OF_MAIN = (".json", ".jsonl", ".safetensors")
 _RUN_FOLDERS = (FIGURES, DATASET)
 
 
@@ -39,9 +40,17 @@ def sound_checkpoints(run: Path) -> dict[int, Path]:
     return {step: path for step, path in checkpoints(run).items() if is_sound(path)}
 
 
+def left_out(run: Path) -> str | None:
+    """A line that names the damaged checkpoints, which are neither published nor listed; None if all are sound."""
+    sound = sound_checkpoints(run)
+    damaged = [path.name for step, path in checkpoints(run).items() if step not in sound]
+    return f"left out, damaged (not as their manifests say): {', '.join(damaged)}" if damaged else None
+
+
 def checkpoint_revision(run: Run, step: int, checkpoint: Path) -> Revision:
     """A checkpoint's model, tokenizer and config, and the metrics of its step."""
-    files: dict = {path.name: path for path in sorted(checkpoint.iterdir()) if path.name not in _NOT_SHARED}
+    ours = named_files(read_manifest(checkpoint)) or {}
+    files: dict = {path: checkpoint / path for path in sorted(ours) if path not in _NOT_SHARED}
     record = next((record for record in run.records if record["step"] == step), {"step": step})
     files["metrics.json"] = (json.dumps(record, indent=1) + "\n").encode()
     return _with_manifest(Revision(checkpoint_branch(step), files))
@@ -49,10 +58,10 @@ def checkpoint_revision(run: Run, step: int, checkpoint: Path) -> Revision:
 
 def main_revision(run: Run, card: str, steps: list[Revision]) -> Revision:
     """The final model, the record of the run, the card, and which revisions there should be."""
-    paths = [path for path in run.path.iterdir() if path.suffix in (".json", ".jsonl", ".safetensors")]
+    paths = [run.path / name for name in WRITTEN if name.endswith(_OF_MAIN) and name != MANIFEST]
     for folder in _RUN_FOLDERS:
-        paths += (path for path in (run.path / folder).rglob("*") if path.is_file())
-    files: dict = {path.relative_to(run.path).as_posix(): path for path in sorted(paths)}
+        paths += (path for path in (run.path / folder).rglob("*") if not path.name.startswith("."))
+    files: dict = {path.relative_to(run.path).as_posix(): path for path in sorted(paths) if path.is_file()}
     files["README.md"] = card.encode()
     files[CONFIG] = _public_config(run.config).encode()
     return _with_manifest(Revision("main", files), {step.branch: sha256(step.files[MANIFEST]) for step in steps})

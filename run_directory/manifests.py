@@ -2,16 +2,19 @@
 
 import hashlib
 import json
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 
 from run_directory.layout import CHECKPOINT, MANIFEST
+
+_ONE_NUMBER = re.compile("0|[1-9][0-9]*")  # 010 would be a second 10
 
 
 def checkpoints(run: Path) -> dict[int, Path]:
     """The checkpoints of a run directory by step, ascending; sound or not. `checkpoint-best` is somebody else's."""
     steps = {path: path.name.removeprefix(CHECKPOINT) for path in run.glob(f"{CHECKPOINT}*") if path.is_dir()}
-    found = {int(step): path for path, step in steps.items() if step.isascii() and step.isdecimal()}
-    return dict(sorted(found.items()))
+    ours = {int(step): path for path, step in steps.items() if _ONE_NUMBER.fullmatch(step)}
+    return dict(sorted(ours.items()))
 
 
 def digests(directory: Path) -> dict[str, str]:
@@ -30,10 +33,41 @@ def write_manifest(directory: Path) -> None:
     (directory / MANIFEST).write_text(json.dumps(digests(directory), indent=1))
 
 
-def is_sound(directory: Path) -> bool:
-    """Whether exactly the files of the manifest are there, each with its sha256."""
+def read_manifest(directory: Path):
+    """What manifest.json of a directory says, of whatever form; None if it is not there or not JSON."""
     try:
-        manifest = json.loads((directory / MANIFEST).read_text())
-    except (OSError, ValueError):
-        return False
-    return manifest == digests(directory)
+        return json.loads((directory / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def named_files(manifest) -> dict[str, str] | None:
+    """The sha256 of each file by its path, if that is what a manifest says; None if it says anything else, nothing at
+    all, or names files outside its directory.
+    """
+    if not isinstance(manifest, dict) or not manifest:
+        return None
+    sound = all(isinstance(digest, str) and _is_inside(path) for path, digest in manifest.items())
+    return manifest if sound else None
+
+
+def damaged_files(directory: Path, files: dict[str, str]) -> list[str]:
+    """Those of a manifest's files that are missing or differ. Files beside them (.DS_Store, notes) are not ours."""
+    return [path for path, digest in files.items() if _digest(directory / path) != digest]
+
+
+def is_sound(directory: Path) -> bool:
+    """Whether every file of the manifest is there, with its sha256."""
+    files = named_files(read_manifest(directory))
+    return files is not None and not damaged_files(directory, files)
+
+
+def _is_inside(path: str) -> bool:
+    return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+
+
+def _digest(file: Path) -> str | None:
+    try:
+        return sha256(file.read_bytes())
+    except (OSError, ValueError):  # not there, not to be read, or no name that a file may have
+        return None

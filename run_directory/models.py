@@ -6,13 +6,12 @@ from pathlib import Path
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import validate_repo_id
-from safetensors import SafetensorError
 
 from command_line import UserError
 from run_directory.config import last_step, read_config
 from run_directory.hub import hub_errors
-from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, is_run
-from run_directory.manifests import checkpoints, sha256
+from run_directory.layout import CHECKPOINT, CONFIG, DATASET, MANIFEST, STEP_BRANCH, WEIGHTS, is_run
+from run_directory.manifests import checkpoints, damaged_files, named_files, read_manifest, sha256
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,57 @@ class FoundModel:
         return {"base_model": self.repository, "base_model_sha256": digest}
 
     def load(self):
-        """The model and its tokenizer, by stock transformers."""
+        """The model and its tokenizer, by stock transformers. The one way in: nothing is loaded that its manifest
+        contradicts, no code or pickle of a directory is run, and no weight is made up.
+
+        Raises:
+            UserError: it is damaged, or no causal language model with a tokenizer of its own.
+        """
         from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
         logging.disable_progress_bar()
+        self._check_files()
+        safe = {"trust_remote_code": False, "local_files_only": True}
         try:
-            return AutoModelForCausalLM.from_pretrained(self.path), AutoTokenizer.from_pretrained(self.path)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise UserError(f"cannot load {self.path}: {str(error).splitlines()[0]}") from None
+            tokenizer = AutoTokenizer.from_pretrained(self.path, **safe)
+            model, told = AutoModelForCausalLM.from_pretrained(
+                self.path, use_safetensors=True, output_loading_info=True, **safe
+            )
+        except Exception as error:  # whatever a foreign file makes a parser do
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(f"cannot load {self.path}: {reason}") from None
+        self._check_loaded(model, tokenizer, sorted(told["missing_keys"]))
+        return model, tokenizer
+
+    def _check_files(self) -> None:
+        for name in (WEIGHTS, "config.json", "tokenizer.json"):
+            if not (self.path / name).is_file():
+                raise UserError(f"cannot load {self.path}: it has no {name}; pickles and code are never loaded")
+        if (self.path / MANIFEST).exists():
+            manifest = read_manifest(self.path)
+            published = isinstance(manifest, dict) and "files" in manifest
+            files = named_files(manifest["files"] if published else manifest)
+            # What is loaded: the card of a repository may have been edited since.
+            damaged = [MANIFEST] if files is None else damaged_files(self.path, _loaded(files))
+            if damaged:
+                raise UserError(f"{self.path} is damaged: {damaged[0]} is not as its manifest says; take another one")
+
+    def _check_loaded(self, model, tokenizer, missing: list[str]) -> None:
+        saved_as = (model.config.architectures or ["nothing"])[0]
+        if saved_as != type(model).__name__:
+            raise UserError(f"{self.path} holds a {saved_as}, no causal language model")
+        if missing:
+            raise UserError(f"cannot load {self.path}: {WEIGHTS} lacks {missing[0]}")
+        if len(tokenizer) > model.config.vocab_size:
+            sizes = f"{len(tokenizer):,} tokens, the model {model.config.vocab_size:,}"
+            raise UserError(f"{self.path} has the tokenizer of another model: it has {sizes}")
+
+
+def _loaded(files: dict[str, str]) -> dict[str, str]:
+    """Model, config and tokenizer, of all files of a manifest."""
+    return {
+        path: digest for path, digest in files.items() if "/" not in path and path.endswith((".json", ".safetensors"))
+    }
 
 
 def find_model(model: str, revision: str | None = None) -> FoundModel:
@@ -59,7 +101,10 @@ def find_model(model: str, revision: str | None = None) -> FoundModel:
     """
     path = Path(model)
     if not path.exists():
-        return _from_hub(model, revision)
+        found = _from_hub(model, revision)
+        if not (found.path / WEIGHTS).is_file():
+            raise UserError(f"{model} has no {WEIGHTS} on the Hub; pickles and code are never loaded")
+        return found
     if revision:
         raise UserError(f"{model} is a directory and has no revisions; name one of its checkpoints instead")
     if not (path / WEIGHTS).exists():
@@ -111,7 +156,8 @@ def _revisions(model: str) -> dict[int, str]:
     """The revisions of a repository that are checkpoints, by step."""
     with hub_errors(model):
         names = [branch.name for branch in HfApi().list_repo_refs(model).branches]
-    return {int(name.removeprefix(STEP_BRANCH)): name for name in names if name.startswith(STEP_BRANCH)}
+    steps = {name: name.removeprefix(STEP_BRANCH) for name in names if name.startswith(STEP_BRANCH)}
+    return {int(step): name for name, step in steps.items() if step.isascii() and step.isdecimal()}
 
 
 def _from_hub(model: str, revision: str | None) -> FoundModel:

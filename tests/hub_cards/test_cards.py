@@ -13,7 +13,7 @@ import run_pretrain
 from command_line import UserError
 from hub_cards.cards import MISSING, dataset_card, model_card
 from hub_cards.datasets import population_name
-from hub_cards.revisions import main_revision, sound_checkpoints
+from hub_cards.revisions import checkpoint_revision, main_revision, sound_checkpoints
 from run_directory.records import load_run
 
 
@@ -87,6 +87,41 @@ def test_a_revision_lists_each_of_its_files_and_damaged_checkpoints_are_not_publ
     assert revision.manifest()["files"].keys() | {"manifest.json"} == revision.files.keys()
     assert {"model.safetensors", "README.md", "dataset/source/values/city.txt"} <= revision.files.keys()
     assert not [path for path in revision.files if path.startswith("checkpoint-")]
+
+
+def test_what_lies_beside_the_files_of_a_run_is_not_published(copy):
+    checkpoint = copy / "checkpoint-10"
+    before = checkpoint_revision(load_run(copy), 10, checkpoint), main_revision(load_run(copy), "the card", [])
+    for folder in (copy, checkpoint, copy / "figures", copy / "dataset" / "source"):
+        (folder / ".DS_Store").write_bytes(b"secret")
+    for folder in (copy, checkpoint):
+        for name in ("notes.json", "other.safetensors", "mine.jsonl", "Thumbs.db"):
+            (folder / name).write_text("secret")
+    (copy / "manifest.json").write_text("{}")
+    (checkpoint / "mine").mkdir()
+    assert list(sound_checkpoints(copy)) == [10, 20]
+    after = checkpoint_revision(load_run(copy), 10, checkpoint), main_revision(load_run(copy), "the card", [])
+    assert after == before
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= after[0].files.keys()
+
+
+def test_preview_names_the_damaged_checkpoints_that_are_left_out(copy, capsys):
+    command.main(["preview", str(copy)])
+    assert capsys.readouterr().err == ""
+    (copy / "checkpoint-20" / "config.json").write_text("{}")
+    (copy / "checkpoint-10" / "manifest.json").write_text("3")
+    command.main(["preview", str(copy)])
+    said = capsys.readouterr()
+    assert said.err == "left out, damaged (not as their manifests say): checkpoint-10, checkpoint-20\n"
+    assert said.out.startswith("---\n")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_damaged_final_model_is_one_line(copy, name, kept):
+    (copy / name).write_bytes((copy / name).read_bytes()[:kept])
+    with pytest.raises(UserError, match="is damaged: .* cannot be read"):
+        command.main(["preview", str(copy)])
 
 
 def test_the_dataset_card_lists_every_population_by_its_name():

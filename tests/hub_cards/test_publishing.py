@@ -1,6 +1,7 @@
 """Runs and datasets through a loopback Hub, with the real clients, each with caches of its own."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from data_builder.tokenizer import train_tokenizer
 from run_directory.manifests import sha256
 from settings.data import DataSettings
 from tests.helpers.hub_server import HubServer
+from tests.helpers.hub_store import Blob
 from tests.helpers.hub_toys import Client
 from tests.helpers.pretraining import NANO, same, weights
 from tests.helpers.toys import stream_of
@@ -141,6 +143,49 @@ def test_populations_lie_side_by_side(hub, tmp_path):
     build_directory(other, tmp_path / "other")
     refused = client.hub_cards("publish-dataset", tmp_path / "other", "--repo", "me/people", code=2)
     assert "has other people under the name 64; choose another with --name" in refused.stderr
+
+
+def test_damaged_checkpoints_are_named_and_no_manifest_on_the_hub_is_believed(hub, finished, tmp_path):
+    run, client = shutil.copytree(finished, tmp_path / "run"), Client(hub, tmp_path / "home")
+    (run / "checkpoint-20" / "config.json").write_text("{}")
+    line = "left out, damaged (not as their manifests say): checkpoint-20\n"
+    assert line in client.hub_cards("publish", run, "--repo", "me/facts").stdout
+    repo = hub.repo("me/facts")
+    good = repo.files("main")["manifest.json"]
+    texts = [b"[]", b"3", b"{}", b'{"files": 3}', b'{"files": {"a": 3}}', b"[" * 100_000, b"\xff", b""]
+    for text in [*texts, json.dumps(json.loads(good) | {"revisions": [1]}).encode()]:
+        repo.add("main", repo.branches["main"].blobs | {"manifest.json": Blob(text)}, "me", "by hand")
+        assert "main: no manifest\n" in client.hub_cards("verify", "me/facts", code=2).stdout
+    assert client.hub_cards("publish", run, "--repo", "me/facts").stdout.count("published") == 1
+    assert repo.files("main")["manifest.json"] == good
+
+
+NAMES = ["a/b", "a:b", "64k?", "..", ".", "../a", "/a", "", " ", "a b", "a\nb", "a\n", "- a", "{a}", "a#b", "*", "<b>",
+         "a|b", "a\\b", "-a", "ä", "a" * 65]  # fmt: skip
+
+
+def test_names_of_configurations_are_checked_before_anything_is_sent(hub, finished, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    words = ("publish-dataset", finished / "dataset", "--repo", "me/people")
+    for name in NAMES:
+        said = client.hub_cards(*words, f"--name={name}", code=2).stderr
+        assert said.count("\n") == 1, name
+        assert "a population's name is up to 64 letters" in said
+    assert not hub.requests
+    client.hub_cards(*words, "--name", "64k-Mine_2.0")
+    assert "64k-Mine_2.0/source/settings.yaml" in hub.repo("me/people", "dataset").files()
+
+
+def test_a_folder_within_another_is_no_population(hub, finished, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    client.hub_cards("publish-dataset", finished / "dataset", "--repo", "me/people")
+    repo = hub.repo("me/people", "dataset")
+    blobs = repo.branches["main"].blobs
+    repo.add("main", blobs | {"a/b/source/settings.yaml": blobs["64/source/settings.yaml"]}, "me", "by hand")
+    assert (
+        "everything was there"
+        in client.hub_cards("publish-dataset", finished / "dataset", "--repo", "me/people").stdout
+    )
 
 
 def test_private_repositories_are_for_their_owner(hub, finished, tmp_path):
