@@ -15,6 +15,7 @@ from command_line import UserError
 from evaluation.measure import run_measure
 from modeling.patching import Patched
 from modeling.presets import build_model
+from run_directory.manifests import write_manifest
 from run_directory.records import load_run
 from settings.model import ModelSettings
 from tests.helpers.hub_server import HubServer
@@ -149,6 +150,7 @@ def test_resumed_with_a_reference_that_was_moved_but_not_with_another(reference,
     settings = {"save_steps": 10, "resume_from_checkpoint": "latest"}
     assert same(weights(patch(cut, moved, **settings).path), weights(finished))
     shutil.copy(moved / "checkpoint-10" / "model.safetensors", moved / "checkpoint-20")
+    write_manifest(moved / "checkpoint-20")
     with pytest.raises(UserError, match="cannot resume .*: reference_sha256 is .* now, but the run has"):
         patch(cut, moved, **settings)
 
@@ -212,11 +214,13 @@ def test_a_reference_of_another_architecture_or_tokenizer(reference, tmp_path):
     mixed, tokenizer = shutil.copytree(reference, tmp_path / "mixed"), AutoTokenizer.from_pretrained(reference)
     model = build_model(ModelSettings(preset="nano", n_layer=3), tokenizer, 100, seed=0)
     model.save_pretrained(mixed / "checkpoint-10")
+    write_manifest(mixed / "checkpoint-10")
     with pytest.raises(UserError, match="checkpoint-10 is of another architecture: num_hidden_layers is 3, its"):
         patch(tmp_path / "run", mixed, reference_patching=10)
     tokenizer.add_tokens(["word"])
     tokenizer.save_pretrained(mixed / "checkpoint-20")
-    with pytest.raises(UserError, match="has another tokenizer than the one made from its people"):
+    write_manifest(mixed / "checkpoint-20")
+    with pytest.raises(UserError, match="has another tokenizer than the one made from its people|of another model"):
         patch(tmp_path / "run", mixed)
 
 
