@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from command_line import ENVIRONMENT_KEY, Role, UserError
+from run_directory.environment import RESUMED, differences
 from run_directory.layout import config_file, replace_text
 from run_directory.manifests import checkpoints
 from settings import MAY_DIFFER_ON_RESUME, SHARES, role, today
@@ -82,6 +83,21 @@ def note_last_step(run: Path, stop_at: int | None) -> None:
     if saved.get("stop_at") != stop_at:
         environment = saved.pop(ENVIRONMENT_KEY)
         write_config(run, saved | {"stop_at": stop_at}, environment)
+
+
+def note_environment(run: Path, step: int, here: dict) -> str | None:
+    """Record that a run goes on from a step in another environment than it had.
+
+    Returns:
+        What differs, in one line; None if nothing does.
+    """
+    saved = read_config(run)
+    then = saved.pop(ENVIRONMENT_KEY)
+    others = differences(then, here)
+    if not others:
+        return None
+    write_config(run, saved, then | {RESUMED: [*then.get(RESUMED, []), {"step": step, **others}]})
+    return ", ".join(f"{key} {value}" for key, value in others.items())
 
 
 def last_step(config: dict) -> int:

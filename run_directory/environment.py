@@ -9,10 +9,15 @@ from pathlib import Path
 
 from command_line import CLONE, version
 
+RESUMED = "resumed"  # in an environment: at which step a run went on in another one, and what is other there
 PACKAGES = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
 
 
-def environment(n_processes: int, device: str) -> dict:
+# Of an environment: what decides nothing that is computed.
+_NO_MATTER = {"command", "cores"}
+
+
+def environment(n_processes: int, device: str, threads: int) -> dict:
     """Versions, commit and hardware, for config.yaml."""
     return {
         "python": platform.python_version(),
@@ -22,8 +27,19 @@ def environment(n_processes: int, device: str) -> dict:
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "device": device,
         "cores": os.cpu_count(),
+        "threads": threads,
         "n_processes": n_processes,
     }
+
+
+def differences(then: dict, now: dict) -> dict:
+    """What may change last bits, and is another now than a run's environment says: each with its value now.
+
+    Environments of older runs say less; what they don't say is left out.
+    """
+    for resumed in then.get(RESUMED, []):
+        then = then | resumed
+    return {key: now[key] for key in now if key in then.keys() - _NO_MATTER and then[key] != now[key]}
 
 
 def _commit() -> str | None:

@@ -11,12 +11,14 @@ from accelerate import Accelerator
 from tqdm.auto import tqdm
 
 from command_line import UserError
+from run_directory.config import note_environment
 from run_directory.layout import CHECKPOINT
 from run_directory.records import truncate_records
 from settings.training import TrainingSettings
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
 from training.forecast import Forecast, duration
 from training.signals import Stopped
+from training.start import environment_of
 
 
 @dataclass
@@ -56,6 +58,8 @@ class Recorder:
             self.accelerator.wait_for_everyone()
             if self.accelerator.is_main_process:
                 truncate_records(self.run, self.progress.step, self.accelerator.print)
+                if others := note_environment(self.run, self.progress.step, environment_of(self.accelerator)):
+                    self._print(f"note: the run had another environment; now {others}: last bits may differ")
             self.accelerator.print(f"resuming from {checkpoint}")
             self.begun -= self.progress.seconds
         else:

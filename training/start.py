@@ -64,8 +64,7 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
         note_last_step(run, settings.stop_at)
     elif accelerator.is_main_process:
         clear(run)
-        here = environment(accelerator.num_processes, _device_name(accelerator.device))
-        write_config(run, resolve(others), here | facts)
+        write_config(run, resolve(others), environment_of(accelerator) | facts)
     accelerator.wait_for_everyone()
     accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolve(others).items()})
     return accelerator
@@ -88,7 +87,13 @@ def _say_how(accelerator: Accelerator, settings: TrainingSettings) -> None:
         print(f"warning: this CPU multiplies bf16 {slower:.0f} times slower than fp32: use --mixed_precision no")
 
 
+def environment_of(accelerator: Accelerator) -> dict:
+    """Where a run of this process is made."""
+    return environment(accelerator.num_processes, _device_name(accelerator.device), torch.get_num_threads())
+
+
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} ({platform.processor() or platform.machine()})"
+    vectors = torch.backends.cpu.get_cpu_capability()  # decides the order of sums, and so last bits
+    return f"{device.type} ({platform.processor() or platform.machine()}, {vectors})"

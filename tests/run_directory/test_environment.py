@@ -34,5 +34,5 @@ def test_the_commit_is_that_of_the_project_not_of_what_surrounds_it(repository, 
 def test_the_version_is_recorded_without_a_commit_too(monkeypatch, tmp_path):
     for clone in (None, tmp_path):  # installed, and a downloaded archive
         monkeypatch.setattr(environment, "CLONE", clone)
-        recorded = environment.environment(1, "cpu")
+        recorded = environment.environment(1, "cpu", 1)
         assert (recorded["fact-learning"], recorded["commit"]) == (version(), None)

@@ -70,7 +70,7 @@ def test_the_quiz_asks_every_attribute_of_people_in_words_new_for_them(finished,
 
 def test_a_run_from_a_saved_dataset_even_its_own_is_the_same_run(tmp_path, finished):
     run = shutil.copytree(finished, tmp_path / "run")
-    pretrain(run, "--dataset", run / "dataset", "--n_individuals", 5, "--overwrite_output_dir")
+    pretrain(run, "--dataset", run / "dataset", "--overwrite_output_dir")
     assert same(weights(finished), weights(run))
     assert records(finished, *TIMES) == records(run, *TIMES)
 
@@ -116,6 +116,24 @@ def test_resume_passes_over_a_damaged_checkpoint_and_says_so(finished, tmp_path,
     assert "checkpoint-20 is damaged" in said
     assert "resuming from" in said
     assert same(weights(finished), weights(tmp_path / "run"))
+
+
+def test_going_on_in_another_environment_is_said_and_recorded_each_time(finished, tmp_path, capfd):
+    run = shutil.copytree(finished, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoint-20"))
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    environment = config["environment"]
+    now = environment["torch"]
+    changes = {"torch": "0.1", "commit": "abc", "cores": 10_000, "command": "another"}
+    (run / "config.yaml").write_text(yaml.safe_dump(config | {"environment": environment | changes}))
+    resumed = [{"step": 10, "torch": now, "commit": environment["commit"]}]
+    for said in (True, False):
+        pretrain(run, "--resume_from_checkpoint", run / "checkpoint-10")
+        assert (f"the run had another environment; now torch {now}, commit" in capfd.readouterr().err) == said
+        recorded = yaml.safe_load((run / "config.yaml").read_text())["environment"]
+        assert recorded == environment | changes | {"resumed": resumed}
+    pretrain(run, "--resume_from_checkpoint", run / "checkpoint-10", "--num_threads", environment["threads"] + 1)
+    recorded = yaml.safe_load((run / "config.yaml").read_text())["environment"]
+    assert recorded["resumed"] == [*resumed, {"step": 10, "threads": environment["threads"] + 1}]
 
 
 def test_a_batch_may_be_shared_otherwise_when_a_run_is_resumed(tmp_path, finished):
