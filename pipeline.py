@@ -14,6 +14,9 @@ from settings.hub import HubSettings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
+# A biography has more tokens than this, a token of a batch three integers.
+_SHORTEST, _TOKEN = 32, 24
+
 
 def begin(training: TrainingSettings) -> Path:
     """The run's directory, after all checks that need nothing but settings.
@@ -26,10 +29,14 @@ def begin(training: TrainingSettings) -> Path:
         place = find_spec(room).origin
         if place != str(Path(__file__).with_name(room) / "__init__.py"):
             raise UserError(f"{place} hides this program's own `{room}`; rename it, or start in another directory")
+    from modeling.cost import check_fits, memory
     from training.optimizers import check_names
+    from training.start import n_processes
 
     training.check()
     check_names(training)
+    n = training.batch_size(n_processes())
+    check_fits(f"a batch of {n:,} biographies", n * _SHORTEST * _TOKEN, memory())
     return find_run(training)
 
 
@@ -91,7 +98,7 @@ def _execute(
     from evaluation.measure import run_measure
     from modeling.families import family_of
     from training.loop import train
-    from training.start import begin_run
+    from training.start import begin_run, say_what_it_takes, start_accelerate
 
     probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
     measure_model = run_measure(probes, source.word_lists.value_sizes, training.attention_individuals)
@@ -105,7 +112,10 @@ def _execute(
 
         publisher = BackgroundPublisher(run, hub)  # checks whether it will be possible, before anything is written
         options["saved"] = publisher.checkpoint_saved
-    accelerator = begin_run(run, training, settings, facts)
+    accelerator = start_accelerate(run, training)
+    if not training.resume_from_checkpoint:
+        say_what_it_takes(accelerator, model, stream, training)
+    begin_run(accelerator, run, training, settings, facts)
     if accelerator.is_main_process and not training.resume_from_checkpoint:
         source.save(run / DATASET)
     who, size, n_steps = stream.schedule.plan.individuals, stream.schedule.plan.batch_size, training.last_step

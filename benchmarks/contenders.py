@@ -61,11 +61,11 @@ class World:
 def ours(world: World, n_steps: int, step_done: Callable[[], None], objective: Callable = TokenLoss, **more) -> None:
     """Steps of a run, from the stream on, with more settings."""
     from training.loop import train_step
-    from training.start import begin_run
+    from training.start import start_accelerate
 
     settings = world.settings(n_steps, **more)
     with tempfile.TemporaryDirectory() as directory:
-        accelerator = begin_run(Path(directory) / "run", settings, [])
+        accelerator = start_accelerate(Path(directory) / "run", settings)
         optimizers = build_optimizers(world.model, settings)
         loss, *optimizers = accelerator.prepare(objective(world.model), *optimizers)
         for step in range(n_steps):

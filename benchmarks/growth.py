@@ -16,6 +16,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.memory import peak_mb
 from benchmarks.report import report
+from modeling.cost import cost
 from modeling.cpu import use_tricks
 from modeling.loss import TokenLoss
 from settings.training import TrainingSettings
@@ -37,9 +38,10 @@ class Size:
 
     @property
     def gflop(self) -> float:
-        """Billions of operations of a step: 6 for each weight of a matrix and token, and causal attention."""
-        matrices = 12 * self.layers * self.width**2 + VOCABULARY * self.width
-        return 6e-9 * (matrices + self.layers * self.width * self.length) * self.batch * self.length
+        """Billions of operations of a step."""
+        with torch.device("meta"):
+            model = GPT2LMHeadModel(_config(self))
+        return cost(model, self.batch, self.batch, self.length, few_logits=True).flop / 1e9
 
 
 BASE = Size()

@@ -34,13 +34,16 @@ def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int, 
         longest: what that sequence is.
 
     Raises:
-        UserError: sizes that don't fit together.
+        UserError: sizes that don't fit together, or not into this machine.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
+    from modeling.cost import check_size
+
     config = build_config(settings, tokenizer)
     check_length(max_length, config, longest)
+    check_size(config)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return AutoModelForCausalLM.from_config(config)

@@ -15,7 +15,7 @@ class ModelSettings:
         "model: nano, tiny, 44m, 163m or 400m, alone (GPT-2) or after llama-, qwen3- or hawk- (no attention)",
         cost=True,
     )
-    n_layer: int | None = setting(None, "blocks; the preset's if None", at_least=1, cost=True)
+    n_layer: int | None = setting(None, "blocks; the preset's if None", at_least=1, at_most=1024, cost=True)
     n_head: int | None = setting(None, "attention heads per block; the preset's if None", at_least=1, cost=True)
     n_embd: int | None = setting(None, "width of the residual stream; the preset's if None", at_least=1, cost=True)
 

@@ -47,8 +47,10 @@ class Forecast:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: `48 s`, `2 min 50 s`, `3 h 05 min`."""
+    """Seconds for people: `48 s`, `2 min 50 s`, `3 h 05 min`, `12 days`."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 1:
         return f"{rest} s"
-    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes < 3 * 24 * 60 else f"{minutes / 60 / 24:,.0f} days"

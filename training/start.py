@@ -9,15 +9,24 @@ import transformers
 from accelerate import Accelerator
 
 from command_line import UserError
+from modeling.cost import GIB, check_fits, cost, memory, speed
 from modeling.cpu import bf16_slowdown, use_cores, use_tricks
 from run_directory.config import check_reached, check_same, note_last_step, resolve, write_config
 from run_directory.environment import environment
 from run_directory.writing import clear
 from settings.training import TrainingSettings
+from training.forecast import duration
 from training.tracking import JsonlTracker
 
 # From here on, who asks for bfloat16 on a CPU is told.
 _SLOW = 1.5
+# Biographies that tell how long one is.
+_SAMPLE = 256
+# What a step reaches of a single product's speed; between 0.4 and 0.9 on a CPU at widths of 64 to 512.
+_SHARE_OF_PRODUCTS = 0.6
+# The estimate of a pass's memory is good to a tenth in float32 on a CPU, and of no library's kernels elsewhere.
+_UNSURE = 4
+_TOO_LONG = 24 * 3600  # seconds
 
 
 def n_processes() -> int:
@@ -25,19 +34,12 @@ def n_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict | None = None) -> Accelerator:
-    """Set up the run's directory, and start accelerate with its trackers.
-
-    Args:
-        run: the run's directory, as `find_run` gave it.
-        settings: how to train.
-        others: all dataclasses of settings of the run, for config.yaml.
-        facts: what it is made from beside settings, recorded with the environment.
+def start_accelerate(run: Path, settings: TrainingSettings) -> Accelerator:
+    """Start accelerate with a run's trackers, and say in a line what a step is. Writes nothing.
 
     Raises:
-        UserError: an unknown tracker, a resumed run's settings that contradict it.
+        UserError: a tracker that is unknown or not installed.
     """
-    resume, facts = bool(settings.resume_from_checkpoint), facts or {}
     use_tricks(settings.cpu_tricks)
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
     transformers.logging.disable_progress_bar()
@@ -56,6 +58,25 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
         use_cores(settings.num_threads)
     if accelerator.is_main_process:
         _say_how(accelerator, settings)
+    return accelerator
+
+
+def begin_run(
+    accelerator: Accelerator, run: Path, settings: TrainingSettings, others: list, facts: dict | None = None
+) -> None:
+    """Set up the run's directory, or check that a resumed run is the one that is there, and begin to track it.
+
+    Args:
+        accelerator: of `start_accelerate`.
+        run: the run's directory, as `find_run` gave it.
+        settings: how to train.
+        others: all dataclasses of settings of the run, for config.yaml.
+        facts: what it is made from beside settings, recorded with the environment.
+
+    Raises:
+        UserError: a resumed run's settings that contradict it.
+    """
+    resume, facts = bool(settings.resume_from_checkpoint), facts or {}
     if resume:
         check_same(run, others, accelerator.num_processes, facts)
         check_reached(run, settings)
@@ -67,7 +88,6 @@ def begin_run(run: Path, settings: TrainingSettings, others: list, facts: dict |
         write_config(run, resolve(others), environment_of(accelerator) | facts)
     accelerator.wait_for_everyone()
     accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolve(others).items()})
-    return accelerator
 
 
 def _say_how(accelerator: Accelerator, settings: TrainingSettings) -> None:
@@ -85,6 +105,34 @@ def _say_how(accelerator: Accelerator, settings: TrainingSettings) -> None:
     slower = bf16_slowdown() if here.type == "cpu" and precision == "bf16" else 0
     if slower > _SLOW:
         print(f"warning: this CPU multiplies bf16 {slower:.0f} times slower than fp32: use --mixed_precision no")
+
+
+def say_what_it_takes(accelerator: Accelerator, model, stream, settings: TrainingSettings) -> None:
+    """One line of how much time and memory, roughly, before the first step; one more if that is too much.
+
+    Raises:
+        UserError: it surely needs more memory than there is.
+    """
+    here, rows = accelerator.device, settings.per_device_train_batch_size
+    length = stream.batch(0, min(rows, _SAMPLE))["attention_mask"].sum(1).float().mean().item()
+    taken = cost(model, settings.batch_size(accelerator.num_processes), rows, length, few_logits=here.type == "cpu")
+    there = memory(here)
+    check_fits(f"a model of {taken.n_parameters:.3g} parameters, with gradients and optimizer,", taken.state, there)
+    pass_of = f"a pass of {rows:,} biographies (make per_device_train_batch_size smaller)"
+    check_fits(pass_of, taken.state + taken.activations / _UNSURE, there)
+    dtype = torch.bfloat16 if settings.mixed_precision == "bf16" else torch.float32
+    pace = _SHARE_OF_PRODUCTS * speed(here, dtype, model.config.hidden_size) * accelerator.num_processes
+    seconds = settings.last_step * taken.flop / pace
+    accelerator.print(
+        f"roughly {duration(seconds)}: {settings.last_step:,} steps of {taken.flop / 1e9:,.1f} GFLOP, "
+        f"{taken.n_parameters / 1e6:,.1f}M parameters, {(taken.state + taken.activations) / GIB:.1f} GiB of memory "
+        f"(of {there / GIB:.0f})"
+    )
+    if here.type == "cpu" and seconds > _TOO_LONG:
+        accelerator.print(
+            "warning: no GPU here, and without a recipe a run is of the paper's size; `run_pretrain.py "
+            "recipes/tiny.yaml` takes minutes"
+        )
 
 
 def environment_of(accelerator: Accelerator) -> dict:

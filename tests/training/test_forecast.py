@@ -75,7 +75,8 @@ def test_evaluations_are_dense_at_the_start(max_steps, eval_steps, evals_per_dec
     ("seconds", "text"),
     [
         (0, "0 s"), (0.4, "0 s"), (47.6, "48 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (170, "2 min 50 s"),
-        (3599.4, "59 min 59 s"), (3599.6, "1 h 00 min"), (11_100, "3 h 05 min"), (360_000, "100 h 00 min"),
+        (3599.4, "59 min 59 s"), (3599.6, "1 h 00 min"), (11_100, "3 h 05 min"),
+        (259_100, "71 h 58 min"), (360_000, "4 days"),
     ],
 )  # fmt: skip
 def test_durations_are_for_people(seconds, text):
