@@ -1,7 +1,9 @@
 """How every script reads its settings: defaults < YAML recipe < command line, and errors of one line."""
 
 import argparse
+import contextlib
 import difflib
+import errno
 import importlib.metadata
 import math
 import os
@@ -24,6 +26,11 @@ CLONE = HOME if (HOME / "pyproject.toml").is_file() else None
 
 # Written into a run's config.yaml beside the settings, so that the file stays a recipe.
 ENVIRONMENT_KEY = "environment"
+
+
+# What to do about what a file system refuses.
+_MAKE_ROOM = "; make room and start again: a run goes on with --resume_from_checkpoint latest"
+_CURES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _MAKE_ROOM)
 
 
 class UserError(Exception):
@@ -293,18 +300,39 @@ def is_first_process() -> bool:
 
 
 def run(main) -> None:
-    """Call `main(argv)`, or answer `--version`; a UserError is one line on stderr (once, not once a process), exit
-    code 2.
+    """Call `main(argv)`, or answer `--version`. A UserError, and what the file system refuses, is one line on stderr
+    (once, not once a process), exit code 2.
     """
     if "--version" in sys.argv[1:]:
         return print(f"fact-learning {version()}")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # somebody's own stream
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know all letters of a name
     try:
-        main(sys.argv[1:])
-    except (UserError, argparse.ArgumentError, PermissionError, NotADirectoryError) as error:
-        if is_first_process():
-            print(f"{getattr(error, 'label', 'error')}: {error}", file=sys.stderr)
-        sys.exit(getattr(error, "exit_code", 2))
+        main([_with_home(word) for word in sys.argv[1:]])
+    except (UserError, argparse.ArgumentError) as error:
+        _end(f"{getattr(error, 'label', 'error')}: {error}", getattr(error, "exit_code", 2))
+    except OSError as error:
+        if error.errno is None:  # not the system's
+            raise
+        _end(f"error: {_refusal(error)}", 2)
     except KeyboardInterrupt:
-        if is_first_process():
-            print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        _end("interrupted", 130)
+
+
+def _end(line: str, code: int) -> None:
+    if is_first_process():
+        print(line, file=sys.stderr)
+    sys.exit(code)
+
+
+def _with_home(word: str) -> str:
+    """`--output_dir=~/runs`, which a shell leaves as it is."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{os.path.expanduser(value)}" if value.startswith("~") else word
+
+
+def _refusal(error: OSError) -> str:
+    """What the system says, and of which file; what to do where it is known."""
+    file, cure = error.filename, _CURES.get(error.errno, "")
+    return f"{error.strerror or errno.errorcode.get(error.errno)}{f': {file}' if file else ''}{cure}"

@@ -1,12 +1,15 @@
 """Checkpoints: written whole or not at all, checked before they are used, without pickle."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from command_line import UserError
@@ -46,19 +49,38 @@ def save_checkpoint(
     """
     target = run / f"{CHECKPOINT}{progress.step}"
     temporary = run / f".{target.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    _save_stock(temporary, model, tokenizer)
-    if adapter := adapter_tensors(model):
-        save_file(adapter, temporary / ADAPTER)
-    save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
-    (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | {"losses": losses, "decided": decided}))
-    write_manifest(temporary)
-    for path in temporary.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    shutil.rmtree(target, ignore_errors=True)
-    os.rename(temporary, target)
+    with _aside(temporary):
+        _save_stock(temporary, model, tokenizer)
+        if adapter := adapter_tensors(model):
+            save_file(adapter, temporary / ADAPTER)
+        save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
+        (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | {"losses": losses, "decided": decided}))
+        write_manifest(temporary)
+        for path in temporary.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        shutil.rmtree(target, ignore_errors=True)
+        os.rename(temporary, target)
     return target
+
+
+@contextlib.contextmanager
+def _aside(folder: Path):
+    """A folder to write into, gone afterwards: whatever is not renamed by then was not to be.
+
+    Raises:
+        OSError: the disk is full, also where safetensors says so in words of its own.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if not number:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _save_stock(folder: Path, model, tokenizer) -> None:
@@ -73,11 +95,10 @@ def _save_stock(folder: Path, model, tokenizer) -> None:
 def save_final(run: Path, model, tokenizer) -> None:
     """Put the final model and tokenizer at the root of the run, each file whole or not at all."""
     temporary = run / ".final.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    _save_stock(temporary, model, tokenizer)
-    for path in sorted(temporary.iterdir()):
-        os.replace(path, run / path.name)
-    temporary.rmdir()
+    with _aside(temporary):
+        _save_stock(temporary, model, tokenizer)
+        for path in sorted(temporary.iterdir()):
+            os.replace(path, run / path.name)
 
 
 def find_checkpoint(run: Path, which: str, report=print) -> Path:

@@ -45,7 +45,7 @@ def train(
     recorder = Recorder(
         accelerator, model, tokenizer, optimizers, schedule, measure, settings, run, saved, progress or Progress()
     )
-    with stop_signals() as stop:
+    with stop_signals() as stop, contextlib.closing(recorder):  # an error is not to be printed into the bar
         recorder.begin()
         for step in range(recorder.progress.step, settings.last_step):
             batch = stream.batch(step, batch_size)

@@ -44,6 +44,7 @@ class Recorder:
 
     def begin(self) -> None:
         """Go on from a checkpoint, or record what a model knows that this run has not trained yet."""
+        self.bar: tqdm | None = None
         self.begun = time.perf_counter()
         self.losses: list[torch.Tensor] = []  # of each step since the last record
         self.saved_at: int | None = None
@@ -111,7 +112,6 @@ class Recorder:
         if self.saved_at != step:
             self._check_finite()
             self._save()
-        self.bar.close()
         raise Stopped(
             f"by {received or 'a signal to another process'} after step {step:,}; saved "
             f"{self.run / f'{CHECKPOINT}{step}'}; go on with --resume_from_checkpoint latest"
@@ -125,9 +125,14 @@ class Recorder:
         self.saved_at = self.progress.step
         self.accelerator.wait_for_everyone()
 
+    def close(self) -> None:
+        """Leave the progress bar as it stands."""
+        if self.bar is not None:
+            self.bar.close()
+
     def end(self) -> None:
         """Save the final model."""
-        self.bar.close()
+        self.close()
         share = self.progress.evaluation_seconds / self.progress.seconds
         self._print(f"took {duration(self.progress.seconds)}, {share:.0%} of it for measuring knowledge")
         if self.accelerator.is_main_process:
