@@ -18,8 +18,10 @@ SPECIAL_TOKENS = ["<pad>", "<bos>", "<eos>"]
 # Room for pieces of words that are not in the lists (a user's own people, later).
 N_SUBWORDS = 512
 
-# Marks belong to words: vowel signs of Hindi, Tamil or Thai, accents that no letter is composed with.
-_ISOLATE = pre_tokenizers.Split(Regex(r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s"), "isolated")
+# Marks belong to words: vowel signs of Hindi, Tamil or Thai, accents that no letter is composed with. So do joiners
+# (U+200C, U+200D) after a letter or mark, as in Persian and Malayalam; elsewhere they join symbols, not letters.
+_LETTERS = r"[\p{L}\p{M}][\p{L}\p{M}\x{200C}\x{200D}]*"
+_ISOLATE = pre_tokenizers.Split(Regex(rf" ?{_LETTERS}| ?\p{{N}}+| ?[^\s\p{{L}}\p{{M}}\p{{N}}]|\s"), "isolated")
 # Before a text, unless one is there already.
 _SPACE_BEFORE = normalizers.Sequence([normalizers.Prepend(" "), normalizers.Replace(Regex(r"\A  "), " ")])
 _BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

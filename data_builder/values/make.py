@@ -18,7 +18,7 @@ from pytickersymbols import PyTickerSymbols
 
 HERE = Path(__file__).parent
 SIZES = {"first_name": 900, "middle_name": 900, "last_name": 1000, "city": 800, "company": 500}
-TOKEN = regex.compile(r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s")
+TOKEN = regex.compile(r" ?[\p{L}\p{M}][\p{L}\p{M}\u200c\u200d]*| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s")
 NAME = regex.compile(r"(?=\p{Latin}+$)\p{Lu}\p{Ll}+")  # one plain word
 LEGAL = r"inc|corp|ltd|ag|se|plc|sa|nv|co|group|holdings?|llc|gmbh|company|limited|ab|oyj|spa"
 

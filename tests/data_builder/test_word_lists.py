@@ -5,7 +5,7 @@ import pytest
 import regex
 
 from command_line import UserError
-from data_builder.tokenizer import train_tokenizer
+from data_builder.tokenizer import split_words, train_tokenizer
 from data_builder.word_lists import load_word_lists
 from data_builder.world import VALUES_DIR
 from tests.helpers.independent import PACKAGE, lines_of, normal_form, words
@@ -122,11 +122,25 @@ def test_marks_are_part_of_words_and_tell_names_apart(own):
     assert load_word_lists(directory).lists["first_name"] == ("Anna", "José", "O'Neil", "Jean-Luc")
 
 
-def test_bundled_texts_have_no_marks(bundled):
-    """So that nothing is tokenized otherwise than when marks were no part of words (see test_tokenizer)."""
+# Persian, Hindi and Malayalam (a joiner ends the last one); a joiner before any letter joins nothing.
+JOINED = ["علی\u200cرضا", "نیک\u200cنام پور\u200cداوود", "क\u094d\u200dषमा", "അവന\u0d4d\u200d"]
+
+
+def test_joiners_are_part_of_words(own):
+    lists = load_word_lists(own("first_name", *JOINED, "علیرضا"))
+    assert lists.lists["first_name"][:-1] == tuple(JOINED)
+    tokenizer = train_tokenizer(f" {entry}" for entry in JOINED)
+    for entry in JOINED:
+        tokens = tokenizer(f"{entry} {entry}").input_ids[1:]
+        assert [tokenizer.decode([token]) for token in tokens] == [f" {word}" for word in (entry + " " + entry).split()]
+    assert split_words(" \U0001f469\u200d\U0001f680 \u200dab") == [" \U0001f469", "\u200d", "\U0001f680", " \u200d", "ab"]
+
+
+def test_bundled_texts_have_no_marks_and_joiners(bundled):
+    """So that nothing is tokenized otherwise than when these were no part of words (see test_tokenizer)."""
     texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.txt")]
     assert len(texts) > 20
-    assert not any(regex.search(r"\p{M}", text) for text in texts)
+    assert not any(regex.search(r"[\p{M}\u200c\u200d]", text) for text in texts)
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -17,7 +17,7 @@ LISTS_OF = {
     "company": "company",
     "location": "city",
 }
-WORD = regex.compile(r" ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s")
+WORD = regex.compile(r" ?[\p{L}\p{M}][\p{L}\p{M}\u200c\u200d]*| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]|\s")
 
 
 def lines_of(kind, name):
