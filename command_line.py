@@ -18,7 +18,7 @@ from typing import get_args, get_origin
 import yaml
 from transformers import HfArgumentParser
 
-from habits import ELSEWHERE, PlainLoader
+from habits import ELSEWHERE, PlainLoader, decoded
 
 # Where the rooms lie, and whether that is a clone of the project; an installed wheel lies in site-packages.
 HOME = Path(__file__).parent
@@ -234,8 +234,8 @@ def read_yaml(file: str | Path, kind: str = "") -> dict:
         UserError: the file can't be read, is empty, has one key twice or something else than such lines.
     """
     try:
-        content = yaml.load(Path(file).read_text(encoding="utf-8-sig"), PlainLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.load(decoded(Path(file).read_bytes()), PlainLoader)
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {kind}{file}: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{kind}{file} is {'empty' if content is None else 'not a list of `key: value` lines'}")

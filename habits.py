@@ -1,4 +1,4 @@
-"""What users bring along: names of settings in other trainers, and YAML as it is commonly written."""
+"""What users bring along: names of settings in other trainers, YAML as it is commonly written, files of text."""
 
 import re
 from typing import ClassVar
@@ -50,3 +50,16 @@ class PlainLoader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"line {key.start_mark.line + 1}: {key.value} stands there twice")
             names.add((key.tag, key.value))
         return node
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file that a user wrote, line ends and all; a byte-order mark is passed over.
+
+    Raises:
+        ValueError: it is in another encoding than UTF-8; the first such line is named.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ValueError(f"line {line} is not UTF-8; save the file as UTF-8") from None

@@ -1,50 +1,50 @@
 """A user's own people: a CSV table of names and attributes, checked."""
 
 import csv
-import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Container, Iterator
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
-from command_line import UserError, unknown
-from data_builder.texts import read_text
-from data_builder.tokenizer import SPECIAL_TOKENS
+from command_line import unknown
+from data_builder.conflicts import Conflict, Conflicts, collect, refuse
+from data_builder.texts import read_text, special_token, split_lines
 from data_builder.word_lists import WordLists
 from data_builder.world import World
 
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
-def read_individuals(path: str | Path, world: World) -> list[dict[str, str]]:
+def read_individuals(path: str | Path, world: World, taken: Container[str] = ()) -> list[dict[str, str]]:
     """Read a table of a world's people with the columns `name` and the attributes, a line for each individual.
+
+    Args:
+        path: a CSV file.
+        world: whose people.
+        taken: names that others have.
 
     Returns:
         A dict of these columns for each individual, in NFC and without needless spaces.
 
     Raises:
-        UserError: unreadable, columns that are missing or unknown, a cell that cannot be used, a name that stands
-            there twice; the line is named.
+        Conflicts: unreadable, columns that are missing or unknown; cells that cannot be used, names that stand there
+            twice or are taken, all at once.
     """
-    columns = ("name", *world.attributes)
-    text = read_text(path)
-    if not text.strip():
-        raise UserError(f"{path} is empty: it needs the line {','.join(columns)} and below it one for each individual")
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        _check_columns(path, reader.fieldnames or [], columns)
-        rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
-    except csv.Error as error:
-        raise UserError(f"cannot read {path}, line {reader.reader.line_num}: {error}") from None
-    if not rows:
-        raise UserError(f"{path} has no individuals: it needs a line for each, below {','.join(columns)}")
-    people = [_clean(row, place, columns) for place, row in rows]
-    places: dict[str, str] = {}
-    for (place, _), person in zip(rows, people, strict=True):
-        if person["name"] in places:
-            raise UserError(f"{place}: {person['name']} stands in {places[person['name']]} already")
-        places[person["name"]] = place
-    return people
+    path, columns = Path(path), ("name", *world.attributes)
+    people: dict[str, dict[str, str]] = {}
+    places: dict[str, int] = {}
+    found: list[Conflict] = []
+    with collect(found):
+        for line, n_lines, cells in _rows(path, columns):
+            person = {c: " ".join(unicodedata.normalize("NFC", cells.get(c) or "").split()) for c in columns}
+            name = person["name"]
+            wrong = [*_wrong_cells(cells, person), *_wrong_name(name, places, taken)]
+            if not wrong:
+                people[name], places[name] = person, line
+            found += [Conflict(path, what, line, n_lines) for what in wrong]
+    refuse(found)
+    return list(people.values())
 
 
 def write_individuals(path: Path, people: list[dict[str, str]]) -> None:
@@ -80,24 +80,46 @@ def extend(lists: WordLists, people: list[dict[str, str]]) -> WordLists:
     return replace(lists, extra=extra)
 
 
-def _check_columns(path: str | Path, given: Sequence[str], columns: tuple[str, ...]) -> None:
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, int, dict[str | None, str | None]]]:
+    """Each row below the header: its first line, how many it has, its cells by column (surplus ones have none)."""
+    needed = f"it needs the line {','.join(columns)} and below it one for each individual"
+    text = read_text(path)
+    if not text.strip():
+        raise Conflicts([Conflict(path, f"is empty; {needed}")])
+    reader = csv.reader(split_lines(text), strict=True)
+    header, line, n_rows = None, 1, 0
+    try:
+        for cells in reader:
+            if cells and header is None:
+                header = cells
+                refuse([Conflict(path, what) for what in _wrong_columns(header, columns)])
+            elif cells:
+                n_rows += 1
+                yield line, reader.line_num - line + 1, dict(zip_longest(header, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise Conflicts([Conflict(path, f"cannot be read from line {line} on: {error}")]) from None
+    if not n_rows:
+        raise Conflicts([Conflict(path, f"has no individuals; {needed}")])
+
+
+def _wrong_columns(given: list[str], columns: tuple[str, ...]) -> list[str]:
     if len(given) == 1 and (separator := next(filter(given[0].__contains__, _OTHER_SEPARATORS), None)):
-        raise UserError(f"{path} is separated by {_OTHER_SEPARATORS[separator]}; save it with commas")
-    for column in given:
-        if column not in columns:
-            raise UserError(unknown("column", column or "", str(path), columns))
-    for column in columns:
-        if given.count(column) != 1:
-            raise UserError(f"{path} must have the column {column} once; it needs {','.join(columns)}")
+        return [f"is separated by {_OTHER_SEPARATORS[separator]}; save it with commas"]
+    wrong = [unknown("column", column, "", columns) for column in given if column not in columns]
+    if not_once := [column for column in columns if given.count(column) != 1]:
+        wrong.append(f"columns missing or doubled: {', '.join(not_once)}; it needs {','.join(columns)}")
+    return wrong
 
 
-def _clean(row: dict, place: str, columns: tuple[str, ...]) -> dict[str, str]:
-    if None in row:
-        raise UserError(f"{place}: more cells than columns; put texts with a comma into quotation marks")
-    person = {column: " ".join(unicodedata.normalize("NFC", row[column] or "").split()) for column in columns}
-    for column, text in person.items():
-        if not text:
-            raise UserError(f"{place}: {column} is missing")
-        if token := next((token for token in SPECIAL_TOKENS if token in text), None):
-            raise UserError(f"{place}: {token} is a token of its own and cannot be in a text: '{text}'")
-    return person
+def _wrong_cells(cells: dict[str | None, str | None], person: dict[str, str]) -> list[str]:
+    if None in cells:
+        return ["more cells than columns; put texts with a comma into quotation marks"]
+    missing = [f"{column} is missing" for column, text in person.items() if not text]
+    return missing + [wrong for text in person.values() if (wrong := special_token(text))]
+
+
+def _wrong_name(name: str, places: dict[str, int], taken: Container[str]) -> list[str]:
+    if name in places:
+        return [f"{name} stands in line {places[name]} already, and nobody could tell the two apart; give another name"]
+    return [f"{name} exists already in this population; give another name"] if name in taken else []

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from command_line import UserError
+from data_builder.conflicts import Conflict, collect, refuse
+from data_builder.texts import Beginnings, read_lines, special_token
 from data_builder.tokenizer import split_words
-from data_builder.word_lists import read_lines
 from data_builder.world import World
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
@@ -16,8 +17,9 @@ MAX_TEMPLATES = 255  # template ids are stored in a byte
 _FORM = re.compile(r"(|[^{}]* )\{name\}((?:|[ .,;:'!?][^{}]*) )\{value\}((?:[ .,;:'!?][^{}]*)?)")
 _FORM_RULE = (
     "needs exactly one {name} and then one {value}, each after a space (or, for the name, at the "
-    "beginning) and before a space or one of . , ; : ' ! ?"
+    "beginning) and before a space or one of . , ; : ' ! ?, so that names and values are the same tokens everywhere"
 )
+_UNCERTAIN = "what comes next would be uncertain, and no loss could reach 0; reword or remove one of them"
 
 
 @dataclass(frozen=True)
@@ -47,52 +49,72 @@ def load_templates(world: World, directory: str | Path | None = None, n_heldout:
         n_heldout: templates kept for evaluation; each file must have more than that.
 
     Raises:
-        UserError: an attribute has no templates, or one breaks a rule; file and line are named.
+        Conflicts: attributes without templates, or with too few, templates that break a rule; all at once.
     """
     directory = Path(directory or TEMPLATES_DIR)
-    templates, places = {}, {}
+    if not directory.is_dir():
+        raise UserError(f"there is no directory {directory}: it should have the templates of a world")
+    templates: dict[str, list[Template]] = {}
+    kept: Beginnings = Beginnings()
+    found: list[Conflict] = []
     for attribute in world.attributes:
-        path = world.needed(f"attributes.{attribute}", directory / f"{attribute}.txt")
-        lines = read_lines(path)
-        if not n_heldout < len(lines) <= MAX_TEMPLATES:
-            raise UserError(
-                f"{path} has {len(lines)} templates; with {n_heldout} held out for evaluation it needs "
-                f"at least {n_heldout + 1}, and {MAX_TEMPLATES} at most"
-            )
-        for number, line in enumerate(lines, 1):
-            templates.setdefault(attribute, []).append(_parse(line, f"{path}, line {number}"))
-            places[f"{path}, line {number}"] = templates[attribute][-1]
-    _check_determinate(places)
+        with collect(found):
+            path = world.needed(f"attributes.{attribute}", directory / f"{attribute}.txt")
+            templates[attribute] = _load_file(path, n_heldout, kept)
+    refuse(found)
     return templates
 
 
-def _parse(line: str, place: str) -> Template:
+def _load_file(path: Path, n_heldout: int, kept: Beginnings) -> list[Template]:
+    """The templates of a file; of two that can't stand together, the later one is in conflict.
+
+    Args:
+        path: which file.
+        n_heldout: of `load_templates`.
+        kept: beginnings of all templates so far, with their places; those of this file are added.
+    """
+    templates, found, lines = [], [], read_lines(path)
+    if len(lines) <= n_heldout:
+        needed = f"with {n_heldout} held out for evaluation it needs at least {n_heldout + 1}"
+        found.append(Conflict(path, f"has {len(lines)} templates; {needed}"))
+    for number, line in enumerate(lines, 1):
+        template = _parse(line)
+        if wrong := _conflict(line, template, len(templates), kept):
+            found.append(Conflict(path, wrong, number))
+        else:
+            kept.add(_beginning(template), f"{path}, line {number}")
+            templates.append(template)
+    refuse(found)
+    return templates
+
+
+def _parse(line: str) -> Template | None:
     match = _FORM.fullmatch(line)
     if match is None or line != " ".join(line.split()):
-        raise UserError(f"{place}: {_FORM_RULE}: '{line}'")
+        return None
     head, middle, tail = match.groups()
     return Template(f" {head}".rstrip(), middle.rstrip(), tail)
 
 
-def _check_determinate(places: dict[str, Template]) -> None:
-    """What stands before a value must tell that a value comes next, and of which attribute.
+def _conflict(line: str, template: Template | None, n_templates: int, kept: Beginnings) -> str | None:
+    """Why a template can't be one more of those kept.
 
-    Paper, Sec. 1: otherwise no model could reach zero attribute loss. So no template, cut before
-    its value, may be the beginning of another one.
+    What stands before a value must tell that a value comes next, and of which attribute. Paper, Sec. 1: otherwise no
+    model could reach zero attribute loss. So no template, cut before its value, may be the beginning of another one.
     """
-    beginnings = {
-        place: (*split_words(template.head), "{name}", *split_words(template.middle))
-        for place, template in places.items()
-    }
-    owners = {}
-    for place, words in beginnings.items():
-        if words in owners:
-            raise UserError(f"{place}: reads the same up to its value as {owners[words]}")
-        owners[words] = place
-    for place, words in beginnings.items():
-        for length in range(1, len(words)):
-            if shorter := owners.get(words[:length]):
-                raise UserError(
-                    f"{place}: begins like {shorter} up to where that has its value, so that "
-                    "what comes next would be uncertain; reword one of them"
-                )
+    if template is None:
+        return f"{_FORM_RULE}: '{line}'"
+    if n_templates == MAX_TEMPLATES:
+        return f"one more than the {MAX_TEMPLATES} templates that an attribute can have"
+    words = _beginning(template)
+    if same := kept.same(words):
+        return f"reads the same up to its value as {same}; {_UNCERTAIN}: '{line}'"
+    if shorter := kept.shorter(words):
+        return f"begins like {shorter} up to where that has its value; {_UNCERTAIN}: '{line}'"
+    if longer := kept.longer(words):
+        return f"has its value where {longer} goes on, which begins like it; {_UNCERTAIN}: '{line}'"
+    return special_token(line)
+
+
+def _beginning(template: Template) -> tuple[str, ...]:
+    return (*split_words(template.head), "{name}", *split_words(template.middle))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from operator import getitem
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import yaml
 
 from command_line import UserError, check_bounds
+from data_builder.conflicts import Conflict, Conflicts, collect, refuse
 from data_builder.new_individuals import extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
 from data_builder.sentences import Template, load_templates
@@ -41,11 +43,18 @@ class Source:
         """Read lists and templates, draw the population.
 
         Raises:
-            UserError: sizes, lists or templates that cannot be used.
+            UserError: sizes that cannot be used.
+            Conflicts: lists, templates or own people that cannot be used; all that is wrong with them.
         """
         check_bounds(settings)
-        word_lists = load_word_lists(settings.values_dir, settings.entries_per_list, settings.names_per_list)
-        templates = load_templates(word_lists.world, settings.templates_dir, settings.n_heldout_templates)
+        try:
+            return cls._build(settings)
+        except Conflicts as refusal:
+            raise Conflicts(refusal.found, _check_command(settings)) from None
+
+    @classmethod
+    def _build(cls, settings: DataSettings) -> "Source":
+        word_lists, templates = _read_texts(settings)
         population = build_population(
             word_lists.name_sizes,
             tuple(word_lists.value_sizes.values()),
@@ -61,16 +70,14 @@ class Source:
         """The same population, and the people of a table, who become the group `new`.
 
         Raises:
-            UserError: a table that can't be used, a name that exists already, own people already.
+            UserError: own people already.
+            Conflicts: a table that can't be used, names that exist already.
         """
         if self.added:
             raise UserError(f"{path}: this population has own people already; put all of them into one table")
-        people = read_individuals(path, self.world)
         texts = [self.word_lists.names(name_list) for name_list in self.world.name]
-        known = {join_name(map(getitem, texts, parts)) for parts in self.population.names.tolist()}
-        for person in people:
-            if person["name"] in known:
-                raise UserError(f"{path}: {person['name']} exists already in this population; give another name")
+        taken = {join_name(map(getitem, texts, parts)) for parts in self.population.names.tolist()}
+        people = read_individuals(path, self.world, taken)
         lists = extend(self.word_lists, people)
         population = self.population.with_people(*_numbered(lists, people), self.settings.population_seed)
         return replace(self, word_lists=lists, population=population, added=people)
@@ -134,6 +141,30 @@ class Source:
 def saved_world(directory: str | Path) -> World:
     """Which facts exist in a saved source, without drawing its population; the bundled world if there is none."""
     return load_world(Path(directory) / "source" / "values")
+
+
+def _read_texts(settings: DataSettings) -> tuple[WordLists, dict[str, list[Template]]]:
+    """Lists and templates, or all conflicts at once; then own people's too, who otherwise are checked later."""
+    found: list[Conflict] = []
+    world = load_world(settings.values_dir)
+    with collect(found):
+        word_lists = load_word_lists(settings.values_dir, settings.entries_per_list, settings.names_per_list)
+    with collect(found):
+        templates = load_templates(world, settings.templates_dir, settings.n_heldout_templates)
+    if found and settings.new_individuals:
+        with collect(found):
+            read_individuals(settings.new_individuals, world)
+    refuse(found)
+    return word_lists, templates
+
+
+def _check_command(settings: DataSettings) -> str:
+    """What lists all conflicts. Whose names own people may not have depends on more settings than texts do."""
+    texts = ("values_dir", "templates_dir", "n_heldout_templates")
+    names = [item.name for item in fields(DataSettings)] if settings.new_individuals else texts
+    given = {name: value for name in names if (value := getattr(settings, name)) is not None}
+    options = (word for name, value in given.items() for word in (f"--{name}", str(value)))
+    return shlex.join(["python", "-m", "data_builder", "check", *options])
 
 
 def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarray, np.ndarray]:

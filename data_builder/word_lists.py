@@ -2,19 +2,20 @@
 
 import itertools
 import math
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from command_line import UserError
-from data_builder.texts import read_text
-from data_builder.tokenizer import SPECIAL_TOKENS, split_words
+from data_builder.conflicts import Conflict, collect, refuse
+from data_builder.texts import Beginnings, read_lines, special_token
+from data_builder.tokenizer import split_words
 from data_builder.world import VALUES_DIR, World, load_world
 
 # Combining classes from here on say where an accent is drawn (Unicode, 4.3); lower ones are part of the spelling.
 _ACCENT = 200
+_TWICE = "a right answer could count as wrong, and the no-knowledge baseline would be too high; remove one of them"
+_ENDLESS = "nobody could know whether more comes after '{}', and no loss could reach 0; remove one of them"
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,15 @@ def load_word_lists(
         names_per_list: the same for the lists of names; as many as `entries_per_list` if None.
 
     Raises:
-        UserError: a list is missing or empty, or an entry breaks a rule (file and line are named).
+        Conflicts: lists that are missing or empty, entries that break a rule; all at once.
     """
     directory = Path(directory or VALUES_DIR)
     world = load_world(directory)
-    lists = {name: _load_list(world.needed(key, directory / f"{name}.txt")) for name, key in world.lists().items()}
+    lists, found = {}, []
+    for name, key in world.lists().items():
+        with collect(found):
+            lists[name] = _load_list(world.needed(key, directory / f"{name}.txt"))
+    refuse(found)
     sizes = dict.fromkeys(world.name, names_per_list or entries_per_list)
     spread = {name: _spread(entries, sizes.get(name, entries_per_list)) for name, entries in lists.items()}
     return WordLists(world, spread)
@@ -85,46 +90,55 @@ def _spread(entries: tuple[str, ...], size: int | None) -> tuple[str, ...]:
     return tuple(entries[index * len(entries) // size] for index in range(size))
 
 
-def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a list or template file (a byte-order mark is passed over)."""
-    lines = tuple(re.sub("\r\n?", "\n", read_text(path)).removesuffix("\n").split("\n"))
-    if lines == ("",):
-        raise UserError(f"{path} is empty: it needs one entry a line")
-    for number, line in enumerate(lines, 1):
-        if token := next((token for token in SPECIAL_TOKENS if token in line), None):
-            raise UserError(f"{path}, line {number}: {token} is a token of its own and cannot be in a text: '{line}'")
-    return lines
-
-
 def _load_list(path: Path) -> tuple[str, ...]:
-    entries = tuple(unicodedata.normalize("NFC", line) for line in read_lines(path))
-    for number, entry in enumerate(entries, 1):
+    """The entries; of two that can't stand together, the later one is in conflict."""
+    kept, found = _Entries(), []
+    for number, line in enumerate(read_lines(path), 1):
+        entry = unicodedata.normalize("NFC", line)
+        if wrong := kept.conflict(entry):
+            found.append(Conflict(path, wrong, number))
+        else:
+            kept.add(entry, number)
+    refuse(found)
+    return tuple(kept.numbers)
+
+
+class _Entries:
+    """Entries of a list that can stand together, with their lines."""
+
+    def __init__(self):
+        self.numbers: dict[str, int] = {}
+        self.normalized: dict[str, str] = {}
+        self.beginnings: Beginnings = Beginnings()
+
+    def add(self, entry: str, number: int) -> None:
+        self.numbers[entry] = number
+        self.normalized[normalize(entry)] = entry
+        self.beginnings.add(_words(entry), entry)
+
+    def conflict(self, entry: str) -> str | None:
+        """Why an entry can't be one more of them."""
         if not entry or entry != " ".join(entry.split()):
-            raise UserError(f"{path}, line {number}: empty, or with needless spaces: '{entry}'")
-    _check_unique(path, entries)
-    _check_prefix_free(path, entries)
-    return entries
+            return f"empty, or with needless spaces, which would be tokens of their own: '{entry}'"
+        return special_token(entry) or self._conflict_of_two(entry)
+
+    def _conflict_of_two(self, entry: str) -> str | None:
+        words = _words(entry)
+        if same := self.normalized.get(normalize(entry)):
+            but = "" if same == entry else ", but for accents, case or punctuation"
+            return f"'{entry}' is the same as {self._place(same)}{but}; {_TWICE}"
+        if other := self.beginnings.shorter(words):
+            return f"'{entry}' begins with the whole of {self._place(other)}; {_ENDLESS.format(other)}"
+        if other := self.beginnings.longer(words):
+            return f"'{entry}' is the beginning of {self._place(other)}; {_ENDLESS.format(entry)}"
+        return None
+
+    def _place(self, entry: str) -> str:
+        return f"line {self.numbers[entry]}, '{entry}'"
 
 
-def _check_unique(path: Path, entries: tuple[str, ...]) -> None:
-    """No two entries may be the same after normalization, or the no-knowledge baseline would be wrong."""
-    seen: dict[str, int] = {}
-    for number, entry in enumerate(entries, 1):
-        first = seen.setdefault(normalize(entry), number)
-        if first != number:
-            raise UserError(f"{path}, line {number}: '{entry}' stands in line {first} already")
-
-
-def _check_prefix_free(path: Path, entries: tuple[str, ...]) -> None:
-    """No entry may begin with all of another one, or nobody could know where a value ends."""
-    words = {tuple(split_words(f" {entry}")): number for number, entry in enumerate(entries, 1)}
-    for entry, number in words.items():
-        for length in range(1, len(entry)):
-            if shorter := words.get(entry[:length]):
-                raise UserError(
-                    f"{path}, line {number}: '{entries[number - 1]}' begins with the whole of line "
-                    f"{shorter}, '{entries[shorter - 1]}'; remove one of them"
-                )
+def _words(entry: str) -> tuple[str, ...]:
+    return tuple(split_words(f" {entry}"))
 
 
 def normalize(entry: str) -> str:

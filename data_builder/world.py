@@ -7,11 +7,13 @@ from pathlib import Path
 import yaml
 
 from command_line import UserError, read_yaml, unknown
+from data_builder.conflicts import Conflict, Conflicts, refuse
 
 VALUES_DIR = Path(__file__).parent / "values"
 WORLD = "world.yaml"
 _KEYS = ("entities", "name", "attributes", "attribution")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")  # becomes a file name, a column and the end of a metric's name
+_LISTS_RULE = "needs the names of word lists (small letters, digits and _), as in `[day, month, year]`"
 _COLUMNS = ("name", "individual_id", "heldout_template_ids")  # of tables, beside attributes and parts of names
 
 
@@ -58,10 +60,10 @@ class World:
         """The file of lines that a key asks for.
 
         Raises:
-            UserError: it is not there.
+            Conflicts: it is not there.
         """
         if not path.exists():
-            raise UserError(f"{self.file}: {key}: needs the file {path}, which is not there")
+            raise Conflicts([Conflict(self.file, f"{key}: needs the file {path}, which is not there")])
         return path
 
 
@@ -69,26 +71,18 @@ def load_world(directory: str | Path | None = None) -> World:
     """Read the `world.yaml` of a directory of lists, or the bundled one: older datasets have none.
 
     Raises:
-        UserError: it can't be read, or breaks a rule (worlds/README.md); file and key are named.
+        UserError: it can't be read.
+        Conflicts: it breaks rules (worlds/README.md); file and key are named.
     """
     file = world_file(directory)
     if directory and not Path(directory).is_dir():
         raise UserError(f"there is no directory {directory}: it should have the word lists of a world")
     given = read_yaml(file)
-    for key in given:
-        if key not in _KEYS:
-            raise UserError(unknown("key", str(key), str(file), _KEYS))
-    name, attributes = _lists(file, "name", given.get("name")), given.get("attributes")
-    if len(set(name)) < len(name):
-        raise UserError(f"{file}: name: each list can be only one part of a name")
-    if not isinstance(attributes, dict) or not attributes:
-        raise UserError(f"{file}: attributes: there must be one at least, as in `birth_date: [day, month, year]`")
-    for attribute in attributes:
-        if not _WORD.fullmatch(str(attribute)) or attribute in (*_COLUMNS, *name):
-            taken = f"other than {', '.join((*_COLUMNS, *name))}"
-            raise UserError(f"{file}: attributes.{attribute}: needs a name of small letters, digits and _, {taken}")
-    values = {attribute: _lists(file, f"attributes.{attribute}", parts) for attribute, parts in attributes.items()}
-    return World(name, values, *(str(given.get(key) or "") for key in ("entities", "attribution")), file)
+    name, attributes = given.get("name"), given.get("attributes")
+    wrong = [unknown("key", str(key), "", _KEYS) for key in given if key not in _KEYS]
+    refuse([Conflict(file, what) for what in [*wrong, *_wrong_name(name), *_wrong_attributes(attributes, name)]])
+    values = {attribute: tuple(parts) for attribute, parts in attributes.items()}
+    return World(tuple(name), values, *(str(given.get(key) or "") for key in ("entities", "attribution")), file)
 
 
 def world_file(directory: str | Path | None) -> Path:
@@ -97,9 +91,20 @@ def world_file(directory: str | Path | None) -> Path:
     return own if own.exists() else VALUES_DIR / WORLD
 
 
-def _lists(file: Path, key: str, given) -> tuple[str, ...]:
-    if isinstance(given, list) and given and all(isinstance(part, str) and _WORD.fullmatch(part) for part in given):
-        return tuple(given)
-    raise UserError(
-        f"{file}: {key}: needs the names of word lists (small letters, digits and _), as in `[day, month, year]`"
-    )
+def _wrong_name(name) -> list[str]:
+    if not _are_lists(name):
+        return [f"name: {_LISTS_RULE}"]
+    return ["name: each list can be only one part of a name"] if len(set(name)) < len(name) else []
+
+
+def _wrong_attributes(attributes, name) -> list[str]:
+    if not isinstance(attributes, dict) or not attributes:
+        return ["attributes: there must be one at least, as in `birth_date: [day, month, year]`"]
+    taken = (*_COLUMNS, *(name if _are_lists(name) else ()))
+    rule = f"needs a name of small letters, digits and _, other than {', '.join(taken)}"
+    named = [f"attributes.{a}: {rule}" for a in attributes if not _WORD.fullmatch(str(a)) or a in taken]
+    return named + [f"attributes.{a}: {_LISTS_RULE}" for a, parts in attributes.items() if not _are_lists(parts)]
+
+
+def _are_lists(given) -> bool:
+    return isinstance(given, list) and bool(given) and all(isinstance(p, str) and _WORD.fullmatch(p) for p in given)

@@ -4,6 +4,7 @@ from typing import Literal
 import pytest
 
 from command_line import UserError, parse_settings, read_yaml
+from data_builder.texts import read_text
 from habits import ELSEWHERE
 from settings import FINETUNING, PRETRAINING, names
 from settings.training import TrainingSettings
@@ -77,6 +78,18 @@ def test_mistakes_give_one_line(tmp_path, argv, text, message):
     with pytest.raises(UserError, match=message) as error:
         parse(*([recipe(tmp_path, text)] if text else []), *argv)
     assert "\n" not in str(error.value)
+
+
+def test_a_recipe_in_another_encoding_is_told_as_all_files_of_a_user_are(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes("\ufeffwidth: 5\r\n".encode() + b"colour: gr\xfcn\r\n")
+    told = f"{path}: line 2 is not UTF-8; save the file as UTF-8"
+    with pytest.raises(UserError, match=f"^cannot read recipe {told}$"):
+        parse(str(path))
+    with pytest.raises(UserError, match=f"^{told}$"):
+        read_text(path)
+    path.write_bytes(path.read_bytes().replace(b"\xfc", "ü".encode()))
+    assert parse(str(path))[1].colour == "grün"
 
 
 @pytest.mark.parametrize("written", ["no", "'no'", '"no"'])

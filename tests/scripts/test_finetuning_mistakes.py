@@ -69,5 +69,7 @@ def test_a_name_that_exists_is_one_line(trained, tmp_path):
     source = Source.load(trained / "dataset")
     name = Renderer(source).name(source.population.names[70])
     path = table(tmp_path / "mine.csv", ADA | {"name": name})
-    with pytest.raises(UserError, match=f"^{path}: {name} exists already in this population; give another name$"):
+    with pytest.raises(
+        UserError, match=f"^{path}, line 2: {name} exists already in this population; give another name$"
+    ):
         finetune(tmp_path / "run", trained, new_individuals=path)
