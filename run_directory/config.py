@@ -25,7 +25,9 @@ def read_config(run: Path) -> dict:
         saved = yaml.safe_load(config_file(run).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {config_file(run)}: {' '.join(str(error).split())}") from None
-    return today(saved or {})
+    if not isinstance(saved, dict):
+        raise UserError(f"{config_file(run)} is damaged: it holds no settings")
+    return today(saved)
 
 
 def resolve(settings: list) -> dict:

@@ -13,6 +13,13 @@ from command_line import UserError
 from run_directory.config import read_config
 from run_directory.layout import REPORTS, metrics_file, replace_text, report_file
 
+# What a report has at least, if it is not a list of rows.
+_KEYS = {
+    "individuals": {"times_drawn", "attribute_accuracy"},
+    "hallucination": {"detectors", "risk_coverage"},
+    "ablation": {"none"},
+}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -70,14 +77,20 @@ def load_run(path: str | Path) -> Run:
         raise UserError(f"{path} is no run: it needs config.yaml and metrics.jsonl") from None
     if not any("seen_attribute_loss" in record for record in records):
         raise UserError(f"{path} has no evaluation in metrics.jsonl yet")
-    return Run(path, config, records, *(_read_report(report_file(path, name)) for name in REPORTS))
+    return Run(path, config, records, *(_read_report(path, name) for name in REPORTS))
 
 
-def _read_report(file: Path) -> dict | list | None:
+def _read_report(run: Path, name: str) -> dict | list | None:
+    file = report_file(run, name)
+    if not file.exists():
+        return None
     try:
-        return json.loads(file.read_bytes()) if file.exists() else None
-    except ValueError as error:
-        raise UserError(f"{file} is damaged ({error}); delete it, or resume the run, which writes it again") from None
+        report, wrong = json.loads(file.read_bytes()), "another form than a run gives it"
+        if _KEYS[name] <= report.keys() if name in _KEYS else isinstance(report, list):
+            return report
+    except (ValueError, RecursionError, AttributeError) as error:
+        wrong = error
+    raise UserError(f"{file} is damaged ({wrong}); delete it, or resume the run, which writes it again")
 
 
 def read_records(path: Path) -> list[dict]:

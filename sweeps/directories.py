@@ -7,7 +7,7 @@ from command_line import UserError
 from run_directory.config import last_step, read_config
 from run_directory.layout import is_reported, is_run
 from run_directory.manifests import checkpoints
-from run_directory.records import read_records
+from run_directory.records import load_run, read_records
 from sweeps.sweep import Sweep
 
 
@@ -54,8 +54,16 @@ def read_progress(run: Path) -> Progress:
 
 
 def is_finished(run: Path) -> bool:
-    """Whether the run came to its end: all steps recorded, and its last report, of individuals, is there."""
-    return read_progress(run).share >= 1 and is_reported(run)
+    """Whether the run came to its end: all steps recorded, its last report, of individuals, is there, and all is to be
+    read. What is damaged is made again by going on from the last checkpoint.
+    """
+    if read_progress(run).share < 1 or not is_reported(run):
+        return False
+    try:
+        load_run(run)
+    except UserError:
+        return False
+    return True
 
 
 def state(run: Path, is_stored: bool) -> str:
@@ -74,9 +82,12 @@ def check_directories(sweep: Sweep) -> None:
         UserError: one has another value for a setting that the sweep names.
     """
     for run in sweep.runs:
-        if not is_run(run.path):
+        try:
+            config = read_config(run.path) if is_run(run.path) else None
+        except UserError:  # its job will say so; the others go on
+            config = None
+        if config is None:
             continue
-        config = read_config(run.path)
         for key, value in (run.settings | {"seed": run.seed}).items():
             if not _same(value, config.get(key)):
                 raise UserError(

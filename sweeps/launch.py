@@ -1,20 +1,24 @@
 """How one run is started, by submitit: on this machine or through SLURM."""
 
+import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import submitit
-from submitit.core.utils import FailedJobError, FailedSubmissionError
+from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError
 
 from command_line import UserError
 from sweeps.sweep import ROOT, Sweep, SweepRun
 
 # submitit's own limits are minutes. Here it is a month; SLURM's partitions rarely take more than a day.
 _TIMEOUT_MINUTES = {"local": 30 * 24 * 60, "slurm": 24 * 60}
+# How often a run may meet SLURM's time limit and go on.
+_TIMEOUTS = 100
 _GPUS = "CUDA_VISIBLE_DEVICES"
 
 
@@ -31,7 +35,8 @@ def build_executor(sweep: Sweep, cluster: str, options: dict) -> submitit.AutoEx
     """
     if cluster == "slurm" and not all(map(shutil.which, ("sbatch", "srun"))):
         raise UserError("no SLURM here: sbatch is not found; log in to the cluster, or leave out --cluster slurm")
-    executor = submitit.AutoExecutor(folder=ROOT / sweep.output_dir / ".jobs", cluster=cluster)
+    folder = ROOT / sweep.output_dir / ".jobs"
+    executor = submitit.AutoExecutor(folder=folder, cluster=cluster, slurm_max_num_timeout=_TIMEOUTS)
     defaults = {"timeout_min": _TIMEOUT_MINUTES[cluster], "name": sweep.folder.name}
     try:
         executor.update_parameters(**(defaults | options))
@@ -63,9 +68,11 @@ def submit(executor: submitit.AutoExecutor, sweep: Sweep, run: SweepRun, jobs: i
     """Start a run, or go on with it."""
     local = executor.cluster == "local"
     command = run_command(sweep, run, run.directory, threads_each(jobs) if local else None)
-    environment = {_GPUS: os.environ.get(_GPUS)} if local and "gpus_per_node" not in executor.parameters else {}
+    command += ["--resume_from_checkpoint", "auto"]  # decided when the job starts, however often
+    environment = {_GPUS: os.environ.get(_GPUS)} if "gpus_per_node" not in executor.parameters else {}
+    job = (execute, command, environment) if local else (RequeuedRun(command),)
     try:
-        return executor.submit(execute, [*command, "--resume_from_checkpoint", "auto"], environment)
+        return executor.submit(*job)
     except (FailedJobError, FailedSubmissionError) as error:
         raise UserError(f"the cluster refused {run.name}: {' '.join(str(error).split())}") from None
 
@@ -82,6 +89,27 @@ def execute(command: list[str], environment: dict[str, str | None]) -> None:
         os.environ.update({name: value} if value is not None else {})
     os.chdir(ROOT)
     os.execv(command[0], command)
+
+
+class RequeuedRun:
+    """A run as a job that SLURM ends at its time limit or for another's sake, and starts again (submitit's
+    checkpointing: a callable with `checkpoint`).
+    """
+
+    def __init__(self, command: list[str]):
+        self.command = command
+
+    def __call__(self) -> None:
+        """In the job: run the script, and end as it does."""
+        self.process = subprocess.Popen(self.command, cwd=ROOT)
+        sys.exit(self.process.wait())
+
+    def checkpoint(self) -> DelayedSubmission:
+        """On SLURM's signal: let the run save itself. What is given back is what the job does when it starts again."""
+        self.process.send_signal(signal.SIGUSR2)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(self.process.pid).wait()  # Popen's own wait was interrupted, and holds its lock
+        return DelayedSubmission(RequeuedRun(self.command))
 
 
 def cancel(job: submitit.Job) -> None:

@@ -1,8 +1,10 @@
 """Signals that ask a run to end: it finishes its step, saves, says so and exits; what is saved can be gone on with."""
 
 import contextlib
+import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,6 +14,8 @@ from command_line import UserError
 
 # Ctrl-C, `kill`, a closed terminal, and what SLURM sends ahead of a time limit or a preemption.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+# A terminal or a scheduler tells a launcher and the run, and the launcher tells the run again.
+_SAME = 1.0  # seconds in which further signals are the same one
 
 
 class Stopped(UserError):
@@ -27,6 +31,7 @@ class Stop:
 
     received: str | None = None
     _handlers: dict = field(default_factory=dict)
+    _since: float = 0.0
 
     def asked(self, accelerator) -> bool:
         """Whether some process of the run got a signal; each of them must ask at the same step."""
@@ -37,9 +42,12 @@ class Stop:
         return accelerator.check_trigger()
 
     def _note(self, number: int, frame) -> None:
-        self.received = signal.Signals(number).name
-        self._restore()  # a second one ends it at once
-        tqdm.write(f"{self.received}: finishing this step, then saving; once more ends it at once", file=sys.stderr)
+        if self.received is None:
+            self.received, self._since = signal.Signals(number).name, time.monotonic()
+            tqdm.write(f"{self.received}: finishing this step, then saving; once more ends it at once", file=sys.stderr)
+        elif time.monotonic() - self._since > _SAME:
+            self._restore()
+            os.kill(os.getpid(), number)
 
     def _restore(self) -> None:
         for number, handler in self._handlers.items():

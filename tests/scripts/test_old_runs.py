@@ -51,13 +51,22 @@ def test_it_is_read_fine_tuned_and_goes_on_to_the_same_model(old, tmp_path):
     ("name", "damage", "message"),
     [
         ("config.yaml", b"\xff\xfe: 1", "cannot read .*config.yaml"),
+        ("config.yaml", b"", "config.yaml is damaged: it holds no settings"),
+        ("config.yaml", b"- a\n- b\n", "config.yaml is damaged: it holds no settings"),
+        ("config.yaml", b"a: \0", "cannot read .*config.yaml"),
         ("metrics.jsonl", b"{,\n", "metrics.jsonl is damaged"),
+        *(
+            (f"{name}.json", damage, f"{name}.json is damaged .*, or resume the run, which writes it again")
+            for name in ("individuals", "hallucination", "ablation", "interpolation")
+            for damage in (b"", b"[1, 2", b"3", b"\xff", b'{"a": 1}', b"[" * 100_000)
+        ),
     ],
 )
 def test_a_damaged_file_of_it_is_one_line(old, name, damage, message):
     (old / name).write_bytes(damage)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as error:
         load_run(old)
+    assert "\n" not in str(error.value)
 
 
 def test_its_config_is_a_recipe_still(tmp_path):

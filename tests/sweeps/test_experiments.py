@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,23 @@ def test_nothing_is_started_when_all_is_finished_or_made_with_other_settings(swe
     folder = experiment(tmp_path / "other", {"a": {}}, output_dir=str(swept / "runs"), settings={"max_steps": 30})
     with pytest.raises(UserError, match=r"a-seed0 has max_steps 20, but the sweep says 30; delete"):
         command.main(["run", folder])
+
+
+def test_what_is_damaged_in_one_run_is_made_again_and_stops_no_other(swept, tmp_path):
+    runs = shutil.copytree(swept / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("broken*", ".jobs"))
+    (runs / "a-seed0" / "hallucination.json").write_text("")
+    shutil.copytree(runs / "b-alpha=1.0-seed0", runs / "c-seed0")
+    (runs / "c-seed0" / "config.yaml").write_bytes(b"\nenvironment: \xff")
+    folder = experiment(
+        tmp_path, {"a": {}, "c": {"schedule": "power_law", "alpha": 1.0}, "b": {"schedule": "power_law", "alpha": 1.0}}
+    )
+    (runs / "b-alpha=1.0-seed0").rename(runs / "b-seed0")
+    with pytest.raises(UserError, match="1 of 3 runs failed"):
+        command.main(["run", folder])
+    assert [result.name for result in load_results(folder)] == ["a-seed0", "b-seed0"]
+    assert json.loads((runs / "a-seed0" / "hallucination.json").read_text())["detectors"]
+    assert same(weights(runs / "a-seed0"), weights(swept / "runs" / "a-seed0"))
+    assert (runs / "c-seed0" / "config.yaml").read_bytes() == b"\nenvironment: \xff"  # nothing is lost of it
 
 
 def test_a_plot_is_drawn_and_a_dry_run_predicts_and_writes_nothing(swept, tmp_path, capsys):

@@ -5,8 +5,11 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
+import submitit
 
+from sweeps.launch import RequeuedRun
 from tests.helpers.pretraining import NANO, ROOT, TIMES, pretrain, records, same, weights
 
 STEPS = ("--max_steps", 300, "--eval_steps", 150, "--logging_steps", 50)
@@ -19,19 +22,51 @@ def whole(tmp_path_factory):
     return run
 
 
+def wait_for(condition):
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def wait_for_records(run, n, process=None):
+    def is_over():
+        return process is not None and process.poll() is not None
+
+    wait_for(lambda: is_over() or len(records(run) if (run / "metrics.jsonl").exists() else ()) >= n)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR2])
 def test_a_run_that_is_told_to_stop_saves_and_goes_on_bit_for_bit(whole, tmp_path, number):
     run = tmp_path / "run"
     command = [sys.executable, "run_pretrain.py", NANO, "--output_dir", run, *STEPS, "--num_threads", 1]
     with subprocess.Popen([*map(str, command)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and len(records(run) if (run / "metrics.jsonl").exists() else ()) < 4:
+        wait_for_records(run, 4, process)
+        for _ in range(2):  # from the terminal and from the launcher: at once, they are one
+            process.send_signal(number)
             time.sleep(0.02)
-        process.send_signal(number)
         said = process.communicate(timeout=60)[1]
     assert process.returncode == 75, said
     (checkpoint,) = (path for path in run.glob("checkpoint-*") if path.name not in ("checkpoint-10", "checkpoint-20"))
     assert f"saved {checkpoint}; go on with --resume_from_checkpoint latest\n" in said
     assert "Traceback" not in said
     pretrain(run, *STEPS, "--resume_from_checkpoint", "auto")
+    assert same(weights(whole), weights(run))
+    assert records(whole, *TIMES) == records(run, *TIMES)
+
+
+def test_a_job_that_its_cluster_ends_and_starts_again_goes_on_bit_for_bit(whole, tmp_path):
+    """As submitit does it on SLURM: its signal, `checkpoint`, and the same job once more."""
+    run, executor = tmp_path / "run", submitit.LocalExecutor(tmp_path / "jobs")
+    executor.update_parameters(timeout_min=10)
+    command = [sys.executable, "run_pretrain.py", NANO, "--output_dir", run, *STEPS, "--num_threads", 1]
+    job = executor.submit(RequeuedRun([*map(str, command), "--resume_from_checkpoint", "auto"]))
+    wait_for_records(run, 4)
+    (task,) = psutil.Process(int(job.job_id)).children()
+    for process in (task, *task.children()):  # SLURM tells all processes of a job
+        process.send_signal(signal.SIGUSR2)
+    wait_for(job.done)
+    assert job.paths.stderr.read_text().count("SIGUSR2: finishing this step, then saving") == 1
+    assert "resuming from" in job.paths.stdout.read_text()
     assert same(weights(whole), weights(run))
     assert records(whole, *TIMES) == records(run, *TIMES)
