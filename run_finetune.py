@@ -1,6 +1,6 @@
 """Teach a trained model new people, and watch what becomes of those it knew.
 
-accelerate launch run_finetune.py recipes/finetune_tiny.yaml --model runs/mine --weight_replay_finetune 0.125
+python run_finetune.py recipes/finetune_tiny.yaml --model runs/mine --weight_replay_finetune 0.125
 """
 
 from functools import partial

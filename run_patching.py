@@ -1,6 +1,6 @@
 """Train a model once more, with the attention of a frozen checkpoint of the same run, to see why there is a plateau.
 
-accelerate launch run_patching.py recipes/patching_tiny.yaml --reference runs/mine --reference_patching 500
+python run_patching.py recipes/patching_tiny.yaml --reference runs/mine --reference_patching 500
 """
 
 import command_line

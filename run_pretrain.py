@@ -1,6 +1,6 @@
 """Pre-train a model on biographies and watch it come to know the people in them.
 
-accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
+python run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 """
 
 from command_line import check_not_given, parse_settings, run

@@ -80,12 +80,12 @@ def test_every_file_that_the_readme_names_exists_and_the_example_table_of_own_pe
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_names_settings_and_files_that_exist(page):
     text = (ROOT / page).read_text()
-    commands = [line for line in text.splitlines() if re.match(r"(accelerate launch|python -m data_builder)", line)]
+    commands = [line for line in text.splitlines() if re.match(r"(accelerate launch|python (-m )?(run_|my_run|data_builder))", line)]
     assert commands or page == "docs/SHARING.md"
     for line in commands:
         words = line.split("#")[0].split()
         script = next((SCRIPTS[word] for word in words if word in SCRIPTS), PRETRAINING)
         known = vars_of(parse_settings(script, [], "")).keys() | {"num_proc", "multi_gpu", "num_processes"}
         for word in words:
-            assert not word.startswith("--") or word[2:] in known | {"quiet"}, word
+            assert not word.startswith("--") or word[2:] in known | {"quiet", "version"}, word
             assert not word.endswith((".yaml", ".py")) or word == "my_run.py" or (ROOT / word).exists(), word
