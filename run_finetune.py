@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import command_line
-from command_line import UserError, parse_settings
+from command_line import UserError
 from data_builder.fetch import find_people
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
@@ -19,6 +19,7 @@ from settings import FINETUNING, names
 from settings.data import DataSettings
 from settings.finetuning import FinetuneSettings
 from settings.model import ModelSettings
+from settings.read import parse_settings
 
 
 def main(argv: list[str]) -> None:

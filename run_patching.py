@@ -5,14 +5,16 @@ accelerate launch run_patching.py recipes/patching_tiny.yaml --reference runs/mi
 
 import command_line
 import run_pretrain
-from command_line import ENVIRONMENT_KEY, Role, UserError, parse_settings
+from command_line import ENVIRONMENT_KEY, UserError
 from data_builder.fetch import find_people
 from modeling.presets import build_config, build_model, difference
 from pipeline import begin, check_place, execute
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
+from settings.declare import Role
 from settings.finetuning import PatchingSettings
 from settings.model import ModelSettings
+from settings.read import parse_settings
 from settings.training import TrainingSettings
 
 

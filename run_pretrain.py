@@ -3,13 +3,14 @@
 accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 """
 
-from command_line import check_not_given, parse_settings, run
+from command_line import run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from pipeline import begin, execute, plan
 from run_directory.layout import DATASET
 from settings import PRETRAINING
 from settings.data import DataSettings
+from settings.read import check_not_given, parse_settings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 

@@ -11,9 +11,10 @@ from analysis.drawing import Groups, band, mark_baseline, save_all, style
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
 from analysis.phases import phases_of
 from analysis.statistics import interval_text, markdown
-from command_line import Role, UserError
+from command_line import UserError
 from run_directory.records import Run, baseline, last
 from settings import SAME_EXPERIMENT, role
+from settings.declare import Role
 
 
 def grouped(runs: Iterable[Run]) -> Groups:

@@ -7,10 +7,12 @@ python -m data_builder recipes/tiny.yaml --output_dir data/tiny      # the peopl
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from command_line import UserError, parse_settings, run, setting
+from command_line import UserError, run
 from data_builder.directory import build_directory
 from settings import PRETRAINING, names
 from settings.data import DataSettings
+from settings.declare import setting
+from settings.read import parse_settings
 
 
 @dataclass

@@ -1,12 +1,13 @@
-"""All settings of all scripts. Each says all about itself where it is declared (`command_line.setting`).
+"""All settings of all scripts. Each says all about itself where it is declared (`settings.declare.setting`).
 
 Nothing but dataclasses, so that everyone may ask what a setting is for without loading what it is used by.
 """
 
 from dataclasses import Field, fields
 
-from command_line import ENVIRONMENT_KEY, FREE_ON_RESUME, INCIDENTAL, PRIVATE, Role, about, renamed
+from command_line import ENVIRONMENT_KEY
 from settings.data import DataSettings, StreamSettings
+from settings.declare import FREE_ON_RESUME, INCIDENTAL, PRIVATE, Role, about, renamed
 from settings.finetuning import FinetuneSchedule, FinetuneSettings, FinetuneTraining, PatchingSettings
 from settings.hub import HubSettings
 from settings.model import AdaptationSettings, ModelSettings

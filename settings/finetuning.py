@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from command_line import Role, setting, with_default
 from settings.data import DatasetSettings
+from settings.declare import Role, setting, with_default
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 

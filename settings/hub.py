@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from command_line import Role, setting
+from settings.declare import Role, setting
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from command_line import setting
+from settings.declare import setting
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from command_line import setting
+from settings.declare import setting
 
 
 @dataclass

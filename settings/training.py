@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from command_line import Role, UserError, setting
+from command_line import UserError
+from settings.declare import Role, setting
 
 
 @dataclass

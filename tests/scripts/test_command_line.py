@@ -3,9 +3,10 @@ from typing import Literal
 
 import pytest
 
-from command_line import UserError, parse_settings, read_yaml
+from command_line import UserError, read_yaml
 from habits import ELSEWHERE
 from settings import FINETUNING, PRETRAINING, names
+from settings.read import parse_settings
 from settings.training import TrainingSettings
 
 

@@ -8,7 +8,6 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
-from command_line import parse_settings
 from data_builder.new_individuals import read_individuals
 from data_builder.tokenizer import train_tokenizer
 from data_builder.world import load_world
@@ -16,6 +15,7 @@ from modeling.patching import blocks
 from modeling.presets import PRESETS, SIZES, build_config
 from settings import FINETUNING, PATCHING, PRETRAINING
 from settings.model import ModelSettings
+from settings.read import parse_settings
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
