@@ -53,6 +53,17 @@ def unknown(what: str, name: str, where: str, known: Iterable[str], all_known: s
     return f"unknown {what} '{name}'{where and ' in '}{where}; {hint}"
 
 
+def complete(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The same parser, after the shell has got its completions and the process ended, if it asked for them."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        # HfArgumentParser spells --save_steps also --save-steps.
+        again = [option for action in parser._actions for option in action.option_strings if "-" in option[2:]]
+        argcomplete.autocomplete(parser, exclude=again)
+    return parser
+
+
 def version() -> str:
     """Of the clone that runs, or of what was installed."""
     if CLONE:

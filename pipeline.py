@@ -6,26 +6,44 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from command_line import UserError, is_first_process
-from data_builder.schedules import Plan
+from data_builder.schedules import SCHEDULES, Plan
 from data_builder.source import Source
 from run_directory.layout import DATASET
 from run_directory.writing import find_run, writer
 from settings.hub import HubSettings
+from settings.read import parse_settings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
+
+
+def read_settings(types: tuple[type, ...], argv: list[str], description: str, **others) -> tuple:
+    """As `parse_settings`; `--help` and completion know the tables that everyone may add to.
+
+    Raises:
+        UserError: a setting that can't be read, or a file that hides a part of this program.
+    """
+    _check_nothing_hidden()
+    from modeling.presets import PRESETS
+    from training.optimizers import DECAYS, OPTIMIZERS
+
+    tables = {"schedule": SCHEDULES, "preset": PRESETS, "optim": OPTIMIZERS, "lr_scheduler_type": DECAYS}
+    return parse_settings(types, argv, description, names=tables, **others)
+
+
+def _check_nothing_hidden() -> None:
+    # All these are imported later, some after the last step; a user's own analysis.py must not come in between.
+    for room in ("analysis", "evaluation", "hub_cards", "modeling", "training"):
+        place = find_spec(room).origin
+        if place != str(Path(__file__).with_name(room) / "__init__.py"):
+            raise UserError(f"{place} hides this program's own `{room}`; rename it, or start in another directory")
 
 
 def begin(training: TrainingSettings) -> Path:
     """The run's directory, after all checks that need nothing but settings.
 
     Raises:
-        UserError: settings that can't be, something is there that would be lost, or hides a part of this program.
+        UserError: settings that can't be, or something is there that would be lost.
     """
-    # All these are imported later, some after the last step; a user's own analysis.py must not come in between.
-    for room in ("analysis", "evaluation", "hub_cards", "modeling", "training"):
-        place = find_spec(room).origin
-        if place != str(Path(__file__).with_name(room) / "__init__.py"):
-            raise UserError(f"{place} hides this program's own `{room}`; rename it, or start in another directory")
     from training.optimizers import check_names
 
     training.check()

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Pre-train a model on biographies and watch it come to know the people in them.
 
 accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
@@ -6,18 +7,18 @@ accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --see
 from command_line import run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
-from pipeline import begin, execute, plan
+from pipeline import begin, execute, plan, read_settings
 from run_directory.layout import DATASET
 from settings import PRETRAINING
 from settings.data import DataSettings
-from settings.read import check_not_given, parse_settings
+from settings.read import check_not_given
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
 
 def main(argv: list[str]) -> None:
     """People, tokenizer, stream and model; then all that every run does."""
-    settings = parse_settings(PRETRAINING, argv, __doc__)
+    settings = read_settings(PRETRAINING, argv, __doc__)
     data, stream_settings, schedule, model_settings, hub, training = settings
     if stream_settings.dataset:
         check_not_given(argv, DataSettings, f"the people are those of --dataset {stream_settings.dataset}")

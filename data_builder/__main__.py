@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Build a dataset: population, biographies and templates as Parquet files that `load_dataset` reads.
 
 python -m data_builder --n_individuals 64000 --output_dir data/64k

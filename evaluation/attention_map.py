@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Draw to what a trained model attends in a biography, layer by layer and head by head.
 
 python -m evaluation.attention_map runs/mine/checkpoint-500 --individual 3
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from command_line import UserError, run
+from command_line import UserError, complete, run
 from data_builder.fetch import find_people
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
@@ -23,7 +24,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--individual", type=int, default=0, help="whose biography, by number in the population")
     parser.add_argument("--sentences", type=int, default=2, help="how many of its sentences")
     parser.add_argument("--output_dir", type=Path, default=Path("figures"), help="where the figure is written")
-    arguments = parser.parse_args(argv)
+    arguments = complete(parser).parse_args(argv)
     found = find_model(arguments.run, arguments.revision)
     source, (model, tokenizer) = find_people(found, arguments.run), found.load()
     _check(arguments, len(source.population), len(source.world.attributes))

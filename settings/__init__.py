@@ -1,4 +1,6 @@
-"""All settings of all scripts. Each says all about itself where it is declared (`settings.declare.setting`).
+"""All settings of all scripts, each dataclass under the heading that `--help` gives it.
+
+Each setting says all about itself where it is declared (`settings.declare.setting`).
 
 Nothing but dataclasses, so that everyone may ask what a setting is for without loading what it is used by.
 """

@@ -11,7 +11,7 @@ from settings.training import TrainingSettings
 
 @dataclass
 class FinetuneSettings(DatasetSettings):
-    """Which model learns of whom. Its people, tokenizer and sizes come along with the model."""
+    """Which model learns of whom. People, tokenizer and sizes come along with it."""
 
     model: str | None = setting(
         None, "trained model: a run, a checkpoint in one, or a Hub repository (required)", Role.INPUT
@@ -48,7 +48,10 @@ class FinetuneSchedule(ScheduleSettings):
 
 @dataclass
 class FinetuneTraining(TrainingSettings):
-    """How to train. Defaults are the paper's (Sec. 4.2, App. F.1): AdamW as before, constant learning rate."""
+    """How to train. Defaults are the paper's (Sec. 4.2, App. F.1).
+
+    AdamW as before, constant learning rate.
+    """
 
     max_steps: int = with_default(TrainingSettings, "max_steps", 2_000)  # the paper leaves it open
     learning_rate: float = with_default(TrainingSettings, "learning_rate", 3e-5)

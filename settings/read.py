@@ -1,5 +1,7 @@
 """How settings are read: defaults < YAML recipe < command line."""
 
+import argparse
+import inspect
 import sys
 from collections.abc import Iterable
 from dataclasses import Field, fields
@@ -8,19 +10,36 @@ from typing import get_args, get_origin
 
 from transformers import HfArgumentParser
 
-from command_line import ENVIRONMENT_KEY, UserError, read_yaml, unknown
+from command_line import ENVIRONMENT_KEY, UserError, complete, read_yaml, unknown
 from habits import ELSEWHERE
 from settings.declare import Role, about, check_bounds, former_names
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Defaults are told; lines of the description stay lines."""
+
+
 class _Parser(HfArgumentParser):
+    """Settings under the headings of their dataclasses, each the first line of its docstring."""
+
+    def __init__(self, types: Iterable[type], names: dict[str, Iterable[str]], **how):
+        for kind in types:
+            kind._argument_group_name = inspect.getdoc(kind).splitlines()[0].rstrip(".")  # as HfArgumentParser calls it
+        usage = "%(prog)s [recipe.yaml] [--setting value ...]"
+        super().__init__(types, usage=usage, formatter_class=_Help, allow_abbrev=False, **how)
+        for action in self._actions:
+            if known := list(names.get(action.dest, ())):
+                action.help += f"; there is {', '.join(known)}"
+                action.completer = lambda known=known, **_: known
+
     def error(self, message: str):
         raise UserError(message)
 
 
 def parse_settings(
-    types: tuple[type, ...], argv: list[str], description: str, others: Iterable[str] = (), base: dict | None = None
-) -> tuple:
+    types: tuple[type, ...], argv: list[str], description: str, *,
+    others: Iterable[str] = (), base: dict | None = None, names: dict[str, Iterable[str]] | None = None,
+) -> tuple:  # fmt: skip
     """Read dataclasses from an optional YAML recipe (first argument, or `--config FILE`) and command-line options.
 
     Args:
@@ -29,6 +48,7 @@ def parse_settings(
         description: what `--help` says first.
         others: names of settings that a recipe may set as well, for another script.
         base: settings of another run, in place of the defaults.
+        names: the values of settings that are names in a table, for `--help` and completion.
 
     Returns:
         One instance of each dataclass.
@@ -36,8 +56,9 @@ def parse_settings(
     Raises:
         UserError: unknown key (the nearest known one is named), wrong type, a number out of bounds, unreadable recipe.
     """
-    parser = _Parser(types, description=description, allow_abbrev=False)
+    parser = _Parser(types, names or {}, description=description)
     parser.add_argument("recipe", nargs="?", help="YAML file of settings, also as --config FILE; options override it")
+    complete(parser)
     declared = {item.name: item for kind in types for item in fields(kind)}
     recipe, given = _recipe_and_options(_with_new_names(argv, declared))
     options = _recipe_options(recipe, declared, set(others) - declared.keys()) if recipe else []
@@ -52,7 +73,7 @@ def parse_settings(
 
 
 def _recipe_and_options(argv: list[str]) -> tuple[str | None, list[str]]:
-    reader = _Parser([], add_help=False, allow_abbrev=False)
+    reader = _Parser([], {}, add_help=False)
     reader.add_argument("--config")
     config, argv = reader.parse_known_args(argv)
     if config.config is None and argv and not argv[0].startswith("-"):

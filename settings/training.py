@@ -23,10 +23,10 @@ class TrainingSettings:
         128, "biographies per forward pass of one process", Role.SHARE, at_least=1, cost=True
     )
     gradient_accumulation_steps: int = setting(1, "forward passes per update", Role.SHARE, at_least=1, cost=True)
-    optim: str = setting("adamw", "adamw, or muon: matrices by Muon, the rest by AdamW", cost=True)
+    optim: str = setting("adamw", "optimizer; with muon, matrices by Muon and the rest by AdamW", cost=True)
     learning_rate: float = setting(4e-4, "peak learning rate of AdamW", at_least=0)
     muon_learning_rate: float = setting(2e-2, "peak learning rate of Muon, for the matrices", at_least=0)
-    lr_scheduler_type: str = setting("cosine", "decay of the learning rate: cosine, linear (both to 0) or constant")
+    lr_scheduler_type: str = setting("cosine", "decay of the learning rate, to 0 unless constant")
     warmup_steps: int = setting(
         0, "updates in which the learning rate rises from 0 to its peak; the paper has none", at_least=0
     )
