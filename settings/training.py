@@ -61,7 +61,9 @@ class TrainingSettings:
     save_steps: int | None = setting(None, "steps between checkpoints; none if None", Role.SAVING, at_least=1)
     save_at: list[int] | None = setting(None, "further steps to checkpoint", Role.SAVING, at_least=1)
     resume_from_checkpoint: str | None = setting(
-        None, "`latest`, a checkpoint directory of this run, or `auto`: latest if there is one, else begin", Role.ACTION
+        None,
+        "`latest`, a checkpoint of this run (checkpoint-500), or `auto`: latest if there is one, else begin",
+        Role.ACTION,
     )
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)
     report_to: list[str] | None = setting(
