@@ -11,7 +11,7 @@ from pipeline import begin, execute, plan, read_settings
 from run_directory.layout import DATASET
 from settings import PRETRAINING
 from settings.data import DataSettings
-from settings.read import check_not_given
+from settings.read import check_not_given, say_unused
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
@@ -34,6 +34,8 @@ def main(argv: list[str]) -> None:
         dataset = find_dataset(stream_settings.dataset, stream_settings.dataset_name, stream_settings.dataset_revision)
     source = Source.load(dataset) if dataset else Source.build(data)
     people = source.settings if stream_settings.dataset else data
+    if stream_settings.dataset and not training.resume_from_checkpoint:
+        say_unused(data, people, f"the people are those of --dataset {stream_settings.dataset}")
     tokenizer = train_tokenizer(source.pieces())
     stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
     model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed, stream.tables.longest)

@@ -36,6 +36,11 @@ def role(name: str) -> Role:
     return about(DECLARED[name]).role if name in DECLARED else Role.DECIDES
 
 
+def kept(name: str) -> str | None:
+    """Where a run has its own copy of what a setting names, in its directory; None if it keeps none."""
+    return about(DECLARED[name]).kept if name in DECLARED else None
+
+
 def of_roles(*roles: Role) -> set[str]:
     """The settings that are for one of these."""
     return {name for name, item in DECLARED.items() if about(item).role in roles}

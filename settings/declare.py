@@ -30,7 +30,7 @@ INCIDENTAL = {Role.REPETITION, Role.PROBE, Role.MEASURING, Role.SAVING, Role.PLA
 
 def setting(
     default, help: str, role: Role = Role.DECIDES, *, at_least=None, at_most=None, above=None, below=None,
-    cost: bool = False, formerly: str | None = None,
+    cost: bool = False, formerly: str | None = None, kept: str | None = None,
 ):  # fmt: skip
     """A dataclass field that says all about itself: one setting of a script.
 
@@ -41,9 +41,10 @@ def setting(
         at_least, at_most, above, below: bounds of the number, or of each number of a list.
         cost: whether runs that agree in it, and in the others of this kind, take about the same time.
         formerly: its name in older recipes and runs, which still works.
+        kept: of what lies somewhere, where a run has its own copy of it, in its directory.
     """
     bounds = {"at least": at_least, "above": above, "at most": at_most, "below": below}
-    about = About(help, role, {k: v for k, v in bounds.items() if v is not None}, cost, formerly)
+    about = About(help, role, {k: v for k, v in bounds.items() if v is not None}, cost, formerly, kept)
     return field(default=default, metadata={"help": about})
 
 
@@ -56,9 +57,9 @@ def with_default(kind: type, name: str, default):
 class About(str):
     """What a setting says of itself: its help text, and more that HfArgumentParser, which reads it, need not know."""
 
-    def __new__(cls, help: str, role: Role, bounds: dict, cost: bool, formerly: str | None):  # noqa: D102
+    def __new__(cls, help: str, role: Role, bounds: dict, cost: bool, formerly: str | None, kept: str | None):  # noqa: D102
         self = super().__new__(cls, help)
-        self.role, self.bounds, self.cost, self.formerly = role, bounds, cost, formerly
+        self.role, self.bounds, self.cost, self.formerly, self.kept = role, bounds, cost, formerly, kept
         return self
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from settings.data import DatasetSettings
+from settings.data import DatasetSettings, DataSettings
 from settings.declare import Role, setting, with_default
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
@@ -22,9 +22,7 @@ class FinetuneSettings(DatasetSettings):
         "new", "train on the group `new`, or on the last seen people, whom power_law and celebrities draw least"
     )  # fmt: skip
     n_individuals_finetune: int | None = setting(None, "people to train on; for `new`, all if None")
-    new_individuals: str | None = setting(
-        None, "CSV table of your own people (name and attributes), to be the group `new`", Role.INPUT
-    )
+    new_individuals: str | None = with_default(DataSettings, "new_individuals", None)
     share_random_words: float = setting(
         0.0, "share of each batch that is random words (REMIX, Chen et al. 2024)", cost=True
     )

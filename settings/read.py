@@ -10,7 +10,7 @@ from typing import get_args, get_origin
 
 from transformers import HfArgumentParser
 
-from command_line import ENVIRONMENT_KEY, UserError, complete, read_yaml, unknown
+from command_line import ENVIRONMENT_KEY, UserError, complete, is_first_process, read_yaml, unknown
 from habits import ELSEWHERE
 from settings.declare import Role, about, check_bounds, former_names
 
@@ -40,7 +40,7 @@ def parse_settings(
     types: tuple[type, ...], argv: list[str], description: str, *,
     others: Iterable[str] = (), base: dict | None = None, names: dict[str, Iterable[str]] | None = None,
 ) -> tuple:  # fmt: skip
-    """Read dataclasses from an optional YAML recipe (first argument, or `--config FILE`) and command-line options.
+    """Read dataclasses from an optional YAML recipe (first or last argument, or `--config FILE`) and options.
 
     Args:
         types: dataclasses whose fields are the settings.
@@ -60,8 +60,8 @@ def parse_settings(
     parser.add_argument("recipe", nargs="?", help="YAML file of settings, also as --config FILE; options override it")
     complete(parser)
     declared = {item.name: item for kind in types for item in fields(kind)}
-    recipe, given = _recipe_and_options(_with_new_names(argv, declared))
-    options = _recipe_options(recipe, declared, set(others) - declared.keys()) if recipe else []
+    recipe, given = _recipe_and_options(_with_new_names(argv, declared), parser)
+    options = _recipe_options(recipe, declared, set(others) - declared.keys(), _named(given)) if recipe else []
     namespace, unknown = parser.parse_known_args([*_options(base or {}, declared), *options, *given])
     for word in [*unknown, namespace.recipe]:
         if word is not None:
@@ -72,21 +72,32 @@ def parse_settings(
     return parsed
 
 
-def _recipe_and_options(argv: list[str]) -> tuple[str | None, list[str]]:
+def _recipe_and_options(argv: list[str], parser: _Parser) -> tuple[str | None, list[str]]:
+    """The recipe, which may stand after options, too, and all else."""
     reader = _Parser([], {}, add_help=False)
     reader.add_argument("--config")
     config, argv = reader.parse_known_args(argv)
-    if config.config is None and argv and not argv[0].startswith("-"):
+    if config.config is not None or not argv:
+        return config.config, argv
+    if not argv[0].startswith("-"):
         return argv[0], argv[1:]
-    return config.config, argv
+    namespace, strays = parser.parse_known_args(argv)
+    if strays or not _is_recipe(namespace.recipe or ""):
+        return None, argv
+    place = argv.index(namespace.recipe)
+    return namespace.recipe, argv[:place] + argv[place + 1 :]
+
+
+def _is_recipe(word: str) -> bool:
+    return Path(word).suffix in (".yaml", ".yml")
 
 
 def _stray(word: str, argv: list[str], declared: dict[str, Field]) -> str:
     """The error for a word of the command line that belongs to no setting."""
     if word.startswith("-"):
         return _unknown(word, "the command line", declared)
-    if Path(word).suffix in (".yaml", ".yml"):
-        return f"put the recipe {word} first, before all options; there can be one"
+    if _is_recipe(word):
+        return f"{word} is one recipe too many; name one, with the settings of both"
     before = [option for option in argv[: argv.index(word)] if option.startswith("--")]
     return f"'{word}' is one value too many for {before[-1]}" if before else f"'{word}' belongs to no option"
 
@@ -97,11 +108,23 @@ def check_not_given(argv: list[str], kind: type, reason: str) -> None:
     Raises:
         UserError: one does; the reason is told.
     """
-    names = {item.name for item in fields(kind)}
-    for word in argv:
-        name = word.removeprefix("--").partition("=")[0].replace("-", "_")
-        if word.startswith("--") and name in names:
-            raise UserError(f"--{name} would change nothing: {reason}; leave out one of them")
+    for name in _named(argv) & {item.name for item in fields(kind)}:
+        raise UserError(f"--{name} would change nothing: {reason}; leave out one of them")
+
+
+def say_unused(settings, used, reason: str) -> None:
+    """Say in one line which settings of a recipe, in a dataclass, have no effect, since those of another are used."""
+    given = [item.name for item in fields(settings) if getattr(settings, item.name) != item.default]
+    unused = [name for name in given if getattr(settings, name) != getattr(used, name)]
+    if unused and is_first_process():
+        said = ", ".join(f"{name} {getattr(settings, name)}" for name in unused)
+        print(f"note: {reason}; not used: {said}", file=sys.stderr)
+
+
+def _named(argv: list[str]) -> set[str]:
+    """The settings that options name."""
+    options = (word.removeprefix("--").partition("=")[0] for word in argv if word.startswith("--"))
+    return {option.replace("-", "_") for option in options}
 
 
 def _with_new_names(argv: list[str], declared: dict[str, Field]) -> list[str]:
@@ -123,7 +146,7 @@ def _today(names: dict[str, str], given: Iterable[str]) -> dict[str, str]:
     return {name: names.get(name, name) for name in given}
 
 
-def _recipe_options(path: str, declared: dict[str, Field], ignored: set[str]) -> list[str]:
+def _recipe_options(path: str, declared: dict[str, Field], ignored: set[str], overridden: set[str]) -> list[str]:
     """A recipe as command-line options, so that both are checked by the same parser."""
     settings = read_yaml(path, "recipe ")
     of_a_run = settings.pop(ENVIRONMENT_KEY, None) is not None
@@ -134,9 +157,23 @@ def _recipe_options(path: str, declared: dict[str, Field], ignored: set[str]) ->
             raise UserError(_unknown(str(key), path, {*declared, *ignored}))
         if isinstance(value, dict) or (isinstance(value, list) and key in declared and not _is_list(declared[key])):
             raise UserError(f"{path}: {key} is one value, not {value}")
+    if of_a_run:
+        settings |= _own_copies(Path(path), settings, {key: declared[key] for key in declared.keys() - overridden})
     # Runs recorded what was to be done that one time, before they left it out: nobody means to delete or push again.
     done = {key for key, item in declared.items() if of_a_run and getattr(about(item), "role", None) is Role.ACTION}
     return _options(settings, declared.keys() - done)
+
+
+def _own_copies(recipe: Path, settings: dict, declared: dict[str, Field]) -> dict[str, str | None]:
+    """Of what a run was made of and is not here any more, the copy that it keeps; None for what is a part of that."""
+    places = {key: Path(kept) for key, item in declared.items() if (kept := getattr(about(item), "kept", None))}
+    gone = [key for key in places if settings.get(key) and not Path(str(settings[key])).exists()]
+    copies = {key: str(recipe.parent / places[key]) for key in gone if (recipe.parent / places[key]).exists()}
+    if copies and is_first_process():
+        said = ", ".join(f"{key} {settings[key]}" for key in copies)
+        print(f"note: not here, so that the copies in {recipe.parent} are used: {said}", file=sys.stderr)
+    parts = [key for key, place in places.items() if any(places[whole] in place.parents for whole in copies)]
+    return copies | dict.fromkeys(parts)
 
 
 def _is_list(item: Field) -> bool:

@@ -24,9 +24,9 @@ def test_an_option_that_would_be_ignored_is_refused(tmp_path, monkeypatch, name,
     assert os.listdir(tmp_path) == []
 
 
-def test_the_people_of_a_recipe_are_replaced(tmp_path, monkeypatch):
+def test_the_people_of_a_recipe_are_replaced_and_it_is_said(tmp_path, monkeypatch, capsys):
     Source.build(DataSettings(**SMALL)).save(tmp_path / "people")
-    (tmp_path / "recipe.yaml").write_text("n_individuals: 9\n")
+    (tmp_path / "recipe.yaml").write_text("n_individuals: 9\nn_new: 4\nnew_individuals: mine.csv\n")
     found = {}
 
     def build_stream(source, *_):
@@ -38,3 +38,5 @@ def test_the_people_of_a_recipe_are_replaced(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="enough"):
         run_pretrain.main([str(tmp_path / "recipe.yaml"), *words])
     assert found["n_individuals"] == SMALL["n_individuals"]
+    people = f"note: the people are those of --dataset {tmp_path / 'people'}; not used: "
+    assert capsys.readouterr().err == f"{people}n_individuals 9, new_individuals mine.csv\n"
