@@ -158,7 +158,8 @@ def _recipe_options(path: str, declared: dict[str, Field], ignored: set[str], ov
         if isinstance(value, dict) or (isinstance(value, list) and key in declared and not _is_list(declared[key])):
             raise UserError(f"{path}: {key} is one value, not {value}")
     if of_a_run:
-        settings |= _own_copies(Path(path), settings, {key: declared[key] for key in declared.keys() - overridden})
+        replaceable = {key: item for key, item in declared.items() if key not in overridden}
+        settings |= _own_copies(Path(path), settings, replaceable)
     # Runs recorded what was to be done that one time, before they left it out: nobody means to delete or push again.
     done = {key for key, item in declared.items() if of_a_run and getattr(about(item), "role", None) is Role.ACTION}
     return _options(settings, declared.keys() - done)
@@ -169,10 +170,10 @@ def _own_copies(recipe: Path, settings: dict, declared: dict[str, Field]) -> dic
     places = {key: Path(kept) for key, item in declared.items() if (kept := getattr(about(item), "kept", None))}
     gone = [key for key in places if settings.get(key) and not Path(str(settings[key])).exists()]
     copies = {key: str(recipe.parent / places[key]) for key in gone if (recipe.parent / places[key]).exists()}
-    if copies and is_first_process():
-        said = ", ".join(f"{key} {settings[key]}" for key in copies)
-        print(f"note: not here, so that the copies in {recipe.parent} are used: {said}", file=sys.stderr)
     parts = [key for key, place in places.items() if any(places[whole] in place.parents for whole in copies)]
+    if copies and is_first_process():
+        said = ", ".join(f"{key} {settings[key]}" for key in copies if key not in parts)
+        print(f"note: not here, so that the copies in {recipe.parent} are used: {said}", file=sys.stderr)
     return copies | dict.fromkeys(parts)
 
 
