@@ -10,8 +10,9 @@ from data_builder.schedules import SCHEDULES, Plan
 from data_builder.source import Source
 from run_directory.layout import DATASET
 from run_directory.writing import find_run, writer
+from settings.data import DatasetSettings
 from settings.hub import HubSettings
-from settings.read import parse_settings
+from settings.read import check_not_given, parse_settings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
@@ -49,6 +50,13 @@ def begin(training: TrainingSettings) -> Path:
     training.check()
     check_names(training)
     return find_run(training)
+
+
+def check_dataset(argv: list[str], settings: DatasetSettings) -> None:
+    """No option chooses in a repository on the Hub where the people are not from one."""
+    if not settings.dataset or Path(settings.dataset).exists():
+        here = f"{settings.dataset} is a directory" if settings.dataset else "there is no --dataset"
+        check_not_given(argv, ("dataset_name", "dataset_revision"), here)
 
 
 def check_place(run: Path, *needed: str | Path) -> None:

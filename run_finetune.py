@@ -14,7 +14,7 @@ from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from modeling.families import family_of
 from modeling.presets import build_config, check_length, difference
-from pipeline import begin, check_place, execute, plan, read_settings
+from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
 from run_directory.layout import DATASET, write_report
 from settings import FINETUNING, names
 from settings.data import DataSettings
@@ -26,6 +26,7 @@ def main(argv: list[str]) -> None:
     """The old model and its people, whom to train on, stream; then all that every run does."""
     settings = read_settings(FINETUNING, argv, __doc__, others=names(DataSettings))
     finetune, schedule, adaptation, hub, training = settings
+    check_dataset(argv, finetune)
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.

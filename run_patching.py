@@ -9,7 +9,7 @@ import run_pretrain
 from command_line import ENVIRONMENT_KEY, UserError
 from data_builder.fetch import find_people
 from modeling.presets import build_config, build_model, difference
-from pipeline import begin, check_place, execute, read_settings
+from pipeline import begin, check_dataset, check_place, execute, read_settings
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
 from settings.declare import Role
@@ -27,6 +27,7 @@ def main(argv: list[str]) -> None:
     inherited = {key: value for key, value in found.config.items() if key not in own}
     _, _, *others = read_settings(PATCHING, argv, __doc__, base=inherited)
     stream_settings, schedule, model_settings, hub, training = others
+    check_dataset(argv, stream_settings)
     run = begin(training)
     check_place(run, found.path)
 

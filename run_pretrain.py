@@ -7,9 +7,9 @@ accelerate launch run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --see
 from command_line import run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
-from pipeline import begin, execute, plan, read_settings
+from pipeline import begin, check_dataset, execute, plan, read_settings
 from run_directory.layout import DATASET
-from settings import PRETRAINING
+from settings import PRETRAINING, names
 from settings.data import DataSettings
 from settings.read import check_not_given, say_unused
 from settings.schedule import ScheduleSettings
@@ -21,7 +21,8 @@ def main(argv: list[str]) -> None:
     settings = read_settings(PRETRAINING, argv, __doc__)
     data, stream_settings, schedule, model_settings, hub, training = settings
     if stream_settings.dataset:
-        check_not_given(argv, DataSettings, f"the people are those of --dataset {stream_settings.dataset}")
+        check_not_given(argv, names(DataSettings), f"the people are those of --dataset {stream_settings.dataset}")
+    check_dataset(argv, stream_settings)
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.

@@ -40,7 +40,7 @@ def parse_settings(
     types: tuple[type, ...], argv: list[str], description: str, *,
     others: Iterable[str] = (), base: dict | None = None, names: dict[str, Iterable[str]] | None = None,
 ) -> tuple:  # fmt: skip
-    """Read dataclasses from an optional YAML recipe (first or last argument, or `--config FILE`) and options.
+    """Read dataclasses from an optional YAML recipe (an argument, or `--config FILE`) and options.
 
     Args:
         types: dataclasses whose fields are the settings.
@@ -60,7 +60,7 @@ def parse_settings(
     parser.add_argument("recipe", nargs="?", help="YAML file of settings, also as --config FILE; options override it")
     complete(parser)
     declared = {item.name: item for kind in types for item in fields(kind)}
-    recipe, given = _recipe_and_options(_with_new_names(argv, declared), parser)
+    recipe, given = _recipe_and_options(_with_new_names(argv, declared))
     options = _recipe_options(recipe, declared, set(others) - declared.keys(), _named(given)) if recipe else []
     namespace, unknown = parser.parse_known_args([*_options(base or {}, declared), *options, *given])
     for word in [*unknown, namespace.recipe]:
@@ -72,24 +72,20 @@ def parse_settings(
     return parsed
 
 
-def _recipe_and_options(argv: list[str], parser: _Parser) -> tuple[str | None, list[str]]:
-    """The recipe, which may stand after options, too, and all else."""
+def _recipe_and_options(argv: list[str]) -> tuple[str | None, list[str]]:
+    """The recipe, which is the first word or a later one that ends as a YAML file does, and all else."""
     reader = _Parser([], {}, add_help=False)
     reader.add_argument("--config")
     config, argv = reader.parse_known_args(argv)
-    if config.config is not None or not argv:
+    if config.config is not None:
         return config.config, argv
-    if not argv[0].startswith("-"):
-        return argv[0], argv[1:]
-    namespace, strays = parser.parse_known_args(argv)
-    if strays or not _is_recipe(namespace.recipe or ""):
-        return None, argv
-    place = argv.index(namespace.recipe)
-    return namespace.recipe, argv[:place] + argv[place + 1 :]
+    places = (place for place, word in enumerate(argv) if _is_recipe(word) or (place == 0 and not word.startswith("-")))
+    place = next(places, len(argv))
+    return next(iter(argv[place : place + 1]), None), argv[:place] + argv[place + 1 :]
 
 
 def _is_recipe(word: str) -> bool:
-    return Path(word).suffix in (".yaml", ".yml")
+    return not word.startswith("-") and Path(word).suffix in (".yaml", ".yml")
 
 
 def _stray(word: str, argv: list[str], declared: dict[str, Field]) -> str:
@@ -102,14 +98,15 @@ def _stray(word: str, argv: list[str], declared: dict[str, Field]) -> str:
     return f"'{word}' is one value too many for {before[-1]}" if before else f"'{word}' belongs to no option"
 
 
-def check_not_given(argv: list[str], kind: type, reason: str) -> None:
+def check_not_given(argv: list[str], names: Iterable[str], reason: str) -> None:
     """Check that no option sets what something else decides already; a recipe may, it is meant for more than one run.
 
     Raises:
         UserError: one does; the reason is told.
     """
-    for name in _named(argv) & {item.name for item in fields(kind)}:
-        raise UserError(f"--{name} would change nothing: {reason}; leave out one of them")
+    given = _named(argv)
+    for name in (name for name in names if name in given):
+        raise UserError(f"--{name} would change nothing: {reason}; leave it out")
 
 
 def say_unused(settings, used, reason: str) -> None:

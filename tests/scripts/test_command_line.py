@@ -69,7 +69,6 @@ def test_keys_of_another_script_are_known_but_not_used(tmp_path):
         (["--width", "16", "32"], "", "'32' is one value too many for --width"),
         (["--width", "16", "recipes/mine.yaml"], "", "cannot read recipe recipes/mine.yaml: .*No such file"),
         (["--width", "16", "mine.yaml"], "depth: 3\n", "^mine.yaml is one recipe too many; name one"),
-        (["--widht", "mine.yaml"], "", "^unknown setting 'widht' in the command line"),
         (["--config"], "", "argument --config: expected one argument"),
         (["--zzzzz", "1"], "", "^unknown setting 'zzzzz' in the command line; --help tells all$"),
         (["--lr", "1"], "", "^unknown setting 'lr' in the command line; --help tells all$"),  # nothing like it here
@@ -100,8 +99,10 @@ def test_a_recipe_may_be_given_as_config(tmp_path):
 
 def test_a_recipe_may_stand_after_options(tmp_path):
     path = recipe(tmp_path, "width: 7\nrate: 2.0\n")
-    for argv in (("--width", "9", path), ("--width=9", path), ("--bright", "false", path, "--width", "9")):
+    for argv in (("--width", "9", path), ("--width=9", path), ("--bright", path, "--width", "9")):
         assert parse(*argv)[0] == Shape(9, None, 2.0)
+    shape, names = parse("--width", "9", "--bright", "--steps", "1", "2", path)  # though --steps takes several
+    assert (shape, names) == (Shape(9, None, 2.0), Names(bright=True, steps=[1, 2]))
 
 
 def test_names_of_other_trainers_are_told_what_they_are_here(tmp_path):
