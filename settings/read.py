@@ -80,8 +80,8 @@ def _recipe_and_options(argv: list[str]) -> tuple[str | None, list[str]]:
     if config.config is not None:
         return config.config, argv
     places = (place for place, word in enumerate(argv) if _is_recipe(word) or (place == 0 and not word.startswith("-")))
-    place = next(places, len(argv))
-    return next(iter(argv[place : place + 1]), None), argv[:place] + argv[place + 1 :]
+    place = next(places, None)
+    return (None, argv) if place is None else (argv[place], argv[:place] + argv[place + 1 :])
 
 
 def _is_recipe(word: str) -> bool:
