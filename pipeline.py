@@ -6,11 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from command_line import UserError, is_first_process
-from data_builder.schedules import Plan
+from data_builder.schedules import SCHEDULES, Plan
 from data_builder.source import Source
 from run_directory.layout import DATASET
 from run_directory.writing import find_run, writer
+from settings.data import DatasetSettings
 from settings.hub import HubSettings
+from settings.read import check_not_given, parse_settings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
@@ -18,17 +20,34 @@ from settings.training import TrainingSettings
 _SHORTEST, _TOKEN = 32, 24
 
 
-def begin(training: TrainingSettings) -> Path:
-    """The run's directory, after all checks that need nothing but settings.
+def read_settings(types: tuple[type, ...], argv: list[str], description: str, **others) -> tuple:
+    """As `parse_settings`; `--help` and completion know the tables that everyone may add to.
 
     Raises:
-        UserError: settings that can't be, something is there that would be lost, or hides a part of this program.
+        UserError: a setting that can't be read, or a file that hides a part of this program.
     """
+    _check_nothing_hidden()
+    from modeling.presets import PRESETS
+    from training.optimizers import DECAYS, OPTIMIZERS
+
+    tables = {"schedule": SCHEDULES, "preset": PRESETS, "optim": OPTIMIZERS, "lr_scheduler_type": DECAYS}
+    return parse_settings(types, argv, description, names=tables, **others)
+
+
+def _check_nothing_hidden() -> None:
     # All these are imported later, some after the last step; a user's own analysis.py must not come in between.
     for room in ("analysis", "evaluation", "hub_cards", "modeling", "training"):
         place = find_spec(room).origin
         if place != str(Path(__file__).with_name(room) / "__init__.py"):
             raise UserError(f"{place} hides this program's own `{room}`; rename it, or start in another directory")
+
+
+def begin(training: TrainingSettings) -> Path:
+    """The run's directory, after all checks that need nothing but settings.
+
+    Raises:
+        UserError: settings that can't be, or something is there that would be lost.
+    """
     from modeling.cost import check_fits, memory
     from training.optimizers import check_names
     from training.start import n_processes
@@ -38,6 +57,13 @@ def begin(training: TrainingSettings) -> Path:
     n = training.batch_size(n_processes())
     check_fits(f"a batch of {n:,} biographies", n * _SHORTEST * _TOKEN, memory())
     return find_run(training)
+
+
+def check_dataset(argv: list[str], settings: DatasetSettings) -> None:
+    """No option chooses in a repository on the Hub where the people are not from one."""
+    if not settings.dataset or Path(settings.dataset).exists():
+        here = f"{settings.dataset} is a directory" if settings.dataset else "there is no --dataset"
+        check_not_given(argv, ("dataset_name", "dataset_revision"), here)
 
 
 def check_place(run: Path, *needed: str | Path) -> None:

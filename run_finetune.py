@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Teach a trained model new people, and watch what becomes of those it knew.
 
 python run_finetune.py recipes/finetune_tiny.yaml --model runs/mine --weight_replay_finetune 0.125
@@ -7,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import command_line
-from command_line import UserError, parse_settings
+from command_line import UserError
 from data_builder.fetch import find_people
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from modeling.families import family_of
 from modeling.presets import build_config, check_length, difference
-from pipeline import begin, check_place, execute, plan
+from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
 from run_directory.layout import DATASET, write_report
 from settings import FINETUNING, names
 from settings.data import DataSettings
@@ -23,8 +24,9 @@ from settings.model import ModelSettings
 
 def main(argv: list[str]) -> None:
     """The old model and its people, whom to train on, stream; then all that every run does."""
-    settings = parse_settings(FINETUNING, argv, __doc__, others=names(DataSettings))
+    settings = read_settings(FINETUNING, argv, __doc__, others=names(DataSettings))
     finetune, schedule, adaptation, hub, training = settings
+    check_dataset(argv, finetune)
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Train a model once more, with the attention of a frozen checkpoint of the same run, to see why there is a plateau.
 
 python run_patching.py recipes/patching_tiny.yaml --reference runs/mine --reference_patching 500
@@ -5,12 +6,13 @@ python run_patching.py recipes/patching_tiny.yaml --reference runs/mine --refere
 
 import command_line
 import run_pretrain
-from command_line import ENVIRONMENT_KEY, Role, UserError, parse_settings
+from command_line import ENVIRONMENT_KEY, UserError
 from data_builder.fetch import find_people
 from modeling.presets import build_config, build_model, difference
-from pipeline import begin, check_place, execute
+from pipeline import begin, check_dataset, check_place, execute, read_settings
 from run_directory.models import FoundModel, find_record, find_step
 from settings import PATCHING, of_roles, role
+from settings.declare import Role
 from settings.finetuning import PatchingSettings
 from settings.model import ModelSettings
 from settings.training import TrainingSettings
@@ -18,13 +20,14 @@ from settings.training import TrainingSettings
 
 def main(argv: list[str]) -> None:
     """The reference's people, stream and model, and its attention; then all that every run does."""
-    patching = parse_settings(PATCHING, argv, __doc__)[0]
+    patching = read_settings(PATCHING, argv, __doc__)[0]
     found = _reference(patching)
     # As in the reference, but for where it was written and shared and when it was saved.
     own = of_roles(Role.SAVING, Role.INPUT, Role.PLACE, Role.ACTION)
     inherited = {key: value for key, value in found.config.items() if key not in own}
-    _, _, *others = parse_settings(PATCHING, argv, __doc__, base=inherited)
+    _, _, *others = read_settings(PATCHING, argv, __doc__, base=inherited)
     stream_settings, schedule, model_settings, hub, training = others
+    check_dataset(argv, stream_settings)
     run = begin(training)
     check_place(run, found.path)
 

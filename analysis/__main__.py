@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Draw the learning curve of runs and find their phases, or compare runs.
 
 python -m analysis runs/mine
@@ -7,7 +8,7 @@ python -m analysis compare runs/a runs/b runs/c --output_dir figures/mine
 import argparse
 from pathlib import Path
 
-from command_line import UserError, run
+from command_line import UserError, complete, run
 
 
 def main(argv: list[str]) -> None:
@@ -16,7 +17,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__, formatter_class=text)
     parser.add_argument("runs", nargs="+", metavar="[compare] run", help="run directories")
     parser.add_argument("--output_dir", type=Path, help="where a comparison is written; figures if not told")
-    arguments = parser.parse_args(argv)
+    arguments = complete(parser).parse_args(argv)
 
     if arguments.runs[0] != "compare":
         if arguments.output_dir:

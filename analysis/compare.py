@@ -11,9 +11,12 @@ from analysis.drawing import Groups, band, mark_baseline, save_all, style
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
 from analysis.phases import phases_of
 from analysis.statistics import interval_text, markdown
-from command_line import Role, UserError
+from command_line import UserError
+from run_directory.layout import DATASET
+from run_directory.manifests import sha256
 from run_directory.records import Run, baseline, last
-from settings import SAME_EXPERIMENT, role
+from settings import SAME_EXPERIMENT, kept, role
+from settings.declare import Role
 
 
 def grouped(runs: Iterable[Run]) -> Groups:
@@ -23,19 +26,36 @@ def grouped(runs: Iterable[Run]) -> Groups:
         set().union(*(run.config for run in runs)) - SAME_EXPERIMENT, key=lambda key: (key != "schedule", key)
     )
     varying = [key for key in keys if len({_value(run, key) for run in runs}) > 1]
-    groups: Groups = {}
+    groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        name = ", ".join(f"{key} {_value(run, key)}" for key in varying) or "all runs"
-        groups.setdefault(name, []).append(run)
-    return groups
+        groups.setdefault(tuple(_value(run, key) for key in varying), []).append(run)
+    return {", ".join(_words(group[0], key) for key in varying) or "all runs": group for group in groups.values()}
 
 
 def _value(run: Run, key: str) -> str:
-    """A setting. What a sweep made with the same seed is the same for all seeds; saved lists are none."""
+    """A setting. Of texts, what they hold: one path may hold others later, and two paths the same. What a sweep made
+    with the same seed is the same for all seeds.
+    """
     value = str(run.config.get(key))
-    if value.endswith(("/source/values", "/source/templates")):
-        value = "None"
-    return value.replace(f"seed{run.config.get('seed')}", "seed") if role(key) is Role.INPUT else value
+    if role(key) is Role.INPUT:
+        value = value.replace(f"seed{run.config.get('seed')}", "seed")
+    return _digest(run, key) or value
+
+
+def _words(run: Run, key: str) -> str:
+    """A setting, for the name of a group; of texts, where they lay and what tells them from others that lay there."""
+    digest = _digest(run, key)
+    return f"{key} {run.config.get(key)} ({digest})" if digest else f"{key} {_value(run, key)}"
+
+
+def _digest(run: Run, key: str) -> str | None:
+    """The beginning of a sha256 of the texts that a run keeps (`none` without any); None if it keeps no such ones."""
+    if not kept(key) or not (run.path / DATASET).is_dir():
+        return None
+    place = run.path / kept(key)
+    files = [file for file in (place, *sorted(place.glob("[!.]*"))) if file.is_file()]
+    texts = [f"{file.name} {sha256(file.read_bytes())}" for file in files]
+    return sha256("\n".join(texts).encode())[:8] if texts else "none"
 
 
 def compare_curves(groups: Groups):

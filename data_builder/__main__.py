@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Build a dataset: population, biographies and templates as Parquet files that `load_dataset` reads.
 
 python -m data_builder --n_individuals 64000 --output_dir data/64k
@@ -8,10 +9,12 @@ python -m data_builder check my                  # what is wrong with your own t
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from command_line import UserError, parse_settings, run, setting
+from command_line import UserError, run
 from data_builder.directory import build_directory
 from settings import PRETRAINING, names
 from settings.data import DataSettings
+from settings.declare import setting
+from settings.read import parse_settings
 
 
 @dataclass

@@ -9,13 +9,13 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from command_line import setting
 from data_builder.biographies import Renderer
 from data_builder.random import uniforms
 from data_builder.sentences import TEMPLATES_DIR
 from data_builder.source import Source
 from data_builder.world import VALUES_DIR, World, load_world, world_file
 from settings.data import DataSettings
+from settings.declare import setting
 
 CONFIGURATIONS = ("population", "biographies", "templates")
 # Split of `biographies` -> (group, wording held out from training)

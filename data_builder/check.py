@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from command_line import Role, UserError, parse_settings, setting, with_default
+from command_line import UserError
 from data_builder.conflicts import Conflict, Conflicts, are_lines
 from data_builder.source import OWN_PEOPLE, Source
 from data_builder.texts import read_text, split_lines
@@ -20,6 +20,8 @@ from data_builder.word_lists import load_word_lists
 from data_builder.world import WORLD, load_world
 from settings import FINETUNING, PRETRAINING, names
 from settings.data import DataSettings
+from settings.declare import Role, setting, with_default
+from settings.read import parse_settings
 
 # What can be checked, by the setting that names it, and where a copy has it: as in the source of a dataset.
 PLACES = {"values_dir": "values", "templates_dir": "templates", "new_individuals": OWN_PEOPLE}

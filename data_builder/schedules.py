@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from command_line import UserError, check_bounds, unknown
+from command_line import UserError, unknown
+from settings.declare import check_bounds
 from settings.schedule import ScheduleSettings
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from command_line import UserError, check_bounds
+from command_line import UserError
 from data_builder.conflicts import Conflict, Conflicts, collect, refuse
 from data_builder.new_individuals import extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
@@ -18,6 +18,7 @@ from data_builder.sentences import Template, load_templates
 from data_builder.word_lists import WordLists, join_name, load_word_lists
 from data_builder.world import WORLD, World, load_world
 from settings.data import DataSettings
+from settings.declare import check_bounds
 
 OWN_PEOPLE = "new_individuals.csv"
 _NEWER = ("names_per_list",)

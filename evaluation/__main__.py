@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Ask a trained model about people it has read about, and about one it has not.
 
 python -m evaluation runs/mine --people 3
@@ -7,7 +8,7 @@ import argparse
 
 import numpy as np
 
-from command_line import UserError, run
+from command_line import UserError, complete, run
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
 from data_builder.random import permute, uniforms
@@ -20,7 +21,7 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__.split("\n")[0])
     parser.add_argument("run", help="run directory, a checkpoint in one, or a Hub repository")
     parser.add_argument("--people", type=int, default=3, help="how many of the people it has read about")
-    arguments = parser.parse_args(argv)
+    arguments = complete(parser).parse_args(argv)
     found = find_model(arguments.run)
     if arguments.people < 0:
         raise UserError(f"people is {arguments.people}; it must be at least 0")

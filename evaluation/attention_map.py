@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Draw to what a trained model attends in a biography, layer by layer and head by head.
 
 python -m evaluation.attention_map runs/mine/checkpoint-500 --individual 3
@@ -6,36 +7,43 @@ python -m evaluation.attention_map runs/mine/checkpoint-500 --individual 3
 import argparse
 from pathlib import Path
 
-import torch
-
-from command_line import UserError, run
+from command_line import UserError, complete, run
 from data_builder.fetch import find_people
 from data_builder.source import Source
-from data_builder.stream import BiographyStream
+from run_directory.layout import CHECKPOINT
 from run_directory.models import find_model
 
 
 def main(argv: list[str]) -> None:
-    """One figure, `attention.png`, of the beginning of a biography in wording held out for that individual."""
+    """One figure, named after run and person, of the beginning of a biography in wording held out for that person."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.attention_map", description=__doc__.split("\n")[0])
     parser.add_argument("run", help="run directory, a checkpoint in one, or a Hub repository")
     parser.add_argument("--revision", help="revision of the Hub repository, e.g. step-000500")
     parser.add_argument("--individual", type=int, default=0, help="whose biography, by number in the population")
     parser.add_argument("--sentences", type=int, default=2, help="how many of its sentences")
     parser.add_argument("--output_dir", type=Path, default=Path("figures"), help="where the figure is written")
-    arguments = parser.parse_args(argv)
+    arguments = complete(parser).parse_args(argv)
+    file = _file(arguments)
+    if file.exists():
+        raise UserError(f"{file} exists already and is left as it is; choose another --output_dir")
     found = find_model(arguments.run, arguments.revision)
     source, (model, tokenizer) = find_people(found, arguments.run), found.load()
     _check(arguments, len(source.population), len(source.world.attributes))
     from analysis.drawing import save
 
-    arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    save(attention_map(source, model, tokenizer, arguments.individual, arguments.sentences), _file(arguments))
-    print(f"figure: {_file(arguments)}")
+    figure = attention_map(source, model, tokenizer, arguments.individual, arguments.sentences)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save(figure, file)
+    print(f"figure: {file}")
 
 
 def _file(arguments) -> Path:
-    return arguments.output_dir / "attention.png"
+    """`attention-<run>-<checkpoint>-<individual>.png`."""
+    run = Path(arguments.run)
+    *_, parent, name = run.resolve().parts if run.exists() else ("", "", *run.parts)
+    model = [parent, name] if name.startswith(CHECKPOINT) else [name]
+    words = [*model, *filter(None, [arguments.revision]), f"{arguments.individual}"]
+    return arguments.output_dir / f"attention-{'-'.join(words)}.png"
 
 
 def _check(arguments, n_individuals: int, n_sentences: int) -> None:
@@ -53,7 +61,10 @@ def attention_map(source: Source, model, tokenizer, individual: int, n_sentences
     Raises:
         UserError: a model without attention.
     """
+    import torch
+
     from analysis.attention import heat_map
+    from data_builder.stream import BiographyStream
     from modeling.patching import check_patchable, record
 
     check_patchable(model)

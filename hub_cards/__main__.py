@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Share runs and datasets on the Hugging Face Hub.
 
 python -m hub_cards publish runs/mine --repo me/facts-tiny     # a finished run, or the rest of one
@@ -10,12 +11,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from command_line import UserError, run
+from command_line import UserError, complete, run
 
 
 def main(argv: list[str]) -> None:
     """One of the commands."""
-    arguments = _parser().parse_args(argv)
+    arguments = complete(_parser()).parse_args(argv)
     arguments.command(arguments)
 
 

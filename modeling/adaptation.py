@@ -2,8 +2,9 @@
 
 import copy
 
-from command_line import UserError, check_bounds
+from command_line import UserError
 from modeling.families import family_of
+from settings.declare import check_bounds
 from settings.model import AdaptationSettings
 
 _ADAPTER = "default"

@@ -1,7 +1,8 @@
 """Model presets by name: stock configurations of each family in the same sizes."""
 
-from command_line import UserError, check_bounds, unknown
+from command_line import UserError, unknown
 from modeling.families import FAMILIES
+from settings.declare import check_bounds
 from settings.model import ModelSettings
 
 # Sizes of the paper (Sec. 1 and App. C): 44m is its default model; `tiny` and `nano` are this

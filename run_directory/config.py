@@ -6,11 +6,12 @@ from pathlib import Path
 
 import yaml
 
-from command_line import ENVIRONMENT_KEY, Role, UserError
+from command_line import ENVIRONMENT_KEY, UserError
 from run_directory.environment import RESUMED, differences
 from run_directory.layout import config_file, replace_text
 from run_directory.manifests import checkpoints
 from settings import MAY_DIFFER_ON_RESUME, SHARES, role, today
+from settings.declare import Role
 from settings.training import TrainingSettings
 
 

@@ -22,7 +22,8 @@ _PATIENCE = 2.0  # seconds
 def find_run(settings: TrainingSettings) -> Path:
     """Check that a run may start in `output_dir`. Writes nothing, so that every process can check.
 
-    `resume_from_checkpoint auto` is decided here: `latest` if there is a checkpoint, else to begin (anew).
+    `resume_from_checkpoint` is decided here: `auto` is `latest` if there is a checkpoint, else to begin (anew); a bare
+    name, `checkpoint-500`, is that of a checkpoint in this run.
 
     Raises:
         UserError: no directory named, something is there that would be lost, nothing to resume from.
@@ -36,6 +37,8 @@ def find_run(settings: TrainingSettings) -> Path:
     if settings.resume_from_checkpoint:
         if not is_run(run):
             raise UserError(f"nothing to resume from: {run} holds no run")
+        named = [path for path in checkpoints(run).values() if path.name == settings.resume_from_checkpoint]
+        settings.resume_from_checkpoint = str(named[0]) if named else settings.resume_from_checkpoint
     elif is_run(run):
         if not settings.overwrite_output_dir and _would_be_missed(run):
             raise UserError(

@@ -1,12 +1,15 @@
-"""All settings of all scripts. Each says all about itself where it is declared (`command_line.setting`).
+"""All settings of all scripts, each dataclass under the heading that `--help` gives it.
+
+Each setting says all about itself where it is declared (`settings.declare.setting`).
 
 Nothing but dataclasses, so that everyone may ask what a setting is for without loading what it is used by.
 """
 
 from dataclasses import Field, fields
 
-from command_line import ENVIRONMENT_KEY, FREE_ON_RESUME, INCIDENTAL, PRIVATE, Role, about, renamed
+from command_line import ENVIRONMENT_KEY
 from settings.data import DataSettings, StreamSettings
+from settings.declare import FREE_ON_RESUME, INCIDENTAL, PRIVATE, Role, about, renamed
 from settings.finetuning import FinetuneSchedule, FinetuneSettings, FinetuneTraining, PatchingSettings
 from settings.hub import HubSettings
 from settings.model import AdaptationSettings, ModelSettings
@@ -31,6 +34,11 @@ def _declared() -> dict[str, Field]:
 def role(name: str) -> Role:
     """What a setting is for; one that nobody declares (any more) decided what was computed."""
     return about(DECLARED[name]).role if name in DECLARED else Role.DECIDES
+
+
+def kept(name: str) -> str | None:
+    """Where a run has its own copy of what a setting names, in its directory; None if it keeps none."""
+    return about(DECLARED[name]).kept if name in DECLARED else None
 
 
 def of_roles(*roles: Role) -> set[str]:

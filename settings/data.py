@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from command_line import Role, setting
+from settings.declare import Role, setting
 
 
 @dataclass
@@ -26,12 +26,17 @@ class DataSettings:
     population_seed: int = setting(
         0, "seed of names, values and template splits", Role.REPETITION, at_least=0, below=2**64
     )
-    values_dir: str | None = setting(None, "directory of your own word lists and their world.yaml", Role.INPUT)
-    templates_dir: str | None = setting(None, "directory of your own templates", Role.INPUT)
+    values_dir: str | None = setting(
+        None, "directory of your own word lists and their world.yaml", Role.INPUT, kept="dataset/source/values"
+    )
+    templates_dir: str | None = setting(
+        None, "directory of your own templates", Role.INPUT, kept="dataset/source/templates"
+    )
     new_individuals: str | None = setting(
         None,
         "CSV table of your own people (name and attributes), to be the group `new` instead of n_new others",
         Role.INPUT,
+        kept="dataset/source/new_individuals.csv",
     )
 
 
@@ -40,8 +45,9 @@ class DatasetSettings:
     """Which people, if they are not made anew."""
 
     dataset: str | None = setting(
-        None, "a built dataset, directory or Hub repository; its people replace those of n_individuals etc.", Role.PLACE
-    )
+        None, "a built dataset, directory or Hub repository; its people replace those of n_individuals etc.",
+        Role.PLACE, kept="dataset",
+    )  # fmt: skip
     dataset_name: str | None = setting(
         None, "population to use, e.g. 64k, if the Hub repository holds several", Role.PLACE
     )

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from command_line import Role, setting, with_default
-from settings.data import DatasetSettings
+from settings.data import DatasetSettings, DataSettings
+from settings.declare import Role, setting, with_default
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
 
 @dataclass
 class FinetuneSettings(DatasetSettings):
-    """Which model learns of whom. Its people, tokenizer and sizes come along with the model."""
+    """Which model learns of whom. People, tokenizer and sizes come along with it."""
 
     model: str | None = setting(
         None, "trained model: a run, a checkpoint in one, or a Hub repository (required)", Role.INPUT
@@ -22,9 +22,7 @@ class FinetuneSettings(DatasetSettings):
         "new", "train on the group `new`, or on the last seen people, whom power_law and celebrities draw least"
     )  # fmt: skip
     n_individuals_finetune: int | None = setting(None, "people to train on; for `new`, all if None")
-    new_individuals: str | None = setting(
-        None, "CSV table of your own people (name and attributes), to be the group `new`", Role.INPUT
-    )
+    new_individuals: str | None = with_default(DataSettings, "new_individuals", None)
     share_random_words: float = setting(
         0.0, "share of each batch that is random words (REMIX, Chen et al. 2024)", cost=True
     )
@@ -48,7 +46,10 @@ class FinetuneSchedule(ScheduleSettings):
 
 @dataclass
 class FinetuneTraining(TrainingSettings):
-    """How to train. Defaults are the paper's (Sec. 4.2, App. F.1): AdamW as before, constant learning rate."""
+    """How to train. Defaults are the paper's (Sec. 4.2, App. F.1).
+
+    AdamW as before, constant learning rate.
+    """
 
     max_steps: int = with_default(TrainingSettings, "max_steps", 2_000)  # the paper leaves it open
     learning_rate: float = with_default(TrainingSettings, "learning_rate", 3e-5)

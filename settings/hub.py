@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
-from command_line import Role, setting
+from settings.declare import Role, setting
 
 
 @dataclass
 class HubSettings:
-    """Nothing is pushed that is not named here. Tokens come from `hf auth login` or HF_TOKEN, never from settings."""
+    """Nothing is pushed that is not named here.
+
+    Tokens come from `hf auth login` or HF_TOKEN, never from settings.
+    """
 
     push_to_hub: bool = setting(False, "publish checkpoints while training, then the run", Role.ACTION)
     hub_model_id: str | None = setting(None, "model repository, e.g. me/facts-tiny", Role.PLACE)

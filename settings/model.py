@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from command_line import setting
+from settings.declare import setting
 
 
 @dataclass
@@ -11,9 +11,7 @@ class ModelSettings:
     """Which model. Sizes that are given override the preset's."""
 
     preset: str = setting(
-        "44m",
-        "model: nano, tiny, 44m, 163m or 400m, alone (GPT-2) or after llama-, qwen3- or hawk- (no attention)",
-        cost=True,
+        "44m", "size of the model, with a prefix if it is not GPT-2 but Llama, Qwen3 or Hawk (no attention)", cost=True
     )
     n_layer: int | None = setting(None, "blocks; the preset's if None", at_least=1, at_most=1024, cost=True)
     n_head: int | None = setting(None, "attention heads per block; the preset's if None", at_least=1, cost=True)

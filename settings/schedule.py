@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from command_line import setting
+from settings.declare import setting
 
 
 @dataclass
 class ScheduleSettings:
-    """Who is drawn when. Parameters have the paper's names (Sec. 3); docs/SCHEDULES.md has its grids."""
+    """Who is drawn when. Parameters have the paper's names: docs/SCHEDULES.md."""
 
-    schedule: str = setting("uniform", "name of the schedule, which says who is drawn when: docs/SCHEDULES.md")
+    schedule: str = setting("uniform", "who is drawn when (docs/SCHEDULES.md)")
     quasi_random: bool = setting(
         False, "draw individuals at regular intervals (low discrepancy), not at random", formerly="even_draws"
     )

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from command_line import Role, UserError, setting
+from command_line import UserError
+from settings.declare import Role, setting
 
 
 @dataclass
@@ -22,10 +23,10 @@ class TrainingSettings:
         128, "biographies per forward pass of one process", Role.SHARE, at_least=1, cost=True
     )
     gradient_accumulation_steps: int = setting(1, "forward passes per update", Role.SHARE, at_least=1, cost=True)
-    optim: str = setting("adamw", "adamw, or muon: matrices by Muon, the rest by AdamW", cost=True)
+    optim: str = setting("adamw", "optimizer; with muon, matrices by Muon and the rest by AdamW", cost=True)
     learning_rate: float = setting(4e-4, "peak learning rate of AdamW", at_least=0)
     muon_learning_rate: float = setting(2e-2, "peak learning rate of Muon, for the matrices", at_least=0)
-    lr_scheduler_type: str = setting("cosine", "decay of the learning rate: cosine, linear (both to 0) or constant")
+    lr_scheduler_type: str = setting("cosine", "decay of the learning rate, to 0 unless constant")
     warmup_steps: int = setting(
         0, "updates in which the learning rate rises from 0 to its peak; the paper has none", at_least=0
     )
@@ -60,7 +61,9 @@ class TrainingSettings:
     save_steps: int | None = setting(None, "steps between checkpoints; none if None", Role.SAVING, at_least=1)
     save_at: list[int] | None = setting(None, "further steps to checkpoint", Role.SAVING, at_least=1)
     resume_from_checkpoint: str | None = setting(
-        None, "`latest`, a checkpoint directory of this run, or `auto`: latest if there is one, else begin", Role.ACTION
+        None,
+        "`latest`, a checkpoint of this run (checkpoint-500), or `auto`: latest if there is one, else begin",
+        Role.ACTION,
     )
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)
     report_to: list[str] | None = setting(

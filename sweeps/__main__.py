@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """Run sweeps, draw their figures, and keep the README's table of claims.
 
 python -m sweeps run experiments/schedules --jobs 2     # skips what is finished or stored, resumes what was cut off
@@ -13,12 +14,12 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from command_line import UserError, run
+from command_line import UserError, complete, run
 
 
 def main(argv: list[str]) -> None:
     """One of the commands."""
-    arguments = _parser().parse_args(argv)
+    arguments = complete(_parser()).parse_args(argv)
     arguments.command(arguments)
 
 

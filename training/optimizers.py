@@ -1,9 +1,7 @@
-"""Optimizers and learning-rate decays, by name."""
+"""Optimizers and learning-rate decays, by name; `--help` reads the names, without waiting for torch."""
 
 import math
 import re
-
-import torch
 
 from command_line import UserError, unknown
 from modeling.families import family_of
@@ -14,22 +12,24 @@ from settings.training import TrainingSettings
 _MUON = {"momentum": 0.95, "nesterov": True, "adjust_lr_fn": "original"}
 
 
-def build_optimizers(model, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def build_optimizers(model, settings: TrainingSettings) -> list:
     """Those of `settings.optim`, on everything that is trained."""
     return OPTIMIZERS[settings.optim](model, settings)
 
 
-def trained(model) -> dict[str, torch.nn.Parameter]:
-    """The parameters that an optimizer is for, by name."""
+def trained(model) -> dict:
+    """The parameters (`torch.nn.Parameter`) that an optimizer is for, by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def _adamw_on_all(model, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def _adamw_on_all(model, settings: TrainingSettings) -> list:
     return [_adamw(list(trained(model).values()), settings)]
 
 
-def _muon_and_adamw(model, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
+def _muon_and_adamw(model, settings: TrainingSettings) -> list:
     """Muon on the blocks' matrices, and AdamW on the rest, if there is any."""
+    from torch.optim import Muon
+
     named = trained(model)
     # Biases may have two dimensions, in Hawk.
     in_blocks = re.compile(rf"\.{family_of(model.config).blocks}\..*weight$")
@@ -38,18 +38,20 @@ def _muon_and_adamw(model, settings: TrainingSettings) -> list[torch.optim.Optim
     optimizers = [_adamw(rest, settings)] if rest else []
     if matrices:
         how = _MUON | {"lr": settings.muon_learning_rate, "weight_decay": settings.weight_decay}
-        optimizers.append(torch.optim.Muon(list(matrices.values()), **how))
+        optimizers.append(Muon(list(matrices.values()), **how))
     return optimizers
 
 
-def _adamw(parameters: list, settings: TrainingSettings) -> torch.optim.AdamW:
-    """Matrices decay, gains and biases do not (the paper gives only the number, 0.1)."""
+def _adamw(parameters: list, settings: TrainingSettings):
+    """`torch.optim.AdamW`; matrices decay, gains and biases do not (the paper gives only the number, 0.1)."""
+    from torch.optim import AdamW
+
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     betas = (settings.adam_beta1, settings.adam_beta2)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, eps=settings.adam_epsilon, fused=True)
+    return AdamW(groups, lr=settings.learning_rate, betas=betas, eps=settings.adam_epsilon, fused=True)
 
 
 # One row makes an optimizer or a decay known to every script: docs/EXTENDING.md.

@@ -1,5 +1,7 @@
 """Figures of attention: what they show, from records and from a model."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -94,5 +96,23 @@ def test_the_command_writes_the_figure_or_says_in_one_line_why_not(run, tmp_path
     with pytest.raises(UserError, match=message):
         command.main([str(run), *options])
     command.main([str(run), "--individual", "3", "--output_dir", str(tmp_path / "figures")])
-    assert (tmp_path / "figures" / "attention.png").exists()
-    assert capsys.readouterr().out.strip() == f"figure: {tmp_path / 'figures' / 'attention.png'}"
+    figure = tmp_path / "figures" / "attention-run-3.png"
+    assert figure.exists()
+    assert capsys.readouterr().out.strip() == f"figure: {figure}"
+
+
+def test_no_figure_is_written_over(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = run / "checkpoint-20"
+    checkpoint.mkdir()
+    for file in [path for path in run.iterdir() if path.is_file()]:
+        shutil.copy(file, checkpoint)
+    drawn = []
+    monkeypatch.setattr("analysis.drawing.save", lambda figure, path: drawn.append(path.name) or path.touch())
+    for argv in (["run"], ["run/checkpoint-20"], ["run", "--individual", "1"]):
+        command.main(argv)
+    assert drawn == ["attention-run-0.png", "attention-run-checkpoint-20-0.png", "attention-run-1.png"]
+    monkeypatch.chdir(checkpoint)
+    for again in (".", "../checkpoint-20"):  # however it is spelled
+        with pytest.raises(UserError, match="attention-run-checkpoint-20-0.png exists already and is left as it is"):
+            command.main([again, "--output_dir", str(tmp_path / "figures")])

@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,10 @@ import analysis.__main__ as command
 from analysis.compare import compare_curves, compare_individuals, compare_table, grouped, style
 from analysis.statistics import mean_interval
 from command_line import UserError
+from data_builder.source import Source
 from run_directory.records import Run
+from settings.data import DataSettings
+from tests.helpers.toys import replace_line
 
 BASELINE = 5.0
 
@@ -54,9 +59,39 @@ def test_runs_are_grouped_by_what_differs_seeds_and_what_they_start_from_apart(r
     assert list(grouped(runs[:2])) == ["all runs"]
 
 
-def test_a_run_of_a_saved_dataset_is_one_of_the_recipe_it_was_made_by(runs):
-    runs[0].config.update(values_dir="data/mine/source/values", templates_dir="data/mine/source/templates")
-    assert len(grouped(runs)) == 2
+def test_texts_count_by_what_they_hold_not_by_where_they_lay(tmp_path):
+    small = {"n_individuals": 12, "n_unseen": 2, "n_new": 2, "entries_per_list": 6}
+    direct = Source.build(DataSettings(**small))
+    direct.save(tmp_path / "saved")
+    own = tmp_path / "own"
+    shutil.copytree(tmp_path / "saved" / "source", own)
+    saved = Source.load(tmp_path / "saved")
+    named = Source.build(DataSettings(**small, population_seed=1, values_dir=str(own / "values")))  # the same lists
+    replace_line(own / "values" / "city.txt", direct.word_lists.lists["city"][0], "Elsewhere")
+    other = Source.build(DataSettings(**small, values_dir=str(own / "values")))  # others, at the same place
+    people = tmp_path / "people.csv"
+    people.write_text("".join(",".join(row) + "\n" for row in _a_person(direct)))
+    more = Source.build(DataSettings(**small, new_individuals=str(people)))
+    runs = []
+    for seed, source in enumerate((direct, saved, named, other, more)):
+        run = Run(tmp_path / f"run{seed}", asdict(source.settings) | {"seed": seed}, [])
+        source.save(run.path / "dataset")
+        (run.path / "dataset" / "source" / "values" / ".DS_Store").touch()
+        runs.append(run)
+    assert list(grouped(runs[:3])) == ["all runs"]
+    groups = grouped(runs)
+    assert [[run.config["seed"] for run in group] for group in groups.values()] == [[0, 1, 2], [3], [4]]
+    names = list(groups)
+    assert names[1].startswith("new_individuals None (none), ")
+    assert f"values_dir {own / 'values'} (" in names[1]
+    assert f"new_individuals {people} (" in names[2]
+
+
+def _a_person(source):
+    """A table of one, who is not in the population but has its values."""
+    attributes = list(source.world.attributes)
+    name = " ".join(source.word_lists.names(part)[-1] for part in source.world.name)
+    return ["name", *attributes], [name, *(source.word_lists.values(attribute)[0] for attribute in attributes)]
 
 
 def test_curves_are_means_over_seeds_with_their_range(runs):

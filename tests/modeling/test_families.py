@@ -136,7 +136,7 @@ def test_its_attention_is_patched_and_drawn_or_refused(run, tmp_path, preset):
             attention_map.main(draw)
         return
     attention_map.main(draw)
-    assert (tmp_path / "figures" / "attention.png").exists()
+    assert (tmp_path / "figures" / f"attention-{run.name}-0.png").exists()
     start(run_patching, tmp_path / "patched", reference=run, reference_patching=20)
     assert records(tmp_path / "patched")[-1]["loss"] < records(tmp_path / "patched")[1]["loss"]
     _assert_queries_and_keys_only_decayed(tmp_path / "patched", run, preset)

@@ -76,6 +76,17 @@ def test_what_is_there_is_gone_on_with_or_begun_anew_only_if_nothing_is_lost(tmp
     find_run(settings(tmp_path / "empty"))
 
 
+def test_a_checkpoint_may_be_named_without_its_run(tmp_path, monkeypatch):
+    run = place(tmp_path / "run", "checkpoint-10/manifest.json", "checkpoint-20/manifest.json")
+    place(tmp_path / "other", "checkpoint-10/manifest.json")
+    monkeypatch.chdir(tmp_path / "other")  # whose checkpoint of that name is not meant
+    for named, found in (("checkpoint-10", run / "checkpoint-10"), (str(run / "checkpoint-20"), run / "checkpoint-20"),
+                         ("checkpoint-30", "checkpoint-30")):  # fmt: skip
+        resumed = settings(run, resume_from_checkpoint=named)
+        find_run(resumed)
+        assert resumed.resume_from_checkpoint == str(found)
+
+
 def test_a_run_has_one_writer_until_that_process_ends(tmp_path):
     run = tmp_path / "run"
     with subprocess.Popen([sys.executable, "-c", HOLD, str(run)], cwd=ROOT, stdout=subprocess.PIPE) as process:

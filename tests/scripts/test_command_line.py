@@ -3,10 +3,11 @@ from typing import Literal
 
 import pytest
 
-from command_line import UserError, parse_settings, read_yaml
+from command_line import UserError, read_yaml
 from data_builder.texts import read_text
 from habits import ELSEWHERE
 from settings import FINETUNING, PRETRAINING, names
+from settings.read import parse_settings
 from settings.training import TrainingSettings
 
 
@@ -67,8 +68,8 @@ def test_keys_of_another_script_are_known_but_not_used(tmp_path):
         ([], "width: {a: 16}\n", "recipe.yaml: width is one value, not {'a': 16}"),
         ([], "mood: no\n", "argument --mood: invalid choice: 'no'"),
         (["--width", "16", "32"], "", "'32' is one value too many for --width"),
-        (["--width", "16", "recipes/mine.yaml"], "", "put the recipe recipes/mine.yaml first, before all options"),
-        (["--config", "a.yaml", "b.yaml"], "", "cannot read recipe a.yaml|put the recipe b.yaml first"),
+        (["--width", "16", "recipes/mine.yaml"], "", "cannot read recipe recipes/mine.yaml: .*No such file"),
+        (["--width", "16", "mine.yaml"], "depth: 3\n", "^mine.yaml is one recipe too many; name one"),
         (["--config"], "", "argument --config: expected one argument"),
         (["--zzzzz", "1"], "", "^unknown setting 'zzzzz' in the command line; --help tells all$"),
         (["--lr", "1"], "", "^unknown setting 'lr' in the command line; --help tells all$"),  # nothing like it here
@@ -105,8 +106,16 @@ def test_a_recipe_may_be_given_as_config(tmp_path):
     assert (
         parse("--width", "9", "--config", path)[0] == parse(f"--config={path}", "--width", "9")[0] == Shape(9, None, 2)
     )
-    with pytest.raises(UserError, match=r"put the recipe b.yaml first, before all options; there can be one"):
+    with pytest.raises(UserError, match=r"^b.yaml is one recipe too many; name one, with the settings of both$"):
         parse("--config", path, "b.yaml")
+
+
+def test_a_recipe_may_stand_after_options(tmp_path):
+    path = recipe(tmp_path, "width: 7\nrate: 2.0\n")
+    for argv in (("--width", "9", path), ("--width=9", path), ("--bright", path, "--width", "9")):
+        assert parse(*argv)[0] == Shape(9, None, 2.0)
+    shape, names = parse("--width", "9", "--bright", "--steps", "1", "2", path)  # though --steps takes several
+    assert (shape, names) == (Shape(9, None, 2.0), Names(bright=True, steps=[1, 2]))
 
 
 def test_names_of_other_trainers_are_told_what_they_are_here(tmp_path):

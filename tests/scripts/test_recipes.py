@@ -8,7 +8,6 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
-from command_line import parse_settings
 from data_builder.new_individuals import read_individuals
 from data_builder.tokenizer import train_tokenizer
 from data_builder.world import load_world
@@ -16,6 +15,7 @@ from modeling.patching import blocks
 from modeling.presets import PRESETS, SIZES, build_config
 from settings import FINETUNING, PATCHING, PRETRAINING
 from settings.model import ModelSettings
+from settings.read import parse_settings
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -80,7 +80,11 @@ def test_every_file_that_the_readme_names_exists_and_the_example_table_of_own_pe
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_names_settings_and_files_that_exist(page):
     text = (ROOT / page).read_text()
-    commands = [line for line in text.splitlines() if re.match(r"(accelerate launch|python (-m )?(run_|my_run|data_builder))", line)]
+    commands = [
+        line
+        for line in text.splitlines()
+        if re.match(r"(accelerate launch|python (-m )?(run_|my_run|data_builder))", line)
+    ]
     assert commands or page == "docs/SHARING.md"
     for line in commands:
         words = line.split("#")[0].split()

@@ -51,9 +51,9 @@ def test_knowledge_is_measured_of_the_worlds_own_attributes(run):
 
 def test_quiz_and_attention_are_of_each_attribute(run, tmp_path, capsys):
     attention_map.main([str(run), "--sentences", "5", "--output_dir", str(tmp_path)])
-    assert [file.name for file in tmp_path.iterdir()] == ["attention.png"]
+    assert [file.name for file in tmp_path.iterdir()] == [f"attention-{run.name}-0.png"]
     with pytest.raises(attention_map.UserError, match="sentences is 6; it must be from 1 to 5"):
-        attention_map.main([str(run), "--sentences", "6", "--output_dir", str(tmp_path)])
+        attention_map.main([str(run), "--sentences", "6", "--individual", "1", "--output_dir", str(tmp_path)])
     quiz.main([str(run), "--people", "1"])
     said = capsys.readouterr().out
     source = Source.load(run / "dataset")

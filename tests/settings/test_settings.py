@@ -6,7 +6,9 @@ import pytest
 
 import run_pretrain
 import settings
-from command_line import Role, UserError, about, check_bounds, parse_settings, renamed, setting
+from command_line import UserError
+from settings.declare import Role, about, check_bounds, renamed, setting
+from settings.read import parse_settings
 from tests.helpers.pretraining import NANO
 
 BOUNDED = {name: about(item).bounds for name, item in settings.DECLARED.items() if about(item).bounds}

@@ -8,11 +8,12 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from command_line import UserError, parse_settings
+from command_line import UserError
 from data_builder.random import uniforms
 from data_builder.schedules import SCHEDULES, Adaptive, Plan, Uniform, build_schedule
 from run_directory.records import load_run
 from settings import PRETRAINING
+from settings.read import parse_settings
 from settings.schedule import ScheduleSettings
 from tests.helpers.independent import fits
 from tests.helpers.pretraining import ROOT, TIMES, pretrain, records, same, two_processes, weights, world_of
