@@ -81,9 +81,12 @@ def _preview(arguments) -> None:
     from hub_cards.cards import model_card
     from hub_cards.datasets import population_card, population_name
     from hub_cards.revisions import left_out
+    from run_directory.hub import check_id
     from run_directory.layout import DATASET
     from run_directory.records import load_run
 
+    for repo_id in filter(None, (arguments.repo, arguments.dataset_repo)):
+        check_id(repo_id)
     if line := left_out(Path(arguments.what)):
         print(line, file=sys.stderr)  # the card alone goes to a file
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))

@@ -1,9 +1,8 @@
 """Cards that tell the truth: filled from directories alone; what was not recorded says so."""
 
-from pathlib import Path
-
 import yaml
-from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
+from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
+from markupsafe import Markup
 from safetensors import SafetensorError, safe_open
 
 from analysis.phases import TOLERANCE, phases_of
@@ -11,13 +10,13 @@ from command_line import ENVIRONMENT_KEY, UserError
 from data_builder.source import saved_world
 from data_builder.world import load_world
 from evaluation.citation import CITATION
+from hub_cards.markdown import code_block, render, with_links
 from hub_cards.revisions import checkpoint_branch, sound_checkpoints
 from modeling.families import family_of
 from run_directory.layout import DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
 from run_directory.records import Run
 from settings import public
 
-TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "not recorded"
 _TAGS = ["synthetic", "factual-knowledge", "biographies", "training-dynamics"]
 _PACKAGES = ("python", "torch", "transformers", "datasets", "accelerate", "tokenizers", "evaluate", "numpy")
@@ -35,38 +34,36 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
     recorded = run.config.get(ENVIRONMENT_KEY) or {}
     last = next(record for record in reversed(run.records) if "seen_attribute_loss" in record)
     figure, world = f"{FIGURES}/{LEARNING_CURVE}", saved_world(run.path / DATASET)
-    return str(
-        ModelCard.from_template(
-            _model_data(run, last, repo_id, dataset_id, world.entities),
-            template_path=str(TEMPLATES / "model_card.md.j2"),
-            name=repo_id.split("/")[-1],
-            repo_id=repo_id,
-            model=_model(run),
-            people=number(run.config.get("n_individuals")),
-            world=world,
-            own_texts=any(run.config.get(key) for key in ("values_dir", "templates_dir")),
-            steps=[checkpoint_branch(step) for step in sound_checkpoints(run.path)],
-            figure=figure if (run.path / figure).exists() else None,
-            seed=run.config.get("seed", MISSING),
-            finetuned_on=_finetuned_on(run, world.entities),
-            patching=run.config if "reference_patching" in run.config else None,
-            measured_groups=_measured_groups(run, last),
-            detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
-            last={"no_knowledge_baseline": last.get("no_knowledge_baseline")}
-            | {k: number(last.get(k)) for k in _COUNTED},
-            measured=f"up to {run.config.get('eval_individuals', MISSING)}",
-            phases=None if run.finetune_group else phases_of(run),
-            tolerance=TOLERANCE,
-            duration=f"{last['seconds'] / 60:.1f} minutes" if "seconds" in last else MISSING,
-            environment=lambda key: recorded.get(key) if recorded.get(key) is not None else MISSING,
-            dataset=f"[{dataset_id}]({_DATASETS}/{dataset_id})" if dataset_id else "`dataset/` in this repository",
-            recipe=yaml.safe_dump(public(run.config), sort_keys=False),
-            versions=", ".join(f"{name} {recorded[name]}" for name in _PACKAGES if name in recorded) or MISSING,
-            citation=CITATION,
-            number=number,
-            percent=percent,
-            step=lambda edge: "not reached" if edge is None else f"at step {edge:.0f}",
-        )
+    return render(
+        "model_card.md.j2",
+        _model_data(run, last, repo_id, dataset_id, world.entities),
+        name=repo_id.split("/")[-1],
+        repo_id=Markup(repo_id),
+        model=_model(run),
+        people=number(run.config.get("n_individuals")),
+        world=world,
+        own_texts=any(run.config.get(key) for key in ("values_dir", "templates_dir")),
+        steps=[Markup(checkpoint_branch(step)) for step in sound_checkpoints(run.path)],
+        figure=Markup(figure) if (run.path / figure).exists() else None,
+        seed=run.config.get("seed", MISSING),
+        finetuned_on=_finetuned_on(run, world.entities),
+        patching=run.config if "reference_patching" in run.config else None,
+        measured_groups=_measured_groups(run, last),
+        detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
+        last={"no_knowledge_baseline": last.get("no_knowledge_baseline")} | {k: number(last.get(k)) for k in _COUNTED},
+        measured=f"up to {run.config.get('eval_individuals', MISSING)}",
+        phases=None if run.finetune_group else phases_of(run),
+        tolerance=TOLERANCE,
+        duration=f"{last['seconds'] / 60:.1f} minutes" if "seconds" in last else MISSING,
+        environment=lambda key: recorded.get(key) if recorded.get(key) is not None else MISSING,
+        dataset=Markup(f"[{dataset_id}]({_DATASETS}/{dataset_id})" if dataset_id else "`dataset/` in this repository"),
+        recipe=code_block(yaml.safe_dump(public(run.config), sort_keys=False), "yaml"),
+        versions=", ".join(f"{name} {recorded[name]}" for name in _PACKAGES if name in recorded) or MISSING,
+        attribution=with_links(world.attribution),
+        citation=Markup(CITATION),
+        number=number,
+        percent=percent,
+        step=lambda edge: "not reached" if edge is None else f"at step {edge:.0f}",
     )
 
 
@@ -90,7 +87,8 @@ def _finetuned_on(run: Run, entities: str) -> str | None:
         return None
     kind = f"further {entities}" if run.finetune_group == "new" else f"of these {entities}, who were rare"
     weight = run.config.get("weight_replay_finetune")
-    replay = f"with replay of the others at weight {weight:g}" if weight else "without replay of the others"
+    weight = f"{weight:g}" if isinstance(weight, float) else weight
+    replay = f"with replay of the others at weight {weight}" if weight else "without replay of the others"
     return f"{number(run.config.get('n_individuals_finetune'))} {kind}, {replay}"
 
 
@@ -136,25 +134,26 @@ def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -
         pretty_name="Synthetic biographies",
         configs=configs,
     )
-    return str(
-        DatasetCard.from_template(
-            data,
-            template_path=str(TEMPLATES / "dataset_card.md.j2"),
-            name=repo_id.split("/")[-1],
-            repo_id=repo_id,
-            populations=list(settings),
-            settings=settings,
-            worlds=list(settings.values()),
-            citation=CITATION,
-        )
+    return render(
+        "dataset_card.md.j2",
+        data,
+        name=repo_id.split("/")[-1],
+        repo_id=Markup(repo_id),
+        populations=list(map(Markup, settings)),
+        settings=settings,
+        worlds=list(settings.values()),
+        with_links=with_links,
+        citation=Markup(CITATION),
     )
 
 
 def number(value) -> str:
-    """A number as people read it; says so if there is none."""
+    """A number as people read it; says so if there is none. In a config somebody may have written anything."""
     if value is None:
         return MISSING
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def percent(value) -> str:
