@@ -1,0 +1,1 @@
+"""Kills, signals, full disks, damaged files and Hub faults at random, by hand: `python -m tests.campaign`."""
