@@ -80,13 +80,14 @@ def _preview(arguments) -> None:
     from data_builder.source import Source
     from hub_cards.cards import model_card
     from hub_cards.datasets import population_card, population_name
-    from hub_cards.revisions import left_out
+    from hub_cards.revisions import check_final, left_out
     from run_directory.hub import check_id
     from run_directory.layout import DATASET
     from run_directory.records import load_run
 
     for repo_id in filter(None, (arguments.repo, arguments.dataset_repo)):
         check_id(repo_id)
+    check_final(Path(arguments.what))
     if line := left_out(Path(arguments.what)):
         print(line, file=sys.stderr)  # the card alone goes to a file
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
@@ -97,14 +98,12 @@ def _preview(arguments) -> None:
 
 
 def _verify(arguments) -> None:
-    from huggingface_hub import HfApi
-
     from hub_cards.verify import verify
-    from run_directory.hub import check_id, hub_errors, retry
+    from run_directory.hub import check_id, hub_api, hub_errors
 
     check_id(arguments.what)
     with hub_errors(arguments.what):
-        problems = retry(lambda: verify(HfApi(), arguments.what))
+        problems = verify(hub_api(), arguments.what)
     for problem in problems:
         print(problem)
     if problems:

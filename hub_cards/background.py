@@ -8,7 +8,7 @@ from huggingface_hub import HfApi
 
 from command_line import UserError
 from hub_cards.datasets import publish_dataset
-from hub_cards.publish import publish_run, push_revision
+from hub_cards.publish import ModelRepository, publish_run
 from hub_cards.revisions import checkpoint_revision
 from run_directory.hub import CLIENT_ERRORS, explain, open_repo
 from run_directory.layout import DATASET
@@ -38,6 +38,7 @@ class BackgroundPublisher:
             raise UserError("push_to_hub needs a repository: --hub_model_id me/facts-tiny")
         self.run, self.settings, self.report = run, settings, report
         self.api = open_repo(settings.hub_model_id, "model", settings.hub_private_repo)
+        self.repository = ModelRepository(self.api, settings.hub_model_id)
         if settings.hub_dataset_id:
             open_repo(settings.hub_dataset_id, "dataset", settings.hub_private_repo)
         self._checkpoints: queue.SimpleQueue = queue.SimpleQueue()
@@ -73,7 +74,7 @@ class BackgroundPublisher:
 
     def _push(self, checkpoint: Path) -> None:
         step = int(checkpoint.name.rsplit("-", 1)[1])
-        push_revision(self.api, self.settings.hub_model_id, checkpoint_revision(load_run(self.run), step, checkpoint))
+        self.repository.push(checkpoint_revision(load_run(self.run), step, checkpoint))
 
     def _push_all(self) -> None:
         publish(self.api, self.run, self.settings.hub_model_id, self.settings.hub_dataset_id, self.report)
