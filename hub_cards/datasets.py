@@ -88,6 +88,23 @@ def check_name(name: str) -> None:
         raise UserError(f"--name {name!r}: a population's name is up to 64 letters a-z, digits or . _ -")
 
 
+def check_own_people(people: int, agreed: bool) -> None:
+    """Whether the people of a user's own table, real ones perhaps, may be published.
+
+    Args:
+        people: how many there are; invented ones are not counted.
+        agreed: whether the user said so.
+
+    Raises:
+        UserError: nobody said so.
+    """
+    if people and not agreed:
+        raise UserError(
+            f"this would upload names and facts, such as birth dates, of {people:,} own people; if it may, add "
+            "--with_own_people"
+        )
+
+
 def population_name(source: Source) -> str:
     """`64k` for 64,000 individuals; with own people, whom others don't have, also the beginning of the digest."""
     n_individuals = source.settings.n_individuals
