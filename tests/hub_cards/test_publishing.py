@@ -12,15 +12,13 @@ from data_builder.directory import build_directory
 from data_builder.fetch import find_dataset
 from data_builder.source import Source
 from data_builder.tokenizer import train_tokenizer
-from hub_cards.background import BackgroundPublisher
 from run_directory.manifests import sha256
 from settings.data import DataSettings
-from settings.hub import HubSettings
 from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_store import Blob
 from tests.helpers.hub_toys import Client
 from tests.helpers.pretraining import NANO, same, weights
-from tests.helpers.toys import ADA, stream_of, table
+from tests.helpers.toys import stream_of
 
 PEOPLE = DataSettings(n_individuals=64, n_unseen=32, n_new=0, entries_per_list=12)
 
@@ -299,32 +297,3 @@ def test_what_will_not_work_is_said_before_training_starts(hub, tmp_path, token,
     assert not hub.received_commits
     cut_off = Client(hub, tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
     assert "error: cannot reach the Hub" in train(cut_off, tmp_path / "run", code=2).stderr
-
-
-def test_own_people_are_published_only_if_somebody_says_so(hub, finished, tmp_path):
-    run, client = shutil.copytree(finished, tmp_path / "run"), Client(hub, tmp_path / "home")
-    Source.load(run / "dataset").with_individuals(table(tmp_path / "mine.csv", ADA)).save(run / "dataset")
-    push = (
-        "--push_to_hub",
-        "--hub_model_id",
-        "me/live",
-        "--dataset",
-        run / "dataset",
-        "--output_dir",
-        tmp_path / "new",
-    )
-    train, publish = (run_pretrain.main, NANO, *push), ("publish", run, "--repo", "me/facts")
-    data = ("publish-dataset", run / "dataset", "--repo", "me/people")
-    told = "this would upload names and facts, such as birth dates, of 1 own people; if it may, add --with_own_people\n"
-    for done in (client.hub_cards(*publish, code=2), client.hub_cards(*data, code=2), client.call(*train, code=2)):
-        assert done.stderr.splitlines(keepends=True)[-1] == f"error: {told}"
-    assert not hub.requests
-    assert not (tmp_path / "new").exists()
-    client.hub_cards(*publish, "--with_own_people")
-    client.hub_cards(*data, "--with_own_people")
-    assert b"Ada" in hub.repo("me/facts").files()["dataset/source/new_individuals.csv"]
-    hub.fail("POST .*/commit/", times=1000, kind="403")
-    agreed = HubSettings(hub_model_id="me/live", with_own_people=True)
-    said = client.call(lambda _: BackgroundPublisher(run, agreed, 1).finish()).stdout
-    assert "python -m hub_cards publish" in said
-    assert said.endswith(" --with_own_people\n")
