@@ -136,7 +136,9 @@ def _execute(
     if hub.push_to_hub and is_first_process():
         from hub_cards.background import BackgroundPublisher
 
-        publisher = BackgroundPublisher(run, hub)  # checks whether it will be possible, before anything is written
+        publisher = BackgroundPublisher(
+            run, hub, len(source.added)
+        )  # checks whether it will be possible, before anything is written
         options["saved"] = publisher.checkpoint_saved
     accelerator = start_accelerate(run, training)
     if not training.resume_from_checkpoint:

@@ -168,6 +168,12 @@ def _check_command(settings: DataSettings) -> str:
     return shlex.join(["python", "-m", "data_builder", "check", *options])
 
 
+def own_people(directory: str | Path) -> int:
+    """How many people of a user's own table a saved source holds, without drawing its population."""
+    table = Path(directory) / "source" / OWN_PEOPLE
+    return len(read_individuals(str(table), saved_world(directory))) if table.exists() else 0
+
+
 def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of `Population.names` and `Population.values` for people given as texts."""
     name, attributes = lists.world.name, lists.world.attributes

@@ -40,18 +40,26 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--dataset_repo", help="dataset repository of the run's people")
         if name.startswith("publish"):
             command.add_argument("--private", action="store_true", help="make a new repository private")
+            agreed = "upload names and facts of people of a table of yours, if there are any"
+            command.add_argument("--with_own_people", action="store_true", help=agreed)
         if name == "publish-dataset":
             command.add_argument("--name", help="the population's name in the repository (64k)")
     return parser
 
 
 def _publish(arguments) -> None:
+    from data_builder.source import own_people
     from hub_cards.background import publish
+    from hub_cards.datasets import check_own_people
+    from hub_cards.revisions import check_final
     from run_directory.hub import hub_errors, open_repo
+    from run_directory.layout import DATASET
     from run_directory.records import load_run
 
     path = Path(arguments.what)
     load_run(path)
+    check_own_people(own_people(path / DATASET), arguments.with_own_people)
+    check_final(path)
     api = open_repo(arguments.repo, "model", arguments.private)
     if arguments.dataset_repo:
         open_repo(arguments.dataset_repo, "dataset", arguments.private)
@@ -62,11 +70,11 @@ def _publish(arguments) -> None:
 
 def _publish_dataset(arguments) -> None:
     from data_builder.source import Source
-    from hub_cards.datasets import check_name, publish_dataset
+    from hub_cards.datasets import check_name, check_own_people, publish_dataset
     from run_directory.hub import hub_errors, open_repo
 
     path = Path(arguments.what)
-    Source.load(path)
+    check_own_people(len(Source.load(path).added), arguments.with_own_people)
     if arguments.name is not None:
         check_name(arguments.name)
     api = open_repo(arguments.repo, "dataset", arguments.private)
@@ -80,13 +88,14 @@ def _preview(arguments) -> None:
     from data_builder.source import Source
     from hub_cards.cards import model_card
     from hub_cards.datasets import population_card, population_name
-    from hub_cards.revisions import left_out
+    from hub_cards.revisions import check_final, left_out
     from run_directory.hub import check_id
     from run_directory.layout import DATASET
     from run_directory.records import load_run
 
     for repo_id in filter(None, (arguments.repo, arguments.dataset_repo)):
         check_id(repo_id)
+    check_final(Path(arguments.what))
     if line := left_out(Path(arguments.what)):
         print(line, file=sys.stderr)  # the card alone goes to a file
     print(model_card(load_run(arguments.what), arguments.repo, arguments.dataset_repo))
@@ -97,14 +106,12 @@ def _preview(arguments) -> None:
 
 
 def _verify(arguments) -> None:
-    from huggingface_hub import HfApi
-
     from hub_cards.verify import verify
-    from run_directory.hub import check_id, hub_errors, retry
+    from run_directory.hub import check_id, hub_api, hub_errors
 
     check_id(arguments.what)
     with hub_errors(arguments.what):
-        problems = retry(lambda: verify(HfApi(), arguments.what))
+        problems = verify(hub_api(), arguments.what)
     for problem in problems:
         print(problem)
     if problems:

@@ -7,8 +7,8 @@ from pathlib import Path
 from huggingface_hub import HfApi
 
 from command_line import UserError
-from hub_cards.datasets import publish_dataset
-from hub_cards.publish import publish_run, push_revision
+from hub_cards.datasets import check_own_people, publish_dataset
+from hub_cards.publish import ModelRepository, publish_run
 from hub_cards.revisions import checkpoint_revision
 from run_directory.hub import CLIENT_ERRORS, explain, open_repo
 from run_directory.layout import DATASET
@@ -22,22 +22,25 @@ FINISH_WITHIN = 600
 class BackgroundPublisher:
     """Sends each checkpoint from a thread of its own; what fails is left for `python -m hub_cards publish`.
 
-    Making one checks ids, token, network and permission, before training starts.
+    Making one checks consent, ids, token, network and permission, before training starts.
 
     Args:
         run: the run's directory.
         settings: what to push, and where to.
+        own_people: how many people of a user's own table the run knows.
         report: is told, in a line, what was sent and what was not.
 
     Raises:
-        UserError: no repository named, or it can't be written to.
+        UserError: no repository named, it can't be written to, or own people that nobody said may be published.
     """
 
-    def __init__(self, run: Path, settings: HubSettings, report=print):
+    def __init__(self, run: Path, settings: HubSettings, own_people: int, report=print):
         if not settings.hub_model_id:
             raise UserError("push_to_hub needs a repository: --hub_model_id me/facts-tiny")
+        check_own_people(own_people, settings.with_own_people)
         self.run, self.settings, self.report = run, settings, report
         self.api = open_repo(settings.hub_model_id, "model", settings.hub_private_repo)
+        self.repository = ModelRepository(self.api, settings.hub_model_id)
         if settings.hub_dataset_id:
             open_repo(settings.hub_dataset_id, "dataset", settings.hub_private_repo)
         self._checkpoints: queue.SimpleQueue = queue.SimpleQueue()
@@ -73,7 +76,7 @@ class BackgroundPublisher:
 
     def _push(self, checkpoint: Path) -> None:
         step = int(checkpoint.name.rsplit("-", 1)[1])
-        push_revision(self.api, self.settings.hub_model_id, checkpoint_revision(load_run(self.run), step, checkpoint))
+        self.repository.push(checkpoint_revision(load_run(self.run), step, checkpoint))
 
     def _push_all(self) -> None:
         publish(self.api, self.run, self.settings.hub_model_id, self.settings.hub_dataset_id, self.report)
@@ -82,6 +85,8 @@ class BackgroundPublisher:
         command = f"python -m hub_cards publish {self.run} --repo {self.settings.hub_model_id}"
         if self.settings.hub_dataset_id:
             command += f" --dataset_repo {self.settings.hub_dataset_id}"
+        if self.settings.with_own_people:
+            command += " --with_own_people"
         self.report(f"not published yet: {reason}. Nothing is lost: {command}")
 
 

@@ -1,5 +1,7 @@
 """Publishing populations, several sizes side by side in one repository, and fetching them to train on."""
 
+import contextlib
+import fnmatch
 import re
 import tempfile
 from dataclasses import asdict
@@ -7,15 +9,15 @@ from pathlib import Path
 
 import yaml
 from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi
-from huggingface_hub.errors import RemoteEntryNotFoundError
+from huggingface_hub.hf_api import RepoFile
 
 from command_line import UserError
 from data_builder.directory import build_directory, configurations
 from data_builder.source import Source
 from hub_cards.cards import dataset_card
+from hub_cards.remote import holds, read, tree
 from run_directory.hub import retry
 
-_SETTINGS = "{name}/source/settings.yaml"
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -37,16 +39,42 @@ def publish_dataset(api: HfApi, directory: Path, repo_id: str, name: str | None 
     """
     source = Source.load(directory)
     name = population_name(source) if name is None else name
-    there = retry(lambda: _remote_settings(api, repo_id))
-    if name in there:
-        if there[name]["digest"] == source.digest():
-            return False
-        raise UserError(f"{repo_id} has other people under the name {name}; choose another with --name")
-    with tempfile.TemporaryDirectory() as folder:
-        tables = directory if (directory / "population").is_dir() else _make_tables(source, Path(folder) / "tables")
-        retry(lambda: _commit(api, repo_id, name, source, tables, there))
+    if not retry(lambda: _bring_in_line(api, directory, repo_id, name, source)):
+        return False
     report(f"published {repo_id}: population {name}")
     return True
+
+
+def _bring_in_line(api: HfApi, directory: Path, repo_id: str, name: str, source: Source) -> bool:
+    """One commit with what the Hub lacks of the population; False if that is nothing."""
+    there = tree(api, repo_id, repo_type="dataset")
+    others, configs = _remote_settings(api, repo_id, there), _remote_configs(api, repo_id, there)
+    if others.pop(name, {"digest": source.digest()})["digest"] != source.digest():
+        raise UserError(f"{repo_id} has other people under the name {name}; choose another with --name")
+    ours = configurations(source, name)
+    named = [config["config_name"] for config in ours]
+    patterns = [data["path"] for config in ours for data in config["data_files"]]
+    with tempfile.TemporaryDirectory() as folder:
+        files = _files(directory, name)
+        # A run has the source alone. Its tables, which another version may write in other bytes, are there or are not.
+        if not fnmatch.filter(files, patterns[0]) and not all(fnmatch.filter(there, p) for p in patterns):
+            files |= _files(_make_tables(source, Path(folder) / "tables"), name)
+        operations: list = [
+            CommitOperationAdd(p, f) for p, f in files.items() if not holds(there.get(p), f.read_bytes())
+        ]
+        if not operations and {*named} <= {config["config_name"] for config in configs}:
+            return False
+        configs = [config for config in configs if config["config_name"] not in named]
+        card = population_card(repo_id, source, name, configs, others).encode()
+        operations.append(CommitOperationAdd("README.md", card))
+        api.create_commit(repo_id, operations, commit_message=f"Publish population {name}", repo_type="dataset")
+    return True
+
+
+def _files(directory: Path, name: str) -> dict[str, Path]:
+    """The files of a dataset directory's folders, by their place in the repository."""
+    paths = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.parent != directory)
+    return {f"{name}/{path.relative_to(directory).as_posix()}": path for path in paths}
 
 
 def check_name(name: str) -> None:
@@ -58,6 +86,23 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise UserError(f"--name {name!r}: a population's name is up to 64 letters a-z, digits or . _ -")
+
+
+def check_own_people(people: int, agreed: bool) -> None:
+    """Whether the people of a user's own table, real ones perhaps, may be published.
+
+    Args:
+        people: how many there are; invented ones are not counted.
+        agreed: whether the user said so.
+
+    Raises:
+        UserError: nobody said so.
+    """
+    if people and not agreed:
+        raise UserError(
+            f"this would upload names and facts, such as birth dates, of {people:,} own people; if it may, add "
+            "--with_own_people"
+        )
 
 
 def population_name(source: Source) -> str:
@@ -88,31 +133,19 @@ def _make_tables(source: Source, output: Path) -> Path:
     return output
 
 
-def _commit(api: HfApi, repo_id: str, name: str, source: Source, tables: Path, there: dict[str, dict]) -> None:
-    """One commit with the tables and a card that lists all populations."""
-    paths = sorted(path for path in tables.rglob("*") if path.is_file() and path.parent != tables)
-    files: dict = {f"{name}/{path.relative_to(tables).as_posix()}": path for path in paths}
-    files["README.md"] = population_card(repo_id, source, name, _remote_configs(api, repo_id), there).encode()
-    operations = [CommitOperationAdd(path, file) for path, file in files.items()]
-    api.create_commit(repo_id, operations, commit_message=f"Publish population {name}", repo_type="dataset")
-
-
-def _remote_configs(api: HfApi, repo_id: str) -> list[dict]:
-    try:
-        path = api.hf_hub_download(repo_id, "README.md", repo_type="dataset")
-    except RemoteEntryNotFoundError:
+def _remote_configs(api: HfApi, repo_id: str, there: dict[str, RepoFile]) -> list[dict]:
+    if "README.md" not in there:
         return []
-    return DatasetCard.load(path).data.to_dict().get("configs", [])
+    card = read(api, repo_id, there["README.md"], repo_type="dataset").decode()
+    return DatasetCard(card, ignore_metadata_errors=True).data.to_dict().get("configs", [])
 
 
-def _remote_settings(api: HfApi, repo_id: str) -> dict[str, dict]:
-    """Settings of each population that is in the repository, by name."""
-    files = api.list_repo_files(repo_id, repo_type="dataset")
-    names = [path.split("/")[0] for path in files if _is_settings(path)]
-    paths = {n: api.hf_hub_download(repo_id, _SETTINGS.format(name=n), repo_type="dataset") for n in sorted(names)}
-    return {n: yaml.safe_load(Path(path).read_text(encoding="utf-8")) for n, path in paths.items()}
-
-
-def _is_settings(path: str) -> bool:
-    name, _, rest = path.partition("/")
-    return rest == "source/settings.yaml" and _NAME.fullmatch(name) is not None
+def _remote_settings(api: HfApi, repo_id: str, there: dict[str, RepoFile]) -> dict[str, dict]:
+    """Settings of each population that is in the repository, by name; those that can be read."""
+    found = {}
+    for path, entry in there.items():
+        name, _, rest = path.partition("/")
+        if rest == "source/settings.yaml" and _NAME.fullmatch(name):
+            with contextlib.suppress(ValueError, yaml.YAMLError):
+                found[name] = yaml.safe_load(read(api, repo_id, entry, repo_type="dataset").decode())
+    return {name: saved for name, saved in found.items() if isinstance(saved, dict) and "digest" in saved}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from command_line import ENVIRONMENT_KEY
+from command_line import ENVIRONMENT_KEY, UserError
 from run_directory.layout import ADAPTER, CONFIG, DATASET, FIGURES, MANIFEST, OPTIMIZERS, PROGRESS, STEP_BRANCH, WRITTEN
-from run_directory.manifests import checkpoints, is_sound, named_files, read_manifest, sha256
+from run_directory.manifests import checkpoints, damaged_model, is_sound, named_files, read_manifest, sha256
 from run_directory.records import Run
 from settings import public
 
@@ -45,6 +45,19 @@ def left_out(run: Path) -> str | None:
     sound = sound_checkpoints(run)
     damaged = [path.name for step, path in checkpoints(run).items() if step not in sound]
     return f"left out, damaged (not as their manifests say): {', '.join(damaged)}" if damaged else None
+
+
+def check_final(run: Path) -> None:
+    """Whether the final model is as the run wrote it. Runs older than their manifest can't tell.
+
+    Raises:
+        UserError: it is not.
+    """
+    if damaged := damaged_model(run):
+        raise UserError(
+            f"{run} is damaged: {damaged} is not as {MANIFEST} says; going on with the run "
+            "(--resume_from_checkpoint latest) writes the final model again"
+        )
 
 
 def checkpoint_revision(run: Run, step: int, checkpoint: Path) -> Revision:

@@ -1,20 +1,25 @@
 """Talking to the Hub: checks before any work is done, errors in one line, and second attempts."""
 
 import contextlib
+import functools
+import math
 import time
 from collections.abc import Callable
+from json import JSONDecodeError
 
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, set_client_factory
 from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFoundError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils._http import default_client_factory, parse_ratelimit_headers
 
 from command_line import UserError
 
 ATTEMPTS = 4
 FIRST_WAIT = 1.0  # seconds; doubled at each attempt
+LONGEST_WAIT = 300  # seconds; the window in which the Hub counts requests. Commits it counts by the hour.
 # RuntimeError is how an upload of a large file ends that was repeated in vain; its cause tells why. OSError: a
-# connection below HTTP, and the first download of a file that fails.
-CLIENT_ERRORS = (HFValidationError, LocalTokenNotFoundError, HTTPError, RuntimeError, OSError)
+# connection below HTTP, and the first download of a file that fails. JSONDecodeError: a gateway's page in its place.
+CLIENT_ERRORS = (HFValidationError, LocalTokenNotFoundError, HTTPError, RuntimeError, OSError, JSONDecodeError)
 
 
 @contextlib.contextmanager
@@ -50,16 +55,51 @@ def open_repo(repo_id: str, repo_type: str, private: bool) -> HfApi:
     """
     check_id(repo_id)
     with hub_errors(repo_id):
-        api = HfApi()
-        api.whoami()
+        api = hub_api()
+        retry(api.whoami)
         retry(lambda: api.create_repo(repo_id, repo_type=repo_type, private=private or None, exist_ok=True))
-        api.auth_check(repo_id, repo_type=repo_type, write=True)
+        retry(lambda: api.auth_check(repo_id, repo_type=repo_type, write=True))
         return api
+
+
+def hub_api() -> HfApi:
+    """The Hub's client, which waits as long as the Hub asks it to, but not for more than LONGEST_WAIT: it ends with a
+    `UserError` then, as the client on its own would sleep for an hour.
+    """
+    _refuse_long_waits()
+    return HfApi()
+
+
+@functools.cache
+def _refuse_long_waits() -> None:
+    def check(response) -> None:
+        if (seconds := _asked_to_wait(response)) > LONGEST_WAIT:
+            raise UserError(
+                f"the Hub asks to wait {math.ceil(seconds / 60)} minutes (rate limit); run the same command then: "
+                "what was sent is kept"
+            )
+
+    def client():
+        made = default_client_factory()
+        made.event_hooks["response"].append(check)
+        return made
+
+    set_client_factory(client)
+
+
+def _asked_to_wait(response) -> int:
+    """For how many seconds an answer asks not to be asked again."""
+    if getattr(response, "status_code", None) not in (429, 503):
+        return 0
+    limit, after = parse_ratelimit_headers(response.headers), response.headers.get("Retry-After", "")
+    return max(limit.reset_in_seconds if limit else 0, int(after) if after.isdecimal() else 0)
 
 
 def explain(error: Exception, repo_id: str) -> str:
     """An error of the Hub's client as one line that says what to do. Holds no token: headers are not looked at."""
     error = _cause(error)
+    if isinstance(error, UserError):
+        return str(error)
     if isinstance(error, HFValidationError):
         return f"'{repo_id}' is not a repository id like user/name"
     if isinstance(error, LocalTokenNotFoundError):
@@ -69,17 +109,22 @@ def explain(error: Exception, repo_id: str) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 401:
         return "the Hub refuses the token (invalid or expired): run `hf auth login` again"
+    if status == 429:
+        return "the Hub gets too many requests (rate limit); run the same command later: what was sent is kept"
     if status == 403:
         return f"no permission to write to {repo_id}: use a token with write access, or another repository"
     if isinstance(error, HTTPError | ConnectionError | TimeoutError) and status is None:
         return f"cannot reach the Hub ({type(error).__name__}): check the network or HF_ENDPOINT"
+    if isinstance(error, JSONDecodeError):
+        return "the Hub's answer cannot be read (a proxy's page?); run the same command later: what was sent is kept"
     if status is None:
         return f"{type(error).__name__} while talking to the Hub about {repo_id}"
     return f"the Hub answers {status} for {repo_id}"
 
 
 def retry(action: Callable, attempts: int = ATTEMPTS, wait: float = FIRST_WAIT):
-    """Call `action`; after what may pass (a server's error, a conflict, a lost connection) call it again.
+    """Call `action`; after what may pass (a server's error, a conflict, a lost connection) call it again, not
+    sooner than the Hub asks for.
 
     Raises:
         Exception: the last attempt's, or the first one's that will not pass.
@@ -90,11 +135,11 @@ def retry(action: Callable, attempts: int = ATTEMPTS, wait: float = FIRST_WAIT):
         except CLIENT_ERRORS as error:
             if attempt == attempts - 1 or not _may_pass(error):
                 raise
-            time.sleep(wait * 2**attempt)
+            time.sleep(max(wait * 2**attempt, _asked_to_wait(getattr(_cause(error), "response", None))))
 
 
 def _may_pass(error: Exception) -> bool:
-    if isinstance(_cause(error), HFValidationError | LocalTokenNotFoundError | FileNotFoundError):
+    if isinstance(_cause(error), UserError | HFValidationError | LocalTokenNotFoundError | FileNotFoundError):
         return False
     status = getattr(getattr(_cause(error), "response", None), "status_code", None)
     return status is None or status in (409, 412, 429) or status >= 500

@@ -36,8 +36,16 @@ def write_manifest(directory: Path) -> None:
 def read_manifest(directory: Path):
     """What manifest.json of a directory says, of whatever form; None if it is not there or not JSON."""
     try:
-        return json.loads((directory / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return parse_manifest((directory / MANIFEST).read_bytes())
+    except OSError:
+        return None
+
+
+def parse_manifest(content: bytes):
+    """What a manifest says, of whatever form; None if it is not JSON."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
         return None
 
 
@@ -49,6 +57,27 @@ def named_files(manifest) -> dict[str, str] | None:
         return None
     sound = all(isinstance(digest, str) and _is_inside(path) for path, digest in manifest.items())
     return manifest if sound else None
+
+
+def damaged_model(directory: Path) -> str | None:
+    """The first file of a model that is not as the manifest beside it says, a checkpoint's, a run's or a published one;
+    None if all are, or there is no manifest.
+    """
+    if not (directory / MANIFEST).exists():
+        return None
+    manifest = read_manifest(directory)
+    published = isinstance(manifest, dict) and "files" in manifest
+    files = named_files(manifest["files"] if published else manifest)
+    # What is loaded: the card of a repository may have been edited since.
+    damaged = [MANIFEST] if files is None else damaged_files(directory, _loaded(files))
+    return damaged[0] if damaged else None
+
+
+def _loaded(files: dict[str, str]) -> dict[str, str]:
+    """Model, config and tokenizer, of all files of a manifest."""
+    return {
+        path: digest for path, digest in files.items() if "/" not in path and path.endswith((".json", ".safetensors"))
+    }
 
 
 def damaged_files(directory: Path, files: dict[str, str]) -> list[str]:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
 from command_line import UserError
 from run_directory.config import last_step, read_config
-from run_directory.hub import hub_errors
-from run_directory.layout import CHECKPOINT, CONFIG, DATASET, MANIFEST, STEP_BRANCH, WEIGHTS, is_run
-from run_directory.manifests import checkpoints, damaged_files, named_files, read_manifest, sha256
+from run_directory.hub import hub_api, hub_errors
+from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, is_run
+from run_directory.manifests import checkpoints, damaged_model, sha256
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,8 @@ class FoundModel:
         for name in (WEIGHTS, "config.json", "tokenizer.json"):
             if not (self.path / name).is_file():
                 raise UserError(f"cannot load {self.path}: it has no {name}; pickles and code are never loaded")
-        if (self.path / MANIFEST).exists():
-            manifest = read_manifest(self.path)
-            published = isinstance(manifest, dict) and "files" in manifest
-            files = named_files(manifest["files"] if published else manifest)
-            # What is loaded: the card of a repository may have been edited since.
-            damaged = [MANIFEST] if files is None else damaged_files(self.path, _loaded(files))
-            if damaged:
-                raise UserError(f"{self.path} is damaged: {damaged[0]} is not as its manifest says; take another one")
+        if damaged := damaged_model(self.path):
+            raise UserError(f"{self.path} is damaged: {damaged} is not as its manifest says; take another one")
 
     def _check_loaded(self, model, tokenizer, missing: list[str]) -> None:
         saved_as = (model.config.architectures or ["nothing"])[0]
@@ -80,13 +74,6 @@ class FoundModel:
         if len(tokenizer) > model.config.vocab_size:
             sizes = f"{len(tokenizer):,} tokens, the model {model.config.vocab_size:,}"
             raise UserError(f"{self.path} has the tokenizer of another model: it has {sizes}")
-
-
-def _loaded(files: dict[str, str]) -> dict[str, str]:
-    """Model, config and tokenizer, of all files of a manifest."""
-    return {
-        path: digest for path, digest in files.items() if "/" not in path and path.endswith((".json", ".safetensors"))
-    }
 
 
 def find_model(model: str, revision: str | None = None) -> FoundModel:
@@ -155,7 +142,7 @@ def find_step(model: str, step: int) -> FoundModel:
 def _revisions(model: str) -> dict[int, str]:
     """The revisions of a repository that are checkpoints, by step."""
     with hub_errors(model):
-        names = [branch.name for branch in HfApi().list_repo_refs(model).branches]
+        names = [branch.name for branch in hub_api().list_repo_refs(model).branches]
     steps = {name: name.removeprefix(STEP_BRANCH) for name in names if name.startswith(STEP_BRANCH)}
     return {int(step): name for name, step in steps.items() if step.isascii() and step.isdecimal()}
 

@@ -18,3 +18,7 @@ class HubSettings:
         None, "dataset repository for the run's people, e.g. me/biographies; not published if None", Role.PLACE
     )
     hub_private_repo: bool = setting(False, "make new repositories private", Role.PLACE)
+    with_own_people: bool = setting(
+        False, "publish also if the run knows people of a table of yours, whose names and facts everybody then reads",
+        Role.ACTION,
+    )  # fmt: skip

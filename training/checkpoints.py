@@ -93,10 +93,11 @@ def _save_stock(folder: Path, model, tokenizer) -> None:
 
 
 def save_final(run: Path, model, tokenizer) -> None:
-    """Put the final model and tokenizer at the root of the run, each file whole or not at all."""
+    """Put the final model, tokenizer and their manifest at the root of the run, each file whole or not at all."""
     temporary = run / ".final.tmp"
     with _aside(temporary):
         _save_stock(temporary, model, tokenizer)
+        write_manifest(temporary)
         for path in sorted(temporary.iterdir()):
             os.replace(path, run / path.name)
 

@@ -50,23 +50,26 @@ class HubServer:
         """A repository to look into."""
         return self.repos[repo_type, repo_id]
 
-    def fail(self, match, times=1, kind="500", seconds=0.0):
+    def fail(self, match, times=1, kind="500", seconds=0.0, retry_after=None):
         """Let the next `times` requests go wrong whose "METHOD /path" the regex `match` fits.
 
         kind: "401", "409", "500" or another status, and nothing is done; "drop": nothing is done, the connection ends
         in mid-request; "lost": all is done, but the answer never sent; "cut": the answer ends half-way;
-        "hang": all is done, `seconds` later.
+        "hang": all is done, `seconds` later. A status may ask to come back after some seconds.
         """
-        self.faults.append({"match": match, "times": times, "kind": kind, "seconds": seconds})
+        headers = {"Retry-After": retry_after} if retry_after else {}
+        self.faults.append({"match": match, "times": times, "kind": kind, "seconds": seconds, "headers": headers})
 
     def take_fault(self, line):
-        """Kind and seconds of the fault that hits this request, which thereby is used up a bit."""
+        """Kind, seconds and headers of the fault that hits this request, which thereby is used up a bit."""
         with self.lock:
-            fault = next((f for f in self.faults if re.search(f["match"], line)), {"kind": "", "seconds": 0})
+            fault = next(
+                (f for f in self.faults if re.search(f["match"], line)), {"kind": "", "seconds": 0, "headers": {}}
+            )
             if fault in self.faults:
                 fault["times"] -= 1
                 self.faults = [other for other in self.faults if other["times"] > 0]
-            return fault["kind"], fault["seconds"]
+            return fault["kind"], fault["seconds"], fault["headers"]
 
 
 def client_environment(hub, home, token=None):
@@ -103,14 +106,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.query = parse_qs(query)
         asked = (self.command, unquote(self.address))
         self.hub.requests.append(asked)
-        kind, seconds = self.hub.take_fault(" ".join(asked))
+        kind, seconds, headers = self.hub.take_fault(" ".join(asked))
         length = int(self.headers.get("Content-Length", 0))
         if kind == "drop":
             self.rfile.read(length // 2)
             return self.hang_up()
         self.body = self.rfile.read(length)
         self.hub.closing.wait(seconds)
-        answer = HubError(int(kind)).reply if kind.isdigit() else self.answer()
+        answer = HubError(int(kind), headers=headers).reply if kind.isdigit() else self.answer()
         return self.hang_up() if kind == "lost" else self.send(*answer, cut=kind == "cut")
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_request

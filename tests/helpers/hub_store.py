@@ -28,7 +28,7 @@ class HubError(Exception):
     def __init__(self, status, message=None, code=None, headers=(), **content):
         message = message or MESSAGES.get(status, "Something went wrong")
         headers = dict(headers) | {"X-Error-Message": message} | ({"X-Error-Code": code} if code else {})
-        if status == 429:
+        if status == 429 and "Retry-After" not in headers:
             headers["RateLimit"] = '"api";r=0;t=0'
         gateway = f"<html>{status}</html>".encode() if status in (502, 503, 504) else None  # answers for the Hub
         self.reply = reply(gateway or {"error": message} | content, status, **headers)

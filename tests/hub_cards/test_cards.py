@@ -14,6 +14,7 @@ from command_line import UserError
 from hub_cards.cards import MISSING, dataset_card, model_card
 from hub_cards.datasets import population_name
 from hub_cards.revisions import checkpoint_revision, main_revision, sound_checkpoints
+from run_directory.layout import MANIFEST
 from run_directory.records import load_run
 
 
@@ -118,9 +119,12 @@ def test_preview_names_the_damaged_checkpoints_that_are_left_out(copy, capsys):
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 @pytest.mark.parametrize("kept", [0, 100])
-def test_a_damaged_final_model_is_one_line(copy, name, kept):
+@pytest.mark.parametrize(("told", "by"), [(f"{MANIFEST} says", "its manifest"), ("cannot be read", "the file")])
+def test_a_damaged_final_model_is_one_line(copy, name, kept, told, by):
     (copy / name).write_bytes((copy / name).read_bytes()[:kept])
-    with pytest.raises(UserError, match="is damaged: .* cannot be read"):
+    if by == "the file":
+        (copy / MANIFEST).unlink()  # of an older run
+    with pytest.raises(UserError, match=f"is damaged: .* {told}"):
         command.main(["preview", str(copy)])
 
 

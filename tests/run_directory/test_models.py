@@ -17,7 +17,10 @@ CODE = "from pathlib import Path\nPath({!r}).touch()\n"
 
 @pytest.fixture
 def run(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "run")
+    """As anybody's model, without a manifest."""
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / "manifest.json").unlink()
+    return run
 
 
 def flip_a_bit(file):

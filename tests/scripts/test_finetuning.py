@@ -182,7 +182,8 @@ def test_a_model_of_the_hub_brings_its_people_and_is_shared_in_turn(trained, tmp
         assert same(weights(tmp_path / "hub"), weights(local.path))
         failed = start(*arguments(tmp_path / "x", model="me/facts", revision="step-000777"), code=2)
         assert failed.stderr.strip().endswith("error: me/facts has no revision step-000777 on the Hub")
-        publisher.hub_cards("publish", tmp_path / "hub", "--repo", "me/tuned", "--dataset_repo", "me/people")
+        words = ("--repo", "me/tuned", "--dataset_repo", "me/people", "--with_own_people")
+        publisher.hub_cards("publish", tmp_path / "hub", *words)
         card = hub.repo("me/tuned").files("main")["README.md"].decode()
         assert "base_model: me/facts" in card
         assert "biographies of 64 invented people and then fine-tuned on 1 further people, with replay" in card
