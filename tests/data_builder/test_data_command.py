@@ -115,7 +115,7 @@ def test_a_directory_without_a_source_is_an_error_of_one_line(made, tmp_path, te
     copied = shutil.copytree(made, tmp_path / "copy")
     settings = copied / "source" / "settings.yaml"
     settings.unlink() if text is None else settings.write_text(text)
-    with pytest.raises(UserError, match="holds no dataset" if text is None else "") as caught:
+    with pytest.raises(UserError, match="holds no dataset" if text is None else str(copied)) as caught:
         Source.load(copied)
     assert str(copied) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -210,6 +210,6 @@ def test_the_documented_settings_are_all_and_are_read(documented, tmp_path):
     assert (schedule.schedule, schedule.indiv_warmup, schedule.epochs_warmup) == ("warm_up", 8000, 4.0)
     commands = [line.split() for line in "".join(blocks("")).splitlines()]
     assert len(commands) == 5
-    for _, _, _, recipe, *options in commands:
+    for _, _, recipe, *options in commands:
         data, _, schedule, *_, training = parse_settings(PRETRAINING, [str(ROOT / recipe), *options], "")
         build_schedule(Plan(range(data.n_individuals), schedule, training.max_steps, training.batch_size(1)))
