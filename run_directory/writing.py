@@ -19,6 +19,12 @@ _NOBODYS = {LOCK, ".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}
 _PATIENCE = 2.0  # seconds
 
 
+class Finished(UserError):
+    """A job that may be started again is, after its run's end."""
+
+    label, exit_code = "note", 0
+
+
 def find_run(settings: TrainingSettings) -> Path:
     """Check that a run may start in `output_dir`. Writes nothing, so that every process can check.
 
@@ -27,13 +33,19 @@ def find_run(settings: TrainingSettings) -> Path:
 
     Raises:
         UserError: no directory named, something is there that would be lost, nothing to resume from.
+        Finished: `auto`, and there is nothing to do.
     """
     if not settings.output_dir:
         raise UserError("no output_dir: say where the run shall be written, e.g. --output_dir runs/mine")
     run = Path(settings.output_dir)
     if settings.resume_from_checkpoint == "auto":
         settings.resume_from_checkpoint = "latest" if is_run(run) and checkpoints(run) else None
-        settings.overwrite_output_dir = not is_reported(run)  # what has come to its end is no leftover
+        settings.began_by_itself = settings.resume_from_checkpoint is None
+        if settings.began_by_itself and is_run(run) and is_reported(run):
+            raise Finished(f"{run} has come to its end already, and has no checkpoint to go on from")
+        settings.overwrite_output_dir = settings.began_by_itself  # nothing is saved that could be lost
+    elif settings.began_by_itself and (checkpoints(run) or is_reported(run)):
+        raise UserError(f"another process has written {run} meanwhile; start again to go on with it")
     if settings.resume_from_checkpoint:
         if not is_run(run):
             raise UserError(f"nothing to resume from: {run} holds no run")

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from command_line import UserError
 from settings.declare import Role, setting
@@ -69,6 +69,9 @@ class TrainingSettings:
     report_to: list[str] | None = setting(
         None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard; `none` or None for none", Role.PLACE
     )
+
+    # Whether `resume_from_checkpoint auto` found nothing to go on from.
+    began_by_itself: ClassVar[bool] = False
 
     def __post_init__(self):
         """As transformers spells it."""

@@ -20,6 +20,7 @@ from run_directory.records import load_run
 ROOT = Path(__file__).parents[2]
 NANO = str(ROOT / "recipes" / "nano.yaml")
 SEEN = "seen_attribute_loss"
+TWO = ("accelerate", "launch", "--quiet", "--multi_gpu", "--num_processes", "2")
 TIMES = ("seconds", "evaluation_seconds", "predicted_seconds")
 
 
@@ -55,11 +56,14 @@ def records(run, *without):
 
 def two_processes(run, *options, **how):
     """Train with two processes on this machine; gives what they print."""
-    launcher = ("accelerate", "launch", "--multi_gpu", "--num_processes", "2")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}  # for a script that lies elsewhere
-    two = command(run, *options, launcher=launcher, **how)
+    two, environment = command(run, *options, launcher=TWO, **how), launcher_environment()
     return subprocess.run(two, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+
+
+def launcher_environment():
+    """For `accelerate`, beside this Python, and a script that lies elsewhere."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
 
 
 def world_of(run):

@@ -7,7 +7,7 @@ import pytest
 
 from command_line import UserError
 from run_directory.records import read_records, truncate_records
-from run_directory.writing import clear, find_run, writer
+from run_directory.writing import Finished, clear, find_run, writer
 from settings.training import TrainingSettings
 from tests.helpers.pretraining import ROOT
 
@@ -64,8 +64,10 @@ def test_what_is_there_is_gone_on_with_or_begun_anew_only_if_nothing_is_lost(tmp
     find_run(auto)
     assert (auto.resume_from_checkpoint, auto.overwrite_output_dir) == (None, True)  # no checkpoint to go on from
     place(run, "individuals.json")  # finished, without a checkpoint
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(Finished, match="has come to its end already"):
         find_run(settings(run, resume_from_checkpoint="auto"))
+    with pytest.raises(UserError, match="another process has written .*run meanwhile"):
+        find_run(auto)  # asked again under the lock
     place(run, "checkpoint-10/manifest.json")
     auto = settings(run, resume_from_checkpoint="auto")
     find_run(auto)

@@ -9,8 +9,22 @@ import psutil
 import pytest
 import submitit
 
+from run_directory.manifests import checkpoints
+from run_directory.records import load_run
 from sweeps.launch import RequeuedRun
-from tests.helpers.pretraining import NANO, ROOT, TIMES, pretrain, records, same, weights
+from tests.helpers.pretraining import (
+    NANO,
+    ROOT,
+    SEEN,
+    TIMES,
+    TWO,
+    command,
+    launcher_environment,
+    pretrain,
+    records,
+    same,
+    weights,
+)  # fmt: skip
 
 STEPS = ("--max_steps", 300, "--eval_steps", 150, "--logging_steps", 50)
 
@@ -39,8 +53,8 @@ def wait_for_records(run, n, process=None):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR2])
 def test_a_run_that_is_told_to_stop_saves_and_goes_on_bit_for_bit(whole, tmp_path, number):
     run = tmp_path / "run"
-    command = [sys.executable, "run_pretrain.py", NANO, "--output_dir", run, *STEPS, "--num_threads", 1]
-    with subprocess.Popen([*map(str, command)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    call = [sys.executable, "run_pretrain.py", NANO, "--output_dir", run, *STEPS, "--num_threads", 1]
+    with subprocess.Popen([*map(str, call)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         wait_for_records(run, 4, process)
         for _ in range(2):  # from the terminal and from the launcher: at once, they are one
             process.send_signal(number)
@@ -59,8 +73,8 @@ def test_a_job_that_its_cluster_ends_and_starts_again_goes_on_bit_for_bit(whole,
     """As submitit does it on SLURM: its signal, `checkpoint`, and the same job once more."""
     run, executor = tmp_path / "run", submitit.LocalExecutor(tmp_path / "jobs")
     executor.update_parameters(timeout_min=10)
-    command = [sys.executable, "run_pretrain.py", NANO, "--output_dir", run, *STEPS, "--num_threads", 1]
-    job = executor.submit(RequeuedRun([*map(str, command), "--resume_from_checkpoint", "auto"]))
+    call = [sys.executable, "run_pretrain.py", NANO, "--output_dir", run, *STEPS, "--num_threads", 1]
+    job = executor.submit(RequeuedRun([*map(str, call), "--resume_from_checkpoint", "auto"]))
     wait_for_records(run, 4)
     (task,) = psutil.Process(int(job.job_id)).children()
     for process in (task, *task.children()):  # SLURM tells all processes of a job
@@ -70,3 +84,20 @@ def test_a_job_that_its_cluster_ends_and_starts_again_goes_on_bit_for_bit(whole,
     assert "resuming from" in job.paths.stdout.read_text()
     assert same(weights(whole), weights(run))
     assert records(whole, *TIMES) == records(run, *TIMES)
+
+
+def test_when_the_launcher_is_told_to_stop_two_processes_save_together(whole, tmp_path):
+    """What they saved is gone on with by one."""
+    run = tmp_path / "run"
+    call = command(run, *STEPS, "--per_device_train_batch_size", 4, launcher=TWO)
+    with subprocess.Popen(call, cwd=ROOT, env=launcher_environment(), stderr=subprocess.PIPE, text=True) as launcher:
+        wait_for_records(run, 4, launcher)
+        launcher.send_signal(signal.SIGTERM)
+        said = launcher.communicate(timeout=60)[1]
+    assert launcher.returncode
+    assert said.count("stopped: by SIGTERM after step") == 1
+    stopped_at = max(checkpoints(run))
+    assert f"saved {run / f'checkpoint-{stopped_at}'}; go on with" in said
+    pretrain(run, *STEPS, "--resume_from_checkpoint", f"checkpoint-{stopped_at}")
+    for key in ("loss", SEEN):
+        assert load_run(run).curve(key)[1] == pytest.approx(load_run(whole).curve(key)[1], rel=1e-3)
