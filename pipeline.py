@@ -141,6 +141,8 @@ def _execute(
         )  # checks whether it will be possible, before anything is written
         options["saved"] = publisher.checkpoint_saved
     accelerator = start_accelerate(run, training)
+    if hub.hub_model_id and not hub.push_to_hub:
+        accelerator.print("note: nothing is published without --push_to_hub")
     if not training.resume_from_checkpoint:
         say_what_it_takes(accelerator, model, stream, training)
     begin_run(accelerator, run, training, settings, facts)

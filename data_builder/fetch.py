@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
 from command_line import UserError
 from data_builder.source import Source
+from run_directory.hub import hub_api
 from run_directory.models import FoundModel
 from settings.data import DatasetSettings
 
@@ -49,7 +49,7 @@ def find_dataset(dataset: str, name: str | None = None, revision: str | None = N
     try:
         validate_repo_id(dataset)
         patterns = ["*/source/**"]
-        folder = snapshot_download(dataset, repo_type="dataset", revision=revision, allow_patterns=patterns)
+        folder = hub_api().snapshot_download(dataset, repo_type="dataset", revision=revision, allow_patterns=patterns)
     except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{dataset} is no dataset directory and cannot be fetched from the Hub: {reason}") from None

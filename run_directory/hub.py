@@ -9,8 +9,8 @@ from json import JSONDecodeError
 
 from huggingface_hub import HfApi, set_client_factory
 from huggingface_hub.errors import HFValidationError, HTTPError, LocalTokenNotFoundError, RepositoryNotFoundError
-from huggingface_hub.utils import validate_repo_id
-from huggingface_hub.utils._http import default_client_factory, parse_ratelimit_headers
+from huggingface_hub.utils import parse_ratelimit_headers, validate_repo_id
+from huggingface_hub.utils._http import default_client_factory
 
 from command_line import UserError
 
@@ -92,7 +92,8 @@ def _asked_to_wait(response) -> int:
     if getattr(response, "status_code", None) not in (429, 503):
         return 0
     limit, after = parse_ratelimit_headers(response.headers), response.headers.get("Retry-After", "")
-    return max(limit.reset_in_seconds if limit else 0, int(after) if after.isdecimal() else 0)
+    spent = limit is not None and limit.remaining == 0  # the limit is told with every answer
+    return max(limit.reset_in_seconds if spent else 0, int(after) if after.isdecimal() else 0)
 
 
 def explain(error: Exception, repo_id: str) -> str:

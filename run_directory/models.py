@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
@@ -150,8 +149,9 @@ def _revisions(model: str) -> dict[int, str]:
 def _from_hub(model: str, revision: str | None) -> FoundModel:
     try:
         validate_repo_id(model)
-        run = Path(snapshot_download(model, allow_patterns=[CONFIG, f"{DATASET}/**", *([] if revision else ["*"])]))
-        path = Path(snapshot_download(model, revision=revision)) if revision else run
+        api = hub_api()
+        run = Path(api.snapshot_download(model, allow_patterns=[CONFIG, f"{DATASET}/**", *([] if revision else ["*"])]))
+        path = Path(api.snapshot_download(model, revision=revision)) if revision else run
     except RevisionNotFoundError:
         raise UserError(f"{model} has no revision {revision} on the Hub") from None
     except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
