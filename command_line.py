@@ -89,6 +89,7 @@ def run(main) -> None:
     """
     if "--version" in sys.argv[1:]:
         return print(f"fact-learning {version()}")
+    _draw_into_files()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # somebody's own stream
             stream.reconfigure(errors="backslashreplace")  # a terminal may not know all letters of a name
@@ -102,6 +103,13 @@ def run(main) -> None:
         _end(f"error: {_refusal(error)}", 2)
     except KeyboardInterrupt:
         _end("interrupted", 130)
+
+
+def _draw_into_files() -> None:
+    """A command opens no windows; a notebook that imports its modules keeps what it has."""
+    os.environ.setdefault("MPLBACKEND", "agg")
+    if loaded := sys.modules.get("matplotlib"):
+        loaded.use(os.environ["MPLBACKEND"])
 
 
 def _end(line: str, code: int) -> None:

@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib
-import numpy as np
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 from run_directory.layout import replace_text

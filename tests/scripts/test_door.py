@@ -92,3 +92,17 @@ def test_a_run_behind_a_link_is_begun_anew_there_and_the_link_stays(finished, tm
     assert (tmp_path / "link").is_symlink()
     assert (elsewhere / "notes.txt").read_text() == "mine"
     assert same(weights(finished), weights(elsewhere))
+
+
+@pytest.mark.parametrize("before", ["", "import analysis.drawing; "])
+def test_a_command_opens_no_window_and_a_notebook_keeps_its_backend(before):
+    code = f"{before}from command_line import run; run(lambda argv: print(__import__('matplotlib').get_backend()))"
+    notebook = "import matplotlib; matplotlib.use('svg'); import analysis.drawing; print(matplotlib.get_backend())"
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"} | {
+        "PYTHONPATH": str(ROOT)
+    }
+    for source, backend in ((code, "agg"), (notebook, "svg")):
+        done = subprocess.run(
+            [sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip().lower() == backend
