@@ -159,6 +159,15 @@ def claim_above(
     return claim(id, text, values, unit, verdict(low - above, high - above), paper)
 
 
+def claim_within(
+    id: str, text: str, values: Mapping[int, float], low: float, high: float, unit: str, paper: float | None = None
+) -> dict:
+    """A claim of equivalence: it holds if the whole 95% interval lies between two values, not if it lies outside."""
+    _, bottom, top = mean_interval(_numbers(values))
+    inside, outside = low < bottom and top < high, top < low or high < bottom
+    return claim(id, text, values, unit, True if inside else False if outside else None, paper)
+
+
 def publish(folder: str | Path, figures: Mapping, table: str, claims: list[dict]) -> None:
     """Write `<name>.png` of each figure, table.md and claims.json into an experiment's results; print the table."""
     from analysis.drawing import save_all

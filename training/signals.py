@@ -14,8 +14,9 @@ from command_line import UserError
 
 # Ctrl-C, `kill`, a closed terminal, and what SLURM sends ahead of a time limit or a preemption.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-# A terminal or a scheduler tells a launcher and the run, and the launcher tells the run again.
-_SAME = 1.0  # seconds in which further signals are the same one
+# A terminal tells a launcher and the run, and the launcher tells the run again. Schedulers and sweeps repeat theirs, so
+# that only a person ends a run before it has saved.
+_SAME = 1.0  # seconds in which a further Ctrl-C is the same one
 
 
 class Stopped(UserError):
@@ -44,8 +45,8 @@ class Stop:
     def _note(self, number: int, frame) -> None:
         if self.received is None:
             self.received, self._since = signal.Signals(number).name, time.monotonic()
-            tqdm.write(f"{self.received}: finishing this step, then saving; once more ends it at once", file=sys.stderr)
-        elif time.monotonic() - self._since > _SAME:
+            tqdm.write(f"{self.received}: finishing this step, then saving; Ctrl-C ends it at once", file=sys.stderr)
+        elif number == signal.SIGINT and time.monotonic() - self._since > _SAME:
             self._restore()
             os.kill(os.getpid(), number)
 

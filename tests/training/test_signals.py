@@ -25,6 +25,7 @@ from tests.helpers.pretraining import (
     same,
     weights,
 )  # fmt: skip
+from training import signals
 
 STEPS = ("--max_steps", 300, "--eval_steps", 150, "--logging_steps", 50)
 
@@ -101,3 +102,16 @@ def test_when_the_launcher_is_told_to_stop_two_processes_save_together(whole, tm
     pretrain(run, *STEPS, "--resume_from_checkpoint", f"checkpoint-{stopped_at}")
     for key in ("loss", SEEN):
         assert load_run(run).curve(key)[1] == pytest.approx(load_run(whole).curve(key)[1], rel=1e-3)
+
+
+def test_a_sweep_repeats_its_signal_and_a_person_may_insist(monkeypatch, capfd):
+    """However slow a step is, nobody but a person ends it before all is saved."""
+    clock = iter([0.0, 0.5, 2.0])  # seconds: when it is first told, and at each further Ctrl-C
+    monkeypatch.setattr(signals.time, "monotonic", lambda: next(clock))
+    with signals.stop_signals() as stop:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGUSR2, signal.SIGINT, signal.SIGHUP):
+            signal.raise_signal(number)
+        assert stop.received == "SIGTERM"
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err.count("Ctrl-C ends it at once") == 1
