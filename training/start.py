@@ -22,7 +22,7 @@ from training.tracking import JsonlTracker
 _SLOW = 1.5
 # Biographies that tell how long one is.
 _SAMPLE = 256
-# What a step reaches of a single product's speed; between 0.4 and 0.9 on a CPU at widths of 64 to 512.
+# What a step reaches of a single product's speed, or thereabouts (docs/LOG.md).
 _SHARE_OF_PRODUCTS = 0.6
 # The estimate of a pass's memory is good to a tenth in float32 on a CPU, and of no library's kernels elsewhere.
 _UNSURE = 4
