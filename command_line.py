@@ -42,11 +42,17 @@ def read_yaml(file: str | Path, kind: str = "") -> dict:
     """
     try:
         content = yaml.load(decoded(Path(file).read_bytes()), PlainLoader)
+    except RecursionError:
+        raise UserError(f"{kind}{file} is nested too deep") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {kind}{file}: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{kind}{file} is {'empty' if content is None else 'not a list of `key: value` lines'}")
-    return content
+    return {key: os.path.expanduser(value) if _is_home(value) else value for key, value in content.items()}
+
+
+def _is_home(value) -> bool:
+    return isinstance(value, str) and (value == "~" or value.startswith("~/"))
 
 
 def unknown(what: str, name: str, where: str, known: Iterable[str], all_known: str = "") -> str:

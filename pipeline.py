@@ -8,7 +8,7 @@ from pathlib import Path
 from command_line import UserError, is_first_process
 from data_builder.schedules import SCHEDULES, Plan
 from data_builder.source import Source
-from run_directory.layout import DATASET
+from run_directory.layout import DATASET, REPORTS, report_file
 from run_directory.writing import find_run, writer
 from settings.data import DatasetSettings
 from settings.hub import HubSettings
@@ -159,6 +159,8 @@ def _execute(
         )
     train(accelerator, model, tokenizer, stream, measure, training, run, **options)
     if accelerator.is_main_process:
+        for name in REPORTS:  # of an earlier end; damaged, they would be in the way of their being made again
+            report_file(run, name).unlink(missing_ok=True)
         with accelerator.autocast():
             if finished:
                 finished(measure)

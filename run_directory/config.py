@@ -24,9 +24,9 @@ def read_config(run: Path) -> dict:
     """
     try:
         saved = yaml.safe_load(config_file(run).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"cannot read {config_file(run)}: {' '.join(str(error).split())}") from None
-    if not isinstance(saved, dict):
+    if not isinstance(saved, dict) or (ENVIRONMENT_KEY in saved and not isinstance(saved[ENVIRONMENT_KEY], dict)):
         raise UserError(f"{config_file(run)} is damaged: it holds no settings")
     return today(saved)
 

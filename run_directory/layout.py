@@ -58,7 +58,7 @@ def is_reported(run: Path) -> bool:
     """Whether a run wrote its last report, and so came to its end."""
     try:
         json.loads(report_file(run, LAST_REPORT).read_bytes())
-    except (OSError, ValueError):  # not there, or damaged: it can be made again
+    except (OSError, ValueError, RecursionError):  # not there, or damaged: it can be made again
         return False
     return True
 

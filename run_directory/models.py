@@ -12,6 +12,8 @@ from run_directory.hub import hub_api, hub_errors
 from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, is_run
 from run_directory.manifests import checkpoints, damaged_model, sha256
 
+_DEEPEST = 1024  # layers of a model; more would take hours before they fail
+
 
 @dataclass(frozen=True)
 class FoundModel:
@@ -41,12 +43,15 @@ class FoundModel:
         Raises:
             UserError: it is damaged, or no causal language model with a tokenizer of its own.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, logging
 
         logging.disable_progress_bar()
         self._check_files()
         safe = {"trust_remote_code": False, "local_files_only": True}
         try:
+            n_layers = getattr(AutoConfig.from_pretrained(self.path, **safe), "num_hidden_layers", 0)
+            if n_layers > _DEEPEST:
+                raise ValueError(f"config.json says {n_layers:,} layers")
             tokenizer = AutoTokenizer.from_pretrained(self.path, **safe)
             model, told = AutoModelForCausalLM.from_pretrained(
                 self.path, use_safetensors=True, output_loading_info=True, **safe
@@ -61,6 +66,10 @@ class FoundModel:
         for name in (WEIGHTS, "config.json", "tokenizer.json"):
             if not (self.path / name).is_file():
                 raise UserError(f"cannot load {self.path}: it has no {name}; pickles and code are never loaded")
+        if adapter := next(self.path.glob("adapter_*"), None):
+            raise UserError(
+                f"cannot load {self.path}: {adapter.name} would alter its weights; merge it, or move it away"
+            )
         if damaged := damaged_model(self.path):
             raise UserError(f"{self.path} is damaged: {damaged} is not as its manifest says; take another one")
 

@@ -127,9 +127,12 @@ def _json_number(value):
     return value if value is None or math.isfinite(value) else None
 
 
-def truncate_records(run: Path, step: int, report: Callable[[str], None] = print) -> None:
+def truncate_records(run: Path, step: int, report: Callable[[str], None] = print) -> bool:
     """Keep the records up to `step`, when a run goes back to a checkpoint; leave out lines that are damaged, and say so
     (but of a last one that was cut in half).
+
+    Returns:
+        Whether any is left.
     """
     path = metrics_file(run)
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
@@ -138,12 +141,13 @@ def truncate_records(run: Path, step: int, report: Callable[[str], None] = print
         report(f"{damaged} of {len(lines)} lines of {path} are damaged; left out")
     kept = [line.decode() for line, record in records if record and record["step"] <= step]
     replace_text(path, "".join(line if line.endswith("\n") else line + "\n" for line in kept))
+    return bool(kept)
 
 
 def _record(line: bytes) -> dict | None:
     """A line of metrics.jsonl; None if it is damaged."""
     try:
         record = json.loads(line)
-    except ValueError:  # no UTF-8, too
+    except (ValueError, RecursionError):  # no UTF-8, too
         return None
     return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None

@@ -9,12 +9,23 @@ import psutil
 from filelock import FileLock, Timeout
 
 from command_line import UserError
-from run_directory.layout import LOCK, WRITTEN, is_reported, is_run, metrics_file
+from run_directory.layout import (
+    DATASET,
+    FIGURES,
+    LEARNING_CURVE,
+    LOCK,
+    PHASES,
+    WRITTEN,
+    is_reported,
+    is_run,
+    metrics_file,
+)  # fmt: skip
 from run_directory.manifests import checkpoints
 from settings.training import TrainingSettings
 
 # What file systems and desktops put into any directory.
 _NOBODYS = {LOCK, ".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}
+_OURS = {FIGURES: {LEARNING_CURVE, PHASES, "hallucination.png", "signatures.png"}, DATASET: {"source"}}
 # A job that a scheduler starts again may meet the end of its last one.
 _PATIENCE = 2.0  # seconds
 
@@ -38,6 +49,7 @@ def find_run(settings: TrainingSettings) -> Path:
     if not settings.output_dir:
         raise UserError("no output_dir: say where the run shall be written, e.g. --output_dir runs/mine")
     run = Path(settings.output_dir)
+    _check_outside(run)
     if settings.resume_from_checkpoint == "auto":
         settings.resume_from_checkpoint = "latest" if is_run(run) and checkpoints(run) else None
         settings.began_by_itself = settings.resume_from_checkpoint is None
@@ -52,6 +64,10 @@ def find_run(settings: TrainingSettings) -> Path:
         named = [path for path in checkpoints(run).values() if path.name == settings.resume_from_checkpoint]
         settings.resume_from_checkpoint = str(named[0]) if named else settings.resume_from_checkpoint
     elif is_run(run):
+        if foreign := next(_foreign(run), None):
+            raise UserError(
+                f"{foreign} is not of the run that would be deleted; move it away, or choose another --output_dir"
+            )
         if not settings.overwrite_output_dir and _would_be_missed(run):
             raise UserError(
                 f"{run} holds a run already; go on with it (--resume_from_checkpoint latest), delete it "
@@ -60,6 +76,21 @@ def find_run(settings: TrainingSettings) -> Path:
     elif run.exists() and (not run.is_dir() or {path.name for path in run.iterdir()} - _NOBODYS):
         raise UserError(f"{run} exists and is no run; choose another --output_dir")
     return run
+
+
+def _check_outside(run: Path) -> None:
+    outer = next((parent for parent in run.resolve().parents if is_run(parent)), None)
+    if outer:
+        raise UserError(f"{run} lies in the run {outer}; choose another --output_dir")
+
+
+def _foreign(run: Path) -> Iterator[Path]:
+    """What somebody else put where a run's own files are deleted: into its folders."""
+    for folder in (FIGURES, DATASET):
+        yield from (path for path in (run / folder).glob("*") if path.name not in _OURS[folder] | _NOBODYS)
+    for path in (path for checkpoint in checkpoints(run).values() for path in checkpoint.iterdir()):
+        if path.name not in _NOBODYS and (path.is_dir() or path.suffix not in (".json", ".safetensors")):
+            yield path
 
 
 def _would_be_missed(run: Path) -> bool:

@@ -21,7 +21,7 @@ class FinetuneSettings(DatasetSettings):
     individuals_finetune: Literal["new", "rare"] = setting(
         "new", "train on the group `new`, or on the last seen people, whom power_law and celebrities draw least"
     )  # fmt: skip
-    n_individuals_finetune: int | None = setting(None, "people to train on; for `new`, all if None")
+    n_individuals_finetune: int | None = setting(None, "people to train on; for `new`, all if None", at_least=1)
     new_individuals: str | None = with_default(DataSettings, "new_individuals", None)
     share_random_words: float = setting(
         0.0, "share of each batch that is random words (REMIX, Chen et al. 2024)", cost=True
@@ -31,9 +31,15 @@ class FinetuneSettings(DatasetSettings):
         "share of each batch about invented people, on whom the model is held to the old one's predictions",
         cost=True,
     )
-    weight_distillation: float = setting(1.0, "share_invented: weight of the KL divergence in nats per token")
+    weight_distillation: float = setting(
+        1.0, "share_invented: weight of the KL divergence in nats per token", at_least=0
+    )
     interpolations: list[float] | None = setting(
-        None, "also evaluate models between old weights (0) and new ones (1) at the end, e.g. 0.25 0.5 0.75", cost=True
+        None,
+        "also evaluate models between old weights (0) and new ones (1) at the end, e.g. 0.25 0.5 0.75",
+        cost=True,
+        at_least=0,
+        at_most=1,
     )
 
 

@@ -25,5 +25,5 @@ class AdaptationSettings:
     trainable: Literal["all", "feed_forward", "all_but_feed_forward", "lora"] = setting(
         "all", "which weights to train", cost=True
     )
-    lora_r: int = setting(8, "lora: rank of the addition to each matrix of the blocks", at_least=1)
-    lora_alpha: float = setting(16.0, "lora: the additions are scaled by lora_alpha / lora_r")
+    lora_r: int = setting(8, "lora: rank of the addition to each matrix of the blocks", at_least=1, at_most=4096)
+    lora_alpha: float = setting(16.0, "lora: the additions are scaled by lora_alpha / lora_r", above=0)

@@ -15,7 +15,9 @@ class ScheduleSettings:
     )
     alpha: float = setting(0.6, "power_law: individual i is drawn in proportion to i^-alpha", at_least=0)
     n_celebrities: int | None = setting(None, "celebrities: how many; an eighth of the population if None")
-    weight_celebrities: float = setting(8.0, "celebrities: how many times as often each is drawn as others", above=0)
+    weight_celebrities: float = setting(
+        8.0, "celebrities: how many times as often each is drawn as others", above=0, at_most=1e6
+    )
     indiv_warmup: int | None = setting(None, "warm-ups: first individuals; an eighth of the population if None")
     epochs_warmup: float = setting(2.0, "warm_up, gradual: length in epochs of population / batch size steps")
     share_adaptive: float = setting(
@@ -23,7 +25,9 @@ class ScheduleSettings:
     )
     n_groups: int = setting(4, "sequential: groups visited in turn")
     n_repeats: int = setting(1, "sequential: visits to each group")
-    weight_replay_finetune: float = setting(0.0, "replay: weight of an old individual; a new one has 1", at_least=0)
+    weight_replay_finetune: float = setting(
+        0.0, "replay: weight of an old individual; a new one has 1", at_least=0, at_most=1e6
+    )
     n_individuals_replay: int | None = setting(None, "replay: old individuals replayed; all if None")
     start_replay: float = setting(
         0.0, "replay: share of the steps before old individuals are drawn", at_least=0, below=1

@@ -40,7 +40,7 @@ class TrainingSettings:
     max_grad_norm: float = setting(1.0, "norm that gradients are clipped to; the paper leaves it open", above=0)
     mixed_precision: Literal["no", "bf16"] = setting("no", "precision of forward passes; bf16 for a GPU", cost=True)
     num_threads: int | None = setting(
-        None, "CPU threads per process; an equal share of all cores if None", Role.SAVING, at_least=1
+        None, "CPU threads per process; an equal share of all cores if None", Role.SAVING, at_least=1, at_most=1024
     )
     cpu_tricks: bool = setting(
         True, "faster code for a CPU (modeling/cpu.py); changes results in their last bits", cost=True
@@ -52,6 +52,7 @@ class TrainingSettings:
         "further evaluations in each tenfold of steps (1-10, 10-100, ...), evenly on a log scale; none if None",
         Role.MEASURING,
         at_least=1,
+        at_most=1000,
         cost=True,
     )
     eval_individuals: int = setting(512, "individuals of each group evaluated", Role.PROBE, at_least=1, cost=True)

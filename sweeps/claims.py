@@ -36,7 +36,7 @@ def claims_table(folders: Iterable[Path]) -> str:
     files = {folder.name: folder / "results" / CLAIMS for folder in folders}
     if missing := next((file for file in files.values() if not file.is_file()), None):
         raise UserError(f"there is no {missing}; python -m sweeps plot writes it")
-    rows = [_row(name, claim) for name, file in files.items() for claim in json.loads(file.read_text("utf-8"))]
+    rows = [row for name, file in files.items() for row in _rows(name, file)]
     return markdown(_COLUMNS, rows) + "\n"
 
 
@@ -52,6 +52,13 @@ def _updated(page: Path, folders: Iterable[Path]) -> str:
     if not (begin and end):
         raise UserError(f"{page} needs the lines {BEGIN} and {END}, between which the table goes")
     return f"{before}{BEGIN}\n{claims_table(folders)}{END}{after}"
+
+
+def _rows(experiment: str, file: Path) -> list[list[str]]:
+    try:
+        return [_row(experiment, claim) for claim in json.loads(file.read_text("utf-8"))]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"{file} holds no claims; write it again: python -m sweeps plot {file.parents[1]}") from None
 
 
 def _row(experiment: str, claim: dict) -> list[str]:

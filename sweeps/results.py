@@ -43,8 +43,18 @@ def read_lines(folder: Path) -> list[dict]:
     """The stored results, by the names that settings have today; none before the first run is finished."""
     file = results_file(folder)
     texts = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
-    lines = [json.loads(text) for text in texts if text]
+    lines = [_line(file, number, text) for number, text in enumerate(texts, 1) if text]
     return [line | {key: today(line[key]) for key in ("settings", "config")} for line in lines]
+
+
+def _line(file: Path, number: int, text: str) -> dict:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        line = None
+    if not isinstance(line, dict) or not {"name", "seed", "settings", "config", "records"} <= line.keys():
+        raise UserError(f"{file}, line {number}: no result of a run; restore the file, or delete the line")
+    return line
 
 
 def load_results(folder: str | Path) -> list[Result]:

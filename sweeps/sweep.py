@@ -1,6 +1,7 @@
 """A sweep: a recipe with variants, a grid and seeds, expanded into runs."""
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ ROOT = CLONE or Path.cwd()
 _KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir", "keep")
 _REQUIRED = ("recipe", "seeds", "output_dir")
 _PATHS = ("script", "recipe", "output_dir")
+_MOST = 10_000  # points of a grid
 # The runner itself gives these to the script.
 _RESERVED = ("seed", "output_dir", "resume_from_checkpoint", "overwrite_output_dir")
 
@@ -150,6 +152,9 @@ def _points(grids: tuple, file: Path) -> list[dict]:
     for key, values in axes.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"{file}: grid needs a list of values for {key}")
+    n_points = math.prod(map(len, axes.values()))
+    if n_points > _MOST:
+        raise UserError(f"{file}: a grid of {n_points:,} points; there can be {_MOST:,}")
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 

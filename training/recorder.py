@@ -58,7 +58,9 @@ class Recorder:
             self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in losses]
             self.accelerator.wait_for_everyone()
             if self.accelerator.is_main_process:
-                truncate_records(self.run, self.progress.step, self.accelerator.print)
+                if not truncate_records(self.run, self.progress.step, self.accelerator.print):
+                    self.evaluations.add(self.progress.step)
+                    self._record()  # all is lost; there shall be something to go on from
                 if others := note_environment(self.run, self.progress.step, environment_of(self.accelerator)):
                     self._print(f"note: the run had another environment; now {others}: last bits may differ")
             self.accelerator.print(f"resuming from {checkpoint}")

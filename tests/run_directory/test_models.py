@@ -109,6 +109,17 @@ def test_what_is_no_model_of_ours_is_one_line(run, what):
     assert message in refused(run)
 
 
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"])
+def test_an_adapter_that_lies_beside_a_model_is_not_let_in(run, name):
+    (run / name).write_text("{}")
+    assert f"{name} would alter its weights" in refused(run)
+
+
+def test_a_model_that_would_never_be_built_is_refused_at_once(run):
+    change(run / "config.json", n_layer=10**9)
+    assert "config.json says 1,000,000,000 layers" in refused(run)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_code_of_a_model_is_never_run_and_nobody_is_asked(run, tmp_path, monkeypatch, known):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))

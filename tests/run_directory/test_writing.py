@@ -54,6 +54,29 @@ def test_only_what_a_run_writes_is_deleted(tmp_path):
     assert sorted(path.relative_to(tmp_path / "elsewhere").as_posix() for path in left) == sorted(others)
 
 
+@pytest.mark.parametrize(
+    "name", ["figures/mine.png", "dataset/notes.md", "checkpoint-10/notes.md", "checkpoint-10/mine/a.json"]
+)
+def test_a_run_is_not_deleted_with_what_somebody_put_into_its_folders(tmp_path, name):
+    run = place(tmp_path / "run", "figures/phases.json", "checkpoint-10/config.json", "figures/.DS_Store")
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    (run / name).write_text("mine")
+    expected = run / name if name.count("/") == 1 else (run / name).parent
+    with pytest.raises(UserError, match=f"^{expected} is not of the run that would be deleted; move it away"):
+        find_run(settings(run, overwrite_output_dir=True))
+    find_run(settings(run, resume_from_checkpoint="latest"))
+    (run / name).unlink()
+    (run / "checkpoint-10" / "mine").exists() and (run / "checkpoint-10" / "mine").rmdir()
+    find_run(settings(run, overwrite_output_dir=True))
+
+
+def test_a_run_is_not_written_into_another(tmp_path):
+    run = place(tmp_path / "run")
+    for inside in ("figures/new", "checkpoint-10/x", "x"):
+        with pytest.raises(UserError, match=f"lies in the run {run}; choose another --output_dir"):
+            find_run(settings(run / inside))
+
+
 def test_what_is_there_is_gone_on_with_or_begun_anew_only_if_nothing_is_lost(tmp_path):
     run = place(tmp_path / "run")  # failed before it recorded anything
     assert find_run(settings(run)) == run

@@ -106,3 +106,13 @@ def test_a_command_opens_no_window_and_a_notebook_keeps_its_backend(before):
             [sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=True
         )
         assert done.stdout.strip().lower() == backend
+
+
+def test_the_home_directory_is_meant_in_a_recipe_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.yaml").write_text("output_dir: ~/runs\nname: a~b\nother: '~'\nnumber: 3\n")
+    read = command_line.read_yaml(tmp_path / "a.yaml")
+    assert read == {"output_dir": f"{tmp_path}/runs", "name": "a~b", "other": str(tmp_path), "number": 3}
+    (tmp_path / "deep.yaml").write_text("a: " + "[" * 3000)
+    with pytest.raises(command_line.UserError, match=r"deep\.yaml"):
+        command_line.read_yaml(tmp_path / "deep.yaml")

@@ -12,6 +12,7 @@ import sweeps.__main__ as command
 from command_line import UserError
 from run_directory.records import Run
 from sweeps import launch, runner
+from sweeps.claims import claims_table
 from sweeps.collect import check_results, collect_results
 from sweeps.directories import Progress, check_directories
 from sweeps.display import Lines, status_table
@@ -44,6 +45,23 @@ def test_a_whole_seed_comes_before_the_next(tmp_path):
     mine = sweep(tmp_path, settings={"save_at": [2, 4]}, seeds=[7])
     words = " ".join(run_command(mine, mine.runs[0], "runs/y", threads=2)[1:])
     assert words == "run_pretrain.py recipes/nano.yaml --num_threads 2 --save_at 2 4 --seed 7 --output_dir runs/y"
+
+
+def test_a_grid_of_too_many_points_is_one_line(tmp_path):
+    values = list(range(1000))
+    with pytest.raises(UserError, match="a grid of 1,000,000,000 points; there can be 10,000"):
+        sweep(tmp_path, grid={"alpha": values, "max_steps": values, "learning_rate": values})
+
+
+@pytest.mark.parametrize("line", ["<<<<<<< HEAD", '{"name": "a"', "[1]", "{}", "[" * 100_000])
+def test_damaged_results_and_claims_are_one_line(tmp_path, line):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "runs.jsonl").write_text(f"{line}\n")
+    with pytest.raises(UserError, match=r"runs\.jsonl, line 1: no result of a run; restore the file"):
+        load_results(tmp_path)
+    (tmp_path / "results" / "claims.json").write_text(line if line != "{}" else '[{"id": 1}]')
+    with pytest.raises(UserError, match="holds no claims; write it again"):
+        claims_table([tmp_path])
 
 
 def test_grids_are_products_and_a_variants_own_replaces_the_shared_one(tmp_path):

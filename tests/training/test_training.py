@@ -118,6 +118,17 @@ def test_resume_passes_over_a_damaged_checkpoint_and_says_so(finished, tmp_path,
     assert same(weights(finished), weights(tmp_path / "run"))
 
 
+@pytest.mark.parametrize("name", ["individuals.json", "hallucination.json", "ablation.json", "metrics.jsonl"])
+def test_what_is_damaged_at_the_end_of_a_run_is_made_again(finished, tmp_path, name):
+    run = shutil.copytree(finished, tmp_path / "run")
+    (run / name).write_text("")
+    pretrain(run, "--resume_from_checkpoint", "auto")
+    again = load_run(run)
+    assert again.individuals == load_run(finished).individuals
+    assert again.records[-1]["seen_attribute_loss"] == load_run(finished).records[-1]["seen_attribute_loss"]
+    assert (again.records == load_run(finished).records) == (name != "metrics.jsonl")
+
+
 def test_going_on_in_another_environment_is_said_and_recorded_each_time(finished, tmp_path, capfd):
     run = shutil.copytree(finished, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoint-20"))
     config = yaml.safe_load((run / "config.yaml").read_text())
