@@ -21,7 +21,7 @@ class FinetuneSettings(DatasetSettings):
     individuals_finetune: Literal["new", "rare"] = setting(
         "new", "train on the group `new`, or on the last seen people, whom power_law and celebrities draw least"
     )  # fmt: skip
-    n_individuals_finetune: int | None = setting(None, "people to train on; for `new`, all if None", at_least=1)
+    n_individuals_finetune: int | None = setting(None, "people to train on; for `new`, all if None")
     new_individuals: str | None = with_default(DataSettings, "new_individuals", None)
     share_random_words: float = setting(
         0.0, "share of each batch that is random words (REMIX, Chen et al. 2024)", cost=True
