@@ -136,9 +136,8 @@ def _execute(
     if hub.push_to_hub and is_first_process():
         from hub_cards.background import BackgroundPublisher
 
-        publisher = BackgroundPublisher(
-            run, hub, len(source.added)
-        )  # checks whether it will be possible, before anything is written
+        # Checks whether it will be possible, before anything is written.
+        publisher = BackgroundPublisher(run, hub, len(source.added))
         options["saved"] = publisher.checkpoint_saved
     accelerator = start_accelerate(run, training)
     if hub.hub_model_id and not hub.push_to_hub:

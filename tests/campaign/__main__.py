@@ -71,7 +71,9 @@ def _table(counts: dict[str, Counter], seed: int) -> str:
     ]
     for kind, count in counts.items():
         tried = count["survived"] + count["broken"]
-        others = ", ".join(f"{n} {what}" for what, n in sorted(count.items()) if what not in ("survived", "broken"))
+        others = ", ".join(
+            f"{n} {what}" for what, n in sorted(count.items()) if n and what not in ("survived", "broken")
+        )
         lines.append(f"| {KINDS[kind]} | {tried} | {count['survived']} | {others} |")
     return "\n".join(lines)
 
