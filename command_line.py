@@ -6,6 +6,7 @@ import difflib
 import errno
 import importlib.metadata
 import os
+import signal
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ CLONE = HOME if (HOME / "pyproject.toml").is_file() else None
 ENVIRONMENT_KEY = "environment"
 
 
+# Ctrl-C, `kill`, a closed terminal, and what SLURM sends ahead of a time limit or a preemption.
+_ASKING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 # What to do about what a file system refuses.
 _MAKE_ROOM = "; make room and start again: a run goes on with --resume_from_checkpoint latest"
 _CURES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _MAKE_ROOM)
@@ -32,6 +35,17 @@ class UserError(Exception):
     """A mistake in what the user asked for. Its message is one line that says what to do; one each, of several."""
 
     label, exit_code = "error", 2
+
+
+class Stopped(UserError):
+    """A run was asked by signals to end before its last step, and was saved.
+
+    Attributes:
+        by: the signals that ask for it.
+    """
+
+    label, exit_code = "stopped", 75  # EX_TEMPFAIL of sysexits.h: no failure, try again
+    by = tuple(getattr(signal, name) for name in _ASKING if hasattr(signal, name))
 
 
 def read_yaml(file: str | Path, kind: str = "") -> dict:
@@ -102,6 +116,9 @@ def run(main) -> None:
     try:
         main([_with_home(word) for word in sys.argv[1:]])
     except (UserError, argparse.ArgumentError) as error:
+        if isinstance(error, Stopped):
+            for number in error.by:  # repeated until the very end, which Python's own handlers don't see
+                signal.signal(number, signal.SIG_IGN)
         _end(f"{getattr(error, 'label', 'error')}: {error}", getattr(error, "exit_code", 2))
     except OSError as error:
         if error.errno is None:  # not the system's

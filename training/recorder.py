@@ -10,14 +10,13 @@ import torch
 from accelerate import Accelerator
 from tqdm.auto import tqdm
 
-from command_line import UserError
+from command_line import Stopped, UserError
 from run_directory.config import note_environment
 from run_directory.layout import CHECKPOINT
 from run_directory.records import truncate_records
 from settings.training import TrainingSettings
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
 from training.forecast import Forecast, duration
-from training.signals import Stopped
 from training.start import environment_of
 
 

@@ -10,20 +10,11 @@ from dataclasses import dataclass, field
 
 from tqdm.auto import tqdm
 
-from command_line import UserError
+from command_line import Stopped
 
-# Ctrl-C, `kill`, a closed terminal, and what SLURM sends ahead of a time limit or a preemption.
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 # A terminal tells a launcher and the run, and the launcher tells the run again. Schedulers and sweeps repeat theirs, so
 # that only a person ends a run before it has saved.
 _SAME = 1.0  # seconds in which a further Ctrl-C is the same one
-
-
-class Stopped(UserError):
-    """A run was asked to end before its last step, and was saved."""
-
-    label = "stopped"
-    exit_code = 75  # EX_TEMPFAIL of sysexits.h: no failure, try again
 
 
 @dataclass
@@ -59,9 +50,10 @@ class Stop:
 def stop_signals() -> Iterator[Stop]:
     """Take note of signals instead of dying of them."""
     stop = Stop()
-    for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
+    for number in Stopped.by:
         stop._handlers[number] = signal.signal(number, stop._note)
     try:
         yield stop
     finally:
-        stop._restore()
+        if stop.received is None:  # else it is about to end, which a signal that is repeated is not to disturb
+            stop._restore()

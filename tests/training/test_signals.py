@@ -57,12 +57,12 @@ def test_a_run_that_is_told_to_stop_saves_and_goes_on_bit_for_bit(whole, tmp_pat
     call = [sys.executable, "run_pretrain.py", NANO, "--output_dir", run, *STEPS, "--num_threads", 1]
     with subprocess.Popen([*map(str, call)], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         wait_for_records(run, 4, process)
-        for _ in range(2):  # from the terminal and from the launcher: at once, they are one
+        for _ in range(6):  # from the terminal, the launcher, a sweep: they are one, to the very end
             process.send_signal(number)
-            time.sleep(0.02)
+            time.sleep(0.05)
         said = process.communicate(timeout=60)[1]
     assert process.returncode == 75, said
-    (checkpoint,) = (path for path in run.glob("checkpoint-*") if path.name not in ("checkpoint-10", "checkpoint-20"))
+    checkpoint = checkpoints(run)[max(checkpoints(run))]
     assert f"saved {checkpoint}; go on with --resume_from_checkpoint latest\n" in said
     assert "Traceback" not in said
     pretrain(run, *STEPS, "--resume_from_checkpoint", "auto")
