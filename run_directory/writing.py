@@ -19,7 +19,7 @@ from run_directory.layout import (
     is_reported,
     is_run,
     metrics_file,
-)  # fmt: skip
+)
 from run_directory.manifests import checkpoints
 from settings.training import TrainingSettings
 
@@ -64,14 +64,14 @@ def find_run(settings: TrainingSettings) -> Path:
         named = [path for path in checkpoints(run).values() if path.name == settings.resume_from_checkpoint]
         settings.resume_from_checkpoint = str(named[0]) if named else settings.resume_from_checkpoint
     elif is_run(run):
-        if foreign := next(_foreign(run), None):
-            raise UserError(
-                f"{foreign} is not of the run that would be deleted; move it away, or choose another --output_dir"
-            )
         if not settings.overwrite_output_dir and _would_be_missed(run):
             raise UserError(
                 f"{run} holds a run already; go on with it (--resume_from_checkpoint latest), delete it "
                 "(--overwrite_output_dir) or choose another --output_dir"
+            )
+        if foreign := next(_foreign(run), None):
+            raise UserError(
+                f"{foreign} is not of the run that would be deleted; move it away, or choose another --output_dir"
             )
     elif run.exists() and (not run.is_dir() or {path.name for path in run.iterdir()} - _NOBODYS):
         raise UserError(f"{run} exists and is no run; choose another --output_dir")

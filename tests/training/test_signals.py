@@ -24,7 +24,7 @@ from tests.helpers.pretraining import (
     records,
     same,
     weights,
-)  # fmt: skip
+)
 from training import signals
 
 STEPS = ("--max_steps", 300, "--eval_steps", 150, "--logging_steps", 50)
