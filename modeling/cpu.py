@@ -32,6 +32,8 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _TINY = torch.finfo(torch.float32).tiny  # a loss above 87 nats counts as 87, rather than as infinite
 _products: list[torch.library.Library] = []  # dropping torch's handle undoes it
 _on = True
+# Times: a CPU that has bfloat16 is at least as fast in it, one that has not takes ten times as long or more.
+SLOW_BF16 = 3.0
 
 
 def use_tricks(on: bool) -> None:
@@ -77,6 +79,11 @@ def use_cores(n_threads: int | None) -> None:
 def bf16_slowdown() -> float:
     """How many times as long a product takes in bfloat16 as in float32; about 40 on a CPU with AVX2 only."""
     return _seconds(torch.bfloat16) / _seconds(torch.float32)
+
+
+def slow_in_bf16() -> bool:
+    """Whether this CPU lacks bfloat16."""
+    return bf16_slowdown() > SLOW_BF16
 
 
 def _seconds(dtype: torch.dtype) -> float:

@@ -31,6 +31,9 @@ class TrainingSettings:
         0, "updates in which the learning rate rises from 0 to its peak; the paper has none", at_least=0
     )
     weight_decay: float = setting(0.1, "weight decay of all matrices", at_least=0)
+    muon_weight_decay: float | None = setting(
+        None, "that of Muon's matrices, weight_decay if None; a step takes rate x decay off a weight", at_least=0
+    )
     adam_beta1: float = setting(0.9, "decay of AdamW's first moment", at_least=0, below=1)
     adam_beta2: float = setting(0.95, "decay of AdamW's second moment", at_least=0, below=1)
     adam_epsilon: float = setting(1e-8, "AdamW's epsilon; the paper leaves it open", at_least=0)

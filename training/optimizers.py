@@ -30,6 +30,9 @@ def _muon_and_adamw(model, settings: TrainingSettings) -> list:
     """Muon on the blocks' matrices, and AdamW on the rest, if there is any."""
     from torch.optim import Muon
 
+    from modeling.cpu import slow_in_bf16
+    from training.muon import Float32Muon
+
     named = trained(model)
     # Biases may have two dimensions, in Hawk.
     in_blocks = re.compile(rf"\.{family_of(model.config).blocks}\..*weight$")
@@ -37,8 +40,10 @@ def _muon_and_adamw(model, settings: TrainingSettings) -> list:
     rest = [p for name, p in named.items() if name not in matrices]
     optimizers = [_adamw(rest, settings)] if rest else []
     if matrices:
-        how = _MUON | {"lr": settings.muon_learning_rate, "weight_decay": settings.weight_decay}
-        optimizers.append(Muon(list(matrices.values()), **how))
+        decay = settings.weight_decay if settings.muon_weight_decay is None else settings.muon_weight_decay
+        slow = next(iter(matrices.values())).device.type == "cpu" and slow_in_bf16()
+        kind, how = Float32Muon if slow else Muon, _MUON | {"lr": settings.muon_learning_rate, "weight_decay": decay}
+        optimizers.append(kind(list(matrices.values()), **how))
     return optimizers
 
 

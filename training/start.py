@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from command_line import UserError
 from modeling.cost import GIB, check_fits, cost, memory, speed
-from modeling.cpu import bf16_slowdown, use_cores, use_tricks
+from modeling.cpu import SLOW_BF16, bf16_slowdown, use_cores, use_tricks
 from run_directory.config import check_reached, check_same, note_last_step, resolve, write_config
 from run_directory.environment import environment
 from run_directory.writing import clear
@@ -18,8 +18,6 @@ from settings.training import TrainingSettings
 from training.forecast import duration
 from training.tracking import JsonlTracker
 
-# From here on, who asks for bfloat16 on a CPU is told.
-_SLOW = 1.5
 # Biographies that tell how long one is.
 _SAMPLE = 256
 # What a step reaches of a single product's speed, or thereabouts (docs/LOG.md).
@@ -103,7 +101,7 @@ def _say_how(accelerator: Accelerator, settings: TrainingSettings) -> None:
         if launched not in (untold, str(getattr(settings, name))):
             print(f"warning: {name} {launched} of accelerate's launcher is not used; give --{name} to this script")
     slower = bf16_slowdown() if here.type == "cpu" and precision == "bf16" else 0
-    if slower > _SLOW:
+    if slower > SLOW_BF16:
         print(f"warning: this CPU multiplies bf16 {slower:.0f} times slower than fp32: use --mixed_precision no")
 
 

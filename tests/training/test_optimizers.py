@@ -7,6 +7,7 @@ from command_line import UserError
 from modeling.presets import build_model
 from settings.model import ModelSettings
 from settings.training import TrainingSettings
+from training.muon import Float32Muon
 from training.optimizers import build_optimizers, check_names, learning_rate_factor
 
 
@@ -55,3 +56,37 @@ def test_learning_rates_start_at_the_peak_and_end_as_their_name_says():
 def test_a_name_that_nobody_knows_is_one_line(name, message):
     with pytest.raises(UserError, match=message):
         check_names(TrainingSettings(**{name: "linaer"}))
+
+
+@pytest.mark.parametrize("shape", [(24, 24), (12, 36), (36, 12)])
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_muon_in_float32_is_torchs_to_within_bfloat16(shape, nesterov):
+    how = {"lr": 0.02, "weight_decay": 0.3, "momentum": 0.9, "nesterov": nesterov, "adjust_lr_fn": "original"}
+    torch.manual_seed(0)
+    start, gradients = torch.randn(shape), torch.randn(5, *shape)
+    weights = [torch.nn.Parameter(start.clone()) for _ in range(2)]
+    optimizers = [kind([p], **how) for kind, p in zip((torch.optim.Muon, Float32Muon), weights, strict=True)]
+    for gradient in gradients:
+        for optimizer, weight in zip(optimizers, weights, strict=True):
+            weight.grad = gradient.clone()
+            optimizer.step()
+    theirs, ours = weights
+    moved = (theirs - start).norm()
+    assert (theirs - ours).norm() < 0.01 * moved
+    states = [optimizer.state_dict() for optimizer in optimizers]
+    torch.testing.assert_close(states[0]["state"], states[1]["state"])
+    assert states[0]["param_groups"] == states[1]["param_groups"]
+
+
+@pytest.mark.parametrize(("slowdown", "kind"), [(40, Float32Muon), (0.6, torch.optim.Muon)])
+def test_muon_is_in_float32_where_the_cpu_lacks_bfloat16(model, monkeypatch, slowdown, kind):
+    monkeypatch.setattr("modeling.cpu.bf16_slowdown", lambda: slowdown)
+    _, muon = build_optimizers(model, TrainingSettings(optim="muon"))
+    assert type(muon) is kind
+
+
+@pytest.mark.parametrize(("given", "decay"), [(None, 0.1), (0.02, 0.02), (0.0, 0.0)])
+def test_muon_has_a_decay_of_its_own_or_that_of_all_matrices(model, given, decay):
+    adamw, muon = build_optimizers(model, TrainingSettings(optim="muon", muon_weight_decay=given))
+    assert {group["weight_decay"] for group in muon.param_groups} == {decay}
+    assert {group["weight_decay"] for group in adamw.param_groups} == {0.1, 0.0}
