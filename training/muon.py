@@ -7,8 +7,8 @@ from torch.optim import Muon
 class Float32Muon(Muon):
     """`torch.optim.Muon` with the Newton-Schulz iteration in float32.
 
-    torch's own casts to bfloat16, which takes forty times as long on a CPU that lacks it (`modeling.cpu.bf16_slowdown`):
-    a step of recipes/tiny.yaml then takes six times as long. State and settings are torch's.
+    torch's own casts to bfloat16, in which a CPU that lacks it takes forty times as long
+    (`modeling.cpu.bf16_slowdown`), and a step of recipes/tiny.yaml several times. State and settings are torch's.
     """
 
     @torch.no_grad()
