@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter, ScalarFormatter
 from analysis.drawing import Groups, band, mark_baseline, save_all, style
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
 from analysis.phases import phases_of
-from analysis.statistics import interval_text, markdown
+from analysis.statistics import SHARE, interval_text, markdown
 from command_line import UserError
 from run_directory.layout import DATASET
 from run_directory.manifests import sha256
@@ -103,7 +103,7 @@ def compare_table(groups: Groups) -> str:
     for name, runs in groups.items():
         ends = [plateau_end(run) for run in runs]
         loss, accuracy = ([last(run, f"seen_attribute_{metric}") for run in runs] for metric in ("loss", "accuracy"))
-        cells = interval_text(ends, "{:.0f}"), interval_text(loss, "{:.3f}"), interval_text(accuracy, "{:.1%}")
+        cells = interval_text(ends, "{:.0f}"), interval_text(loss, "{:.3f}"), interval_text(accuracy, "{:.1%}", SHARE)
         rows.append((name, len(runs), *cells))
     header = ("runs", "seeds", "plateau ends (step)", "attribute loss (nats)", "attribute accuracy")
     return markdown(header, rows)

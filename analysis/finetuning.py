@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import COLORS, Groups, band, curves, mark_baseline, steps_on_a_log_scale, style
-from analysis.statistics import interval_text, markdown, mean_interval
+from analysis.statistics import SHARE, interval_text, markdown, mean_interval
 from run_directory.records import baseline, last
 
 _MARKERS = "osD^vP*Xhpd<>8"
@@ -43,7 +43,7 @@ def finetuning_table(groups: Groups) -> str:
         old = [run.curve("seen_attribute_accuracy")[1] for run in runs]
         finetuned = [last(run, f"{first.finetune_group}_attribute_accuracy") for run in runs]
         cells = [[curve[0] for curve in old], [curve.min() for curve in old], [curve[-1] for curve in old], finetuned]
-        rows.append((name, len(runs), *(interval_text(values, "{:.1%}") for values in cells)))
+        rows.append((name, len(runs), *(interval_text(values, "{:.1%}", SHARE) for values in cells)))
     return markdown(("runs", "seeds", *columns), rows)
 
 

@@ -49,9 +49,9 @@ def find_phases(steps: np.ndarray, losses: np.ndarray, baseline: float, toleranc
     return Phases(start[0] if start else None, end[0] if end else None)
 
 
-def phases_of(run: Run) -> Phases:
+def phases_of(run: Run, tolerance: float = TOLERANCE) -> Phases:
     """The phases of a run, as far as it came."""
-    return find_phases(*run.curve("seen_attribute_loss"), baseline(run))
+    return find_phases(*run.curve("seen_attribute_loss"), baseline(run), tolerance)
 
 
 def slowdown(steps: np.ndarray, losses: np.ndarray, baseline: float, tolerance: float = TOLERANCE) -> float | None:

@@ -7,7 +7,8 @@ python -m sweeps run experiments/schedules --only 'mine-*'    # runs whose names
 python -m sweeps run experiments/schedules --jobs 8 --cluster slurm --cluster_options slurm_partition=gpu
 python -m sweeps plot experiments/schedules             # figures and claims, from results/runs.jsonl
 python -m sweeps drop experiments/schedules 'mine-*'    # deletes stored results; nothing else does
-python -m sweeps claims experiments/mine                # the table of claims; --into README.md puts it there
+python -m sweeps claims experiments/mine                # the table of its claims
+python -m sweeps claims                                 # writes that of all experiments, and the README's
 """
 
 import argparse
@@ -32,8 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name)
         command.set_defaults(command=function)
         if name == "claims":
-            command.add_argument("folders", type=Path, nargs="*", help="experiments; all of this project if none")
-            command.add_argument("--into", type=Path, metavar="FILE", help="put it between the markers of a file")
+            command.add_argument("folders", type=Path, nargs="*", help="experiments, whose claims are then only shown")
             continue
         command.add_argument("folder", type=Path, help="the experiment's folder")
         if name == "run":
@@ -108,10 +108,13 @@ def _drop(arguments) -> None:
 
 
 def _claims(arguments) -> None:
-    from sweeps.claims import claims_table, find_experiments, update_page
+    from sweeps.claims_page import claims_table, findings_of
+    from sweeps.findings import write_all
 
-    folders = arguments.folders or find_experiments()
-    update_page(arguments.into, folders) if arguments.into else print(claims_table(folders), end="")
+    if not arguments.folders:
+        return write_all()
+    for folder in arguments.folders:
+        print(claims_table(findings_of(folder)))
 
 
 if __name__ == "__main__":

@@ -1,78 +1,235 @@
-"""The table of what was reproduced, generated from the claims of experiments."""
+"""Claims: stated before the runs in an experiment's claims.yaml, decided by its results."""
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-from analysis.statistics import markdown
+import yaml
+
+from analysis.statistics import UNBOUNDED, Bounds, holm, mean_interval, p_above
 from command_line import UserError
 from run_directory.layout import replace_text
-from sweeps.results import CLAIMS
-from sweeps.sweep import ROOT
 
-EXPERIMENTS = ROOT / "experiments"
-BEGIN, END = "<!-- claims -->", "<!-- /claims -->"
-_HOLDS = {True: "yes", False: "**no**", None: "inconclusive"}
-_COLUMNS = ("experiment", "claim", "scale", "measured (95% interval)", "paper", "seeds", "holds")
+CLAIMS = "claims.json"
+# Verdicts. Of what the paper does not say, the first reads "as stated".
+AS_STATED, DIRECTION, INCONCLUSIVE, OTHERWISE, NOT_RUN = (
+    "as in the paper", "direction only", "inconclusive", "otherwise", "not run",
+)  # fmt: skip
+BEYOND = "beyond"  # the figure of claims that the paper does not make
+KINDS = ("confirmatory", "exploratory")
+SIGNIFICANT = 0.05
 
-
-def update_page(page: Path, folders: Iterable[Path]) -> None:
-    """Put the table of now between the markers of a page."""
-    replace_text(page, _updated(page, folders))
-
-
-def is_up_to_date(page: Path, folders: Iterable[Path]) -> bool:
-    """Whether the table in a page is what the claims give."""
-    return page.read_text(encoding="utf-8") == _updated(page, folders)
+Values = Mapping[int, float | None]  # by seed; None is what a run did not come to
 
 
-def find_experiments() -> list[Path]:
-    """All experiments of this project that have claims, by name."""
-    return [file.parents[1] for file in sorted(EXPERIMENTS.glob(f"*/results/{CLAIMS}"))]
+@dataclass(frozen=True)
+class Claim:
+    """A line of claims.yaml.
+
+    Attributes:
+        id: unique in the experiment.
+        figure: of the paper, e.g. `Fig. 2 right`, or `beyond`.
+        statement: one sentence that is understood without others.
+        quantity: what is measured, by its definition.
+        expect: `above 0`, `below 50` or `between -10 and 10` (equivalence), in the unit of the quantity.
+        smallest: the smallest effect of interest, counted from the level of `expect`; none if it is `between`.
+        unit: of the quantity.
+        kind: `confirmatory`, or `exploratory` if it was stated after a look at the data.
+        paper: what the paper finds, in words or as a number.
+        bounds: what the quantity can be at all; `analysis.statistics.transform`.
+        tuning: what was chosen on which seeds, and how many trials each side got.
+    """
+
+    id: str
+    figure: str
+    statement: str
+    quantity: str
+    expect: str
+    unit: str = ""
+    smallest: float = 0.0
+    kind: str = "confirmatory"
+    paper: str | float | None = None
+    bounds: Bounds = UNBOUNDED
+    tuning: str | None = None
+
+    @property
+    def levels(self) -> Bounds:
+        """What is expected as (low, high), one of them infinite if it is a direction."""
+        match self.expect.split():
+            case ["above", low]:
+                return float(low), math.inf
+            case ["below", high]:
+                return -math.inf, float(high)
+            case ["between", low, "and", high]:
+                return float(low), float(high)
+        raise ValueError(self.expect)
 
 
-def claims_table(folders: Iterable[Path]) -> str:
-    """The claims of experiments as Markdown."""
-    files = {folder.name: folder / "results" / CLAIMS for folder in folders}
-    if missing := next((file for file in files.values() if not file.is_file()), None):
-        raise UserError(f"there is no {missing}; python -m sweeps plot writes it")
-    rows = [row for name, file in files.items() for row in _rows(name, file)]
-    return markdown(_COLUMNS, rows) + "\n"
+@dataclass(frozen=True)
+class Finding:
+    """A claim and what was measured.
+
+    Attributes:
+        claim: as it was stated.
+        values: of each seed.
+        value: their mean (`mean_interval`); None if not run.
+        interval: 95%; None of one seed, or of values that are all the same.
+        unreached: seeds of which the quantity does not exist, since a run did not come so far.
+        worlds: how many different populations the seeds had.
+        p: that it is so by chance: twice Student's one-sided p, of equivalence the larger of two (TOST).
+        p_holm: the same, adjusted for the number of confirmatory claims of the experiment.
+        verdict: `decide`.
+    """
+
+    claim: Claim
+    values: dict[int, float] = field(default_factory=dict)
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    unreached: int = 0
+    worlds: int = 0
+    p: float | None = None
+    p_holm: float | None = None
+    verdict: str = NOT_RUN
 
 
-def _updated(page: Path, folders: Iterable[Path]) -> str:
-    """A page with the table of now.
+def load_claims(folder: Path) -> list[Claim]:
+    """The claims of an experiment, as stated; none without a file.
+
+    A claim with `each: [a, b]` stands for one claim each, with `{each}` replaced in its texts.
 
     Raises:
-        UserError: the markers are missing.
+        UserError: a claim that is not understood.
     """
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise UserError(f"{page} needs the lines {BEGIN} and {END}, between which the table goes")
-    return f"{before}{BEGIN}\n{claims_table(folders)}{END}{after}"
+    file = Path(folder) / "claims.yaml"
+    stated = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
+    claims = [_claim(file, number, one) for number, line in enumerate(stated or [], 1) for one in _each(line)]
+    ids = [claim.id for claim in claims]
+    if doubled := next((id for id in ids if ids.count(id) > 1), None):
+        raise UserError(f"{file}: two claims have the id {doubled}")
+    return claims
 
 
-def _rows(experiment: str, file: Path) -> list[list[str]]:
+def _each(line) -> list:
+    if not (isinstance(line, dict) and isinstance(line.get("each"), list)):
+        return [line]
+    shared = {key: value for key, value in line.items() if key != "each"}
+    return [
+        {key: value.replace("{each}", one) if isinstance(value, str) else value for key, value in shared.items()}
+        for one in map(str, line["each"])
+    ]
+
+
+def _claim(file: Path, number: int, line: dict) -> Claim:
     try:
-        return [_row(experiment, claim) for claim in json.loads(file.read_text("utf-8"))]
+        claim = Claim(**line)
+        bounds = tuple(float(bound) for bound in claim.bounds)
+        (low, high), (least, most) = claim.levels, bounds
+        if low < high and least < most and claim.kind in KINDS and 0 <= claim.smallest < math.inf:
+            return replace(claim, bounds=bounds, smallest=float(claim.smallest))
+    except (TypeError, ValueError):
+        pass
+    raise UserError(
+        f"{file}, claim {number}: each needs id, figure, statement, quantity and expect (above A, below A, or between A"
+        f" and B); it may have unit, smallest, kind ({' or '.join(KINDS)}), paper, bounds [a, b], tuning, each"
+    )
+
+
+def judge(claims: Iterable[Claim], measured: Mapping[str, Values], worlds: Mapping[int, int]) -> list[Finding]:
+    """Decide claims.
+
+    Args:
+        claims: as they were stated.
+        measured: by the id of a claim, its quantity for each seed.
+        worlds: the population of each seed.
+
+    Raises:
+        UserError: something was measured that no claim is about.
+    """
+    claims = list(claims)
+    if unknown := next(iter(measured.keys() - {claim.id for claim in claims}), None):
+        raise UserError(f"claim {unknown} is measured, but not stated; put it into claims.yaml")
+    findings = [_find(claim, measured.get(claim.id) or {}, worlds) for claim in claims]
+    counted = [f.p if f.p is not None and f.claim.kind == "confirmatory" else math.nan for f in findings]
+    return [
+        replace(finding, p_holm=None if math.isnan(p) else p)
+        for finding, p in zip(findings, holm(counted), strict=True)
+    ]
+
+
+def _find(claim: Claim, values: Values, worlds: Mapping[int, int]) -> Finding:
+    known = {seed: float(value) for seed, value in values.items() if value is not None and math.isfinite(value)}
+    unreached = len(values) - len(known)
+    if not known:
+        return Finding(claim, unreached=unreached, verdict=INCONCLUSIVE if values else NOT_RUN)
+    numbers = list(known.values())
+    value, low, high = mean_interval(numbers, claim.bounds)
+    one_value = math.isnan(low) or low == high
+    p = _p(numbers, claim)
+    return Finding(
+        claim, known, value, None if one_value else (low, high), unreached,
+        len({worlds.get(seed, seed) for seed in known}), None if math.isnan(p) else p,
+        # A seed that did not come so far has no number: the others are a choice, and decide nothing.
+        verdict=INCONCLUSIVE if unreached else decide(claim, low, high),
+    )  # fmt: skip
+
+
+def decide(claim: Claim, low: float, high: float) -> str:
+    """The verdict of a 95% interval.
+
+    Of a direction: as stated, if the whole interval is beyond the level by the smallest effect of interest; direction
+    only, if it is beyond the level; otherwise, if the effect is smaller than that; inconclusive, if it may be or not.
+    Of an equivalence (TOST, each side at 2.5%): as stated, if it lies between the levels; otherwise, if outside.
+    """
+    if math.isnan(low):
+        return INCONCLUSIVE
+    bottom, top = claim.levels
+    if math.isfinite(bottom) and math.isfinite(top):
+        return AS_STATED if bottom < low and high < top else OTHERWISE if top < low or high < bottom else INCONCLUSIVE
+    low, high = (low - bottom, high - bottom) if math.isfinite(bottom) else (top - high, top - low)
+    if low > 0:
+        return AS_STATED if low >= claim.smallest else DIRECTION
+    return OTHERWISE if high < claim.smallest else INCONCLUSIVE
+
+
+def _p(numbers: list[float], claim: Claim) -> float:
+    low, high = claim.levels
+    above = p_above(numbers, low, claim.bounds) if math.isfinite(low) else 0.0
+    below = 1 - p_above(numbers, high, claim.bounds) if math.isfinite(high) else 0.0
+    return min(1.0, 2 * max(above, below))
+
+
+def write_findings(folder: Path, findings: Iterable[Finding]) -> None:
+    """Write an experiment's results/claims.json."""
+    texts = [
+        {**asdict(f.claim), **{key: value for key, value in asdict(f).items() if key != "claim"}} for f in findings
+    ]
+    for text in texts:
+        text["bounds"] = [None if math.isinf(bound) else bound for bound in text["bounds"]]
+    text = json.dumps(texts, indent=1, ensure_ascii=False, allow_nan=False)
+    replace_text(Path(folder) / "results" / CLAIMS, text + "\n")
+
+
+def read_findings(folder: Path) -> list[Finding]:
+    """What `write_findings` wrote.
+
+    Raises:
+        UserError: there is nothing, or something else.
+    """
+    file = Path(folder) / "results" / CLAIMS
+    if not file.is_file():
+        raise UserError(f"there is no {file}; python -m sweeps plot {folder} writes it")
+    try:
+        return [_finding(dict(text)) for text in json.loads(file.read_text(encoding="utf-8"))]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{file} holds no claims; write it again: python -m sweeps plot {file.parents[1]}") from None
+        raise UserError(f"{file} holds no claims; write it again: python -m sweeps plot {folder}") from None
 
 
-def _row(experiment: str, claim: dict) -> list[str]:
-    link = f"[{experiment}](experiments/{experiment}/README.md)"
-    paper = "–" if claim["paper"] is None else _number(claim["paper"])
-    cells = (link, claim["claim"], claim["scale"], _measured(claim), paper, claim["seeds"], _HOLDS[claim["holds"]])
-    return [str(cell).replace("|", "&#124;") for cell in cells]
-
-
-def _measured(claim: dict) -> str:
-    interval = f" [{', '.join(map(_number, claim['interval']))}]" if claim["interval"] else ""
-    return f"{_number(claim['value'])}{interval} {claim['unit']}".strip()
-
-
-def _number(value: float | str) -> str:
-    """Three significant digits; a text as it is."""
-    return value if isinstance(value, str) else f"{float(f'{value:.3g}'):,.10g}"
+def _finding(text: dict) -> Finding:
+    low, high = text.pop("bounds")
+    measured = {field.name: text.pop(field.name) for field in fields(Finding) if field.name != "claim"}
+    measured["values"] = {int(seed): value for seed, value in measured["values"].items()}
+    measured["interval"] = measured["interval"] and tuple(measured["interval"])
+    bounds = (-math.inf if low is None else low, math.inf if high is None else high)
+    return Finding(Claim(**text, bounds=bounds), **measured)

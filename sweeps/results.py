@@ -1,18 +1,16 @@
 """What an experiment's plot.py reads and writes: stored results, intervals over seeds, claims."""
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.statistics import interval_text, markdown, mean_interval
+from analysis.statistics import Bounds, interval_text, markdown
 from command_line import UserError
-from run_directory.layout import REPORTS, replace_text
+from run_directory.layout import REPORTS
 from run_directory.records import Run
 from settings import today
-
-CLAIMS = "claims.json"
+from sweeps.claims import Values, judge, load_claims, write_findings
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,13 @@ def _result(folder: Path, config: dict, records: dict[str, list], **others) -> R
     return Result(run=Run(folder / "results" / others["name"], config, records, **reports), **others)
 
 
-def by_seed(results: Iterable[Result], measure: Callable[[Result], float]) -> dict[int, float]:
+def by_seed(results: Iterable[Result], measure: Callable[[Result], float | None]) -> dict[int, float | None]:
     """A number of each result, by its seed.
 
     Raises:
         UserError: a seed is there twice, so that it is not clear which one is meant.
     """
-    values: dict[int, float] = {}
+    values: dict[int, float | None] = {}
     for result in results:
         if result.seed in values:
             raise UserError(f"two results with seed {result.seed}, the second one is {result.name}; choose one variant")
@@ -89,103 +87,56 @@ def by_seed(results: Iterable[Result], measure: Callable[[Result], float]) -> di
     return values
 
 
-def differences(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
-    """a - b for each seed that both have."""
-    return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
+def differences(a: Values, b: Values) -> dict[int, float | None]:
+    """a - b for each seed that both have; None where one has none."""
+    return _paired(a, b, lambda x, y: x - y)
 
 
-def interval_table(
-    corner: str, groups: Mapping[str, list[Result]], columns: Mapping[str, tuple[Callable[[Result], float | None], str]]
-) -> str:
+def ratios(a: Values, b: Values) -> dict[int, float | None]:
+    """a / b for each seed that both have; None where one has none."""
+    return _paired(a, b, lambda x, y: x / y)
+
+
+def _paired(a: Values, b: Values, of: Callable[[float, float], float]) -> dict[int, float | None]:
+    pairs = {seed: (a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())}
+    return {seed: None if None in pair else of(*pair) for seed, pair in pairs.items()}
+
+
+# A number of each result, how it is written, and what it can be at all, if that is bounded.
+Column = tuple[Callable[[Result], float | None], str] | tuple[Callable[[Result], float | None], str, Bounds]
+
+
+def interval_table(corner: str, groups: Mapping[str, list[Result]], columns: Mapping[str, Column]) -> str:
     """A row for each group of results, as Markdown: means and 95% intervals over seeds.
 
     Args:
         corner: what the groups are.
         groups: by label.
-        columns: by label, a number of each result and how it is written, e.g. `{:.1f}%`.
+        columns: by label, e.g. `(accuracy, "{:.1f}%", PERCENT)`.
     """
     rows = [
-        [label, *(interval_text([measure(result) for result in group], form) for measure, form in columns.values())]
+        [label, *(interval_text([measure(result) for result in group], *how) for measure, *how in columns.values())]
         for label, group in groups.items()
     ]
     return markdown([corner, *columns], rows)
 
 
-def verdict(low: float, high: float, expected: str = "positive") -> bool | None:
-    """Whether an interval shows the expected sign: True, False if the other one, None if inconclusive."""
-    if expected == "negative":
-        low, high = -high, -low
-    return True if low > 0 else False if high < 0 else None
-
-
-def claim(
-    id: str,
-    text: str,
-    values: Iterable[float] | Mapping[int, float],
-    unit: str,
-    holds: bool | None,
-    paper: float | str | None = None,
-    interval: tuple[float, float, float] | None = None,
-    scale: str = "cpu",
-) -> dict:
-    """A claim and what was measured, for claims.json.
+def publish(folder: str | Path, figures: Mapping, table: str, measured: Mapping[str, Values]) -> None:
+    """Write `<name>.png` of each figure, table.md and claims.json into an experiment's results; print the table.
 
     Args:
-        id: unique in the experiment, e.g. `fig4-left`.
-        text: the claim.
-        values: one for each seed.
-        unit: of the values.
-        holds: None where the data is inconclusive; see `verdict`.
-        paper: the paper's value, if it gives one.
-        interval: (value, low, high), if it is not the mean of the values.
-        scale: `cpu` (a small world) or `paper`.
-
-    Raises:
-        UserError: there are no values.
+        folder: of the experiment, with its claims.yaml.
+        figures: by name.
+        table: Markdown.
+        measured: by the id of a claim, its quantity for each seed; a claim that is left out was not run.
     """
-    numbers = _numbers(values)
-    if not numbers:
-        raise UserError(f"claim {id}: no seed has all the runs that it compares; finish the sweep first")
-    value, *bounds = map(float, interval or mean_interval(numbers))
-    known = all(map(math.isfinite, bounds))
-    return {
-        "id": id,
-        "claim": text,
-        "scale": scale,
-        "value": value,
-        "interval": bounds if known else None,
-        "unit": unit,
-        "seeds": len(numbers),
-        "holds": None if holds is None else bool(holds),
-        "paper": paper,
-    }
-
-
-def claim_above(
-    id: str, text: str, values: Mapping[int, float], unit: str = "points", paper: str | None = None, above: float = 0.0
-) -> dict:
-    """A claim that holds if the whole 95% interval over seeds is above a value, and not if it is below."""
-    _, low, high = mean_interval(_numbers(values))
-    return claim(id, text, values, unit, verdict(low - above, high - above), paper)
-
-
-def claim_within(
-    id: str, text: str, values: Mapping[int, float], low: float, high: float, unit: str, paper: float | None = None
-) -> dict:
-    """A claim of equivalence: it holds if the whole 95% interval lies between two values, not if it lies outside."""
-    _, bottom, top = mean_interval(_numbers(values))
-    inside, outside = low < bottom and top < high, top < low or high < bottom
-    return claim(id, text, values, unit, True if inside else False if outside else None, paper)
-
-
-def publish(folder: str | Path, figures: Mapping, table: str, claims: list[dict]) -> None:
-    """Write `<name>.png` of each figure, table.md and claims.json into an experiment's results; print the table."""
     from analysis.drawing import save_all
 
-    results = results_file(folder).parent
-    save_all(results, figures, table)
-    replace_text(results / CLAIMS, json.dumps(claims, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    findings = judge(load_claims(folder), measured, _worlds(folder))
+    save_all(results_file(folder).parent, figures, table)
+    write_findings(folder, findings)
 
 
-def _numbers(values: Iterable[float] | Mapping[int, float]) -> list[float]:
-    return list(values.values() if isinstance(values, Mapping) else values)
+def _worlds(folder: str | Path) -> dict[int, int]:
+    """The population of each seed."""
+    return {line["seed"]: line["config"].get("population_seed", line["seed"]) for line in read_lines(Path(folder))}

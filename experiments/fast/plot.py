@@ -8,9 +8,10 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import COLORS, band, style
 from analysis.phases import crossings
-from analysis.statistics import markdown, mean_interval
+from analysis.statistics import PERCENT, markdown, mean_interval
 from run_directory.records import Run, last
-from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, publish
+from sweeps.claims import Values
+from sweeps.results import Result, by_seed, differences, interval_table, load_results, publish, ratios
 
 LOSS, ACCURACY = "seen_attribute_loss", "seen_attribute_accuracy"
 KNOWN = 0.95  # of the facts: the finish of the race
@@ -33,8 +34,7 @@ def main(folder: Path) -> None:
     groups = {variant: [r for r in results if r.variant == variant] for variant in {**LABELS, **RACE}}
     racing = {label: groups[variant] for variant, label in RACE.items()}
     figures = {"race": race(racing), "ingredients": draw(groups)}
-    claimed = claims(groups) + race_claims(*racing.values())
-    publish(folder, figures, f"{table(groups)}\n\n{race_table(racing)}", claimed)
+    publish(folder, figures, f"{table(groups)}\n\n{race_table(racing)}", measured(groups))
 
 
 def known(result: Result) -> float:
@@ -97,23 +97,17 @@ def draw(groups: Groups):
 def table(groups: Groups) -> str:
     """Accuracy and attribute loss at the end; means and 95% intervals over seeds."""
     columns = {
-        "known at the end": (known, "{:.1f}%"),
+        "known at the end": (known, "{:.1f}%", PERCENT),
         "attribute loss (nats)": (lambda result: last(result.run, LOSS), "{:.2f}"),
     }
     return interval_table("recipe", {label: groups[variant] for variant, label in LABELS.items()}, columns)
 
 
-def claims(groups: Groups) -> list[dict]:
-    """What is lost, in points of accuracy at the end, with one ingredient changed."""
+def measured(groups: Groups) -> dict[str, Values]:
+    """What is lost, in points of accuracy at the end, with one ingredient changed; and the race."""
     ends = {variant: by_seed(groups[variant], known) for variant in LABELS}
-    texts = {
-        "random_draws": "drawing individuals quasi-randomly (at regular intervals) teaches more in equal steps",
-        "full_text": "down-weighting template tokens to a tenth in the loss teaches more in equal steps",
-        "cosine": "a learning rate that falls linearly teaches more than a cosine in equal steps",
-        "everybody": "letting people in gradually teaches more in equal steps",
-        "adamw": "Muon teaches more than AdamW in equal steps, all else as fast",
-    }
-    return [claim_above(variant, text, differences(ends["fast"], ends[variant])) for variant, text in texts.items()]
+    lost = {variant: differences(ends["fast"], end) for variant, end in ends.items() if variant != "fast"}
+    return lost | {f"race-{quantity}": race_times(groups, quantity) for quantity in ("seconds", "steps")}
 
 
 def race_table(racing: Groups) -> str:
@@ -126,12 +120,6 @@ def race_table(racing: Groups) -> str:
     return markdown(header, rows)
 
 
-def race_claims(paper: list[Result], fast: list[Result]) -> list[dict]:
+def race_times(groups: Groups, quantity: str) -> Values:
     """How many times as long the paper's recipe takes, by seed."""
-    later, sooner = (by_seed(results, lambda result: reached(result.run)) for results in (paper, fast))
-    return [
-        claim_above(f"race-{quantity}", f"our recipe comes to {KNOWN:.0%} of the facts in {less} than the paper's",
-                    {seed: later[seed][quantity] / sooner[seed][quantity] for seed in sorted({*later} & {*sooner})},
-                    "times", above=1)
-        for quantity, less in (("seconds", "less training time"), ("steps", "fewer steps"))
-    ]  # fmt: skip
+    return ratios(*(by_seed(groups[variant], lambda result: reached(result.run)[quantity]) for variant in RACE))

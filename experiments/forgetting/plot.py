@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from analysis.finetuning import frontier
-from analysis.statistics import interval_text, markdown
+from analysis.statistics import PERCENT, interval_text, markdown
 from run_directory.records import Run, last
-from sweeps.results import Result, by_seed, claim_above, load_results, publish
+from sweeps.claims import Values
+from sweeps.results import Result, by_seed, differences, load_results, publish
 from sweeps.sweep import ROOT
 
 PLAIN = "new-n_individuals_finetune=256"
@@ -24,8 +23,12 @@ METHODS = {
     "few": "64 old people, all along",
     "muon": "Muon",
 }
-BETWEEN = "weights, 70% of the way"  # chosen before the runs
+WEIGHTS_BETWEEN = "weights"  # in claims.yaml, models between the old weights and those of plain fine-tuning
+KNOWN = (0.5, 0.9, 0.95)  # accuracies on new people at which methods are compared
+HALF, MOST = KNOWN[:2]
+REPLAY = {HALF: "1/2", MOST: "1/16"}  # the weight of replay that claims compare with
 Point = tuple[float, float]  # accuracy on new people, accuracy on old people
+Paths = dict[str, dict[int, list[Point]]]  # points that a method goes through, by its name and by seed
 
 
 def main(folder: Path) -> None:
@@ -36,18 +39,13 @@ def main(folder: Path) -> None:
     weights = between(_of(reference, PLAIN))
     lines = {"replay, by weight": replay, "between old and new weights, by share": weights}
     figures = {"frontier": frontier(_values(methods), {label: _values(points) for label, points in lines.items()})}
-    methods |= {f"weights, {share} of the way": points for share, points in weights.items()}
-    before = {r.seed: _trajectory(r.run)[0] for r in _of(reference, PLAIN)}
-    curves = {seed: [start, *(points[seed] for points in replay.values())] for seed, start in before.items()}
-    gains = {name: beyond(points, curves) for name, points in methods.items()}
-    stopped = {r.seed: _trajectory(r.run) for r in _of(reference, PLAIN)}
-    without_replay = {name: beyond(points, stopped) for name, points in methods.items()}
-    every = methods | {f"replay, weight {weight}": points for weight, points in replay.items()}
-    claimed = [_claim(name, gains[name]) for name in (*METHODS.values(), BETWEEN)]
-    claimed.append(claim_above(
-        "without-old-data", "self-distillation, without old data: more of the old is kept than by plain fine-tuning "
-        "that is stopped at the same new accuracy", without_replay["self-distillation"]))  # fmt: skip
-    publish(folder, figures, table(every, gains, without_replay), claimed)
+    paths = {variant: by_seed(_of(results, variant), lambda r: _trajectory(r.run)) for variant in METHODS}
+    paths[WEIGHTS_BETWEEN] = {seed: [points[seed] for points in weights.values()] for seed in weights["25%"]}
+    reached = {text: by_seed(_of(reference, _variant(weight)), lambda r: _trajectory(r.run))
+               for weight, text in WEIGHTS.items()}  # fmt: skip
+    shown = {METHODS.get(variant, "between old and new weights"): path for variant, path in paths.items()}
+    shown |= {f"replay, weight {text}": path for text, path in reached.items()}
+    publish(folder, figures, table(shown), measured(paths, reached))
 
 
 def _values(points: dict[str, dict[int, Point]]) -> dict[str, list[Point]]:
@@ -87,34 +85,37 @@ def between(plain: list[Result]) -> dict[str, dict[int, Point]]:
     return found
 
 
-def beyond(points: dict[int, Point], curves: dict[int, list[Point]]) -> dict[int, float]:
-    """Old accuracy above that of a reference at the same new accuracy and seed, in points.
-
-    Args:
-        points: of a method, by seed.
-        curves: the reference's points by seed, with the model before fine-tuning; between them, linearly, but never
-            below what a point with more new accuracy keeps.
-    """
-    gains = {}
-    for seed, (new, old) in points.items():
-        between = float(np.interp(new, *zip(*sorted(curves[seed]), strict=True)))
-        best = max([between, *(kept for won, kept in curves[seed] if won >= new)])
-        gains[seed] = 100 * (old - best)
-    return gains
+def kept(path: list[Point], known: float) -> float | None:
+    """The most of the old that is known, in percent, wherever so much of the new is; None if that is nowhere."""
+    return max((100 * old for new, old in path if new >= known), default=None)
 
 
-def table(methods: dict[str, dict[int, Point]], *gains: dict[str, dict[int, float]]) -> str:
-    """Mean and 95% interval over seeds; gains over replay and over plain fine-tuning."""
-    columns = ("method", "new people", "old people", "old, beyond replay at the same new (points)",
-               "beyond plain fine-tuning stopped at the same new")  # fmt: skip
+def measured(paths: Paths, replay: Paths) -> dict[str, Values]:
+    """What claims.yaml asks for, paired by seed; replay by its weight, of which "none" is plain fine-tuning."""
+
+    def kept_by(path: dict[int, list[Point]], known: float) -> Values:
+        return {seed: kept(points, known) for seed, points in path.items()}
+
+    def beyond(name: str, weight: str, known: float) -> Values:
+        return differences(kept_by(paths[name], known), kept_by(replay[weight], known))
+
+    best, plain = replay[REPLAY[MOST]], replay["none"]
+    return {
+        **{f"plain-{name}": beyond(name, "none", MOST) for name in paths},
+        **{f"replay-{name}": beyond(name, REPLAY[MOST], MOST) for name in paths},
+        "replay": differences(kept_by(best, MOST), kept_by(plain, MOST)),
+        "plain-half-self_distillation": beyond("self_distillation", "none", HALF),
+        "replay-half-self_distillation": beyond("self_distillation", REPLAY[HALF], HALF),
+    }
+
+
+def table(paths: Paths) -> str:
+    """What is known at the end, and what is kept of the old where so much of the new is known; 95% intervals."""
+    columns = ("method", "new, end", "old, end", *(f"old, where {known:.0%} of the new are known" for known in KNOWN))
     rows = []
-    for name, points in methods.items():
-        new, old = (interval_text(column, "{:.1%}") for column in zip(*points.values(), strict=True))
-        gained = [interval_text(list(gain[name].values()), "{:.1f}") if name in gain else "–" for gain in gains]
-        rows.append([name, new, old, *gained])
+    for name, path in paths.items():
+        ends = zip(*(points[-1] for points in path.values()), strict=True)
+        at_end = [interval_text([100 * share for share in end], "{:.1f}%", PERCENT) for end in ends]
+        old = ([kept(points, known) for points in path.values()] for known in KNOWN)
+        rows.append([name, *at_end, *(interval_text(values, "{:.1f}%", PERCENT) for values in old)])
     return markdown(columns, rows)
-
-
-def _claim(name: str, gains: dict[int, float]) -> dict:
-    text = f"{name}: more of the old is kept than by replay at the same new accuracy"
-    return claim_above("".join(letter if letter.isalnum() else "-" for letter in name.lower()), text, gains)

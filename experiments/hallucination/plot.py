@@ -4,15 +4,14 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import spearmanr
 
-from analysis.compare import plateau_end
 from analysis.drawing import COLORS
 from analysis.hallucination import hallucination_figure
-from analysis.phases import crossings
+from analysis.phases import TOLERANCE, crossings
 from analysis.statistics import interval_text, markdown, mean_interval
 from run_directory.records import Run, baseline, last
-from sweeps.results import Result, by_seed, claim_above, load_results, publish
+from sweeps.claims import Values
+from sweeps.results import Result, by_seed, load_results, publish
 
 SCORES = {
     "text_likelihood": "likelihood of the text (that is, of the name)",
@@ -35,13 +34,17 @@ def main(folder: Path) -> None:
     groups = {variant: [r for r in results if r.variant == variant] for variant in ("tiny", "celebrities")}
     runs = {variant: [result.run for result in group] for variant, group in groups.items()}
     figures = {variant: hallucination_figure(group) for variant, group in runs.items()}
-    publish(folder, figures | {"neighbors": neighbors(runs["tiny"])}, table(groups), claims(groups))
+    figures |= {"neighbors": neighbors(runs["tiny"]), "onset": onsets(groups["tiny"])}
+    publish(folder, figures, table(groups), measured(groups))
 
 
 def table(groups: dict[str, list[Result]]) -> str:
     """How well each score tells seen from unseen people; mean and 95% interval over seeds."""
     rows = [
-        [text, *(interval_text([auroc(result, score) for result in group], "{:.3f}") for group in groups.values())]
+        [
+            text,
+            *(interval_text([auroc(result, score) for result in group], "{:.3f}", (0, 1)) for group in groups.values()),
+        ]
         for score, text in SCORES.items()
     ]
     return markdown(["seen or unseen? AUROC by", *groups], rows)
@@ -62,38 +65,24 @@ def neighbors(runs: list[Run]):
     return figure
 
 
-def claims(groups: dict[str, list[Result]]) -> list[dict]:
-    """What the paper says of hallucination, and what is asked beyond it."""
+def measured(groups: dict[str, list[Result]]) -> dict[str, Values]:
+    """What claims.yaml asks for."""
     tiny, partly_known = groups["tiny"], groups["celebrities"]
-    return [
-        _claim("fig5-left", "unseen people end above the no-knowledge baseline", tiny, _excess, "nats"),
-        _claim("fig5-left-together", "after the plateau their loss rises with accuracy on seen people",
-               tiny, _together, "rank correlation"),
-        _claim("fig5-left-onset", "their loss begins to rise (its first tenth) after the plateau has ended", tiny,
-               lambda r: _onset(r) - plateau_end(r.run), "steps"),
-        _claim("m-confidence", "the likeliest answer is likelier for seen people than for unseen ones", tiny,
-               lambda r: 100 * _difference(r, "top_probability"), "points"),
-        _claim("m-entropy", "the entropy of answers is lower for seen people", tiny,
-               lambda r: -_difference(r, "entropy"), "nats"),
-        _claim("calibration", "answers about unseen people are worse calibrated", tiny,
-               lambda r: -100 * _difference(r, "calibration_error"), "points"),
-        _claim("detection", "confidence tells seen from unseen people (AUROC above 0.5)", tiny,
-               lambda r: auroc(r, "top_probability"), "AUROC", 0.5),
-        _claim("detection-partly-known", "also where seen people are known in part (celebrities)", partly_known,
-               lambda r: auroc(r, "top_probability"), "AUROC", 0.5),
-        _claim("detection-name", "there the likelihood of the name detects better (AUROC)", partly_known,
-               lambda r: auroc(r, "text_likelihood") - auroc(r, "top_probability"), ""),
-        _claim("abstaining", "giving only the more confident half of answers lowers the share of wrong ones", tiny,
-               lambda r: 100 * (_risk(r, 1.0) - _risk(r, 0.5)), "points"),
-        _claim("neighbors", "wrong answers are true of seen people with the most similar names more often than chance",
-               tiny, lambda r: 100 * _beyond_chance(r, "most_similar"), "points"),
-        _claim("neighbors-first", "the first name speaks louder than the last", tiny,
-               lambda r: 100 * (_beyond_chance(r, "first_name") - _beyond_chance(r, "last_name")), "points"),
-    ]  # fmt: skip
-
-
-def _claim(id: str, text: str, results: list[Result], measure, unit: str, above: float = 0.0) -> dict:
-    return claim_above(id, text, by_seed(results, measure), unit, above=above)
+    measures = {
+        "fig5-left": _excess,
+        "onset": onset,
+        "m-confidence": lambda r: 100 * _difference(r, "top_probability"),
+        "m-entropy": lambda r: -_difference(r, "entropy"),
+        "detection": lambda r: auroc(r, "top_probability"),
+        "calibration": lambda r: -100 * _difference(r, "calibration_error"),
+        "abstaining": lambda r: 100 * (_risk(r, 1.0) - _risk(r, 0.5)),
+        "neighbors": lambda r: 100 * _beyond_chance(r, "most_similar"),
+        "neighbors-first": lambda r: 100 * (_beyond_chance(r, "first_name") - _beyond_chance(r, "last_name")),
+    }
+    return {id: by_seed(tiny, measure) for id, measure in measures.items()} | {
+        "detection-partly-known": by_seed(partly_known, lambda r: auroc(r, "top_probability")),
+        "detection-name": by_seed(partly_known, lambda r: auroc(r, "text_likelihood") - auroc(r, "top_probability")),
+    }
 
 
 def auroc(result: Result, score: str) -> float:
@@ -105,19 +94,34 @@ def _excess(result: Result) -> float:
     return last(result.run, "unseen_attribute_loss") - baseline(result.run)
 
 
-def _together(result: Result) -> float:
-    """Over all evaluations after the plateau."""
-    steps, loss = result.run.curve("unseen_attribute_loss")
-    after = steps >= plateau_end(result.run)
-    return float(spearmanr(loss[after], result.run.curve("seen_attribute_accuracy")[1][after]).statistic)
+def onset(result: Result, threshold: float = TOLERANCE) -> float | None:
+    """When hallucination begins against when knowledge begins, in percent of the steps until then: negative if sooner.
+
+    The loss of unseen people has then risen from its lowest value by as much as that of seen people has fallen below
+    the baseline, `threshold` of the baseline; None if a run does not come so far.
+    """
+    run = result.run
+    steps, unseen = run.curve("unseen_attribute_loss")
+    lowest, rise = int(unseen.argmin()), threshold * baseline(run)
+    risen = crossings(steps[lowest:], -unseen[lowest:], -(unseen[lowest] + rise))[:1]
+    fallen = crossings(*run.curve("seen_attribute_loss"), baseline(run) - rise)[-1:]
+    return 100 * (risen[0] / fallen[0] - 1) if risen and fallen else None
 
 
-def _onset(result: Result) -> float:
-    """The step at which the loss of unseen people has made a tenth of its rise from the lowest to the last value."""
-    steps, losses = result.run.curve("unseen_attribute_loss")
-    lowest = int(losses.argmin())
-    level = losses[lowest] + 0.1 * (losses[-1] - losses[lowest])
-    return crossings(steps[lowest:], -losses[lowest:], -level)[0]
+def onsets(results: list[Result]):
+    """`onset` at many equal thresholds; a line for each seed."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    thresholds = np.linspace(0.02, 0.2, 37)
+    for number, result in enumerate(results):
+        label = f"n = {len(results)} seeds" if number == 0 else None
+        values = [onset(result, threshold) for threshold in thresholds]
+        axes.plot(100 * thresholds, np.array(values, dtype=float), color=COLORS[4], linewidth=1, label=label)
+    axes.axhline(0, color="gray", linestyle=":", linewidth=1.2)
+    axes.axvline(100 * TOLERANCE, color="gray", linewidth=0.8)
+    axes.set(xlabel="threshold, for both (% of the no-knowledge baseline)",
+             ylabel="hallucination begins after knowledge\n(% of the steps until then)")  # fmt: skip
+    axes.legend()
+    return figure
 
 
 def _difference(result: Result, metric: str) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from analysis.drawing import style
+from analysis.statistics import PERCENT
 from run_directory.records import baseline, last
 from sweeps.results import Result, interval_table, load_results, publish
 
@@ -18,7 +19,7 @@ def main(folder: Path) -> None:
     worlds: Worlds = {}
     for result in results:
         worlds.setdefault(result.variant.split("-")[0], []).append(result)
-    publish(folder, {"rates": draw(worlds)}, table(worlds), [])
+    publish(folder, {"rates": draw(worlds)}, table(worlds), {})
 
 
 def draw(worlds: Worlds):
@@ -43,7 +44,7 @@ def table(worlds: Worlds) -> str:
     columns = {
         "final loss of a token in training (nats)": (lambda r: last(r.run, "loss"), "{:.3f}"),
         "of a value": (lambda r: last(r.run, LOSS), "{:.2f}"),
-        "attribute accuracy": (lambda r: 100 * last(r.run, "seen_attribute_accuracy"), "{:.0f}%"),
+        "attribute accuracy": (lambda r: 100 * last(r.run, "seen_attribute_accuracy"), "{:.0f}%", PERCENT),
     }
     return interval_table("world, rate", groups, columns)
 

@@ -1,6 +1,5 @@
 """Figures, table and claims of this experiment, from its results and those of experiments/schedules (rare facts)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -12,7 +11,9 @@ from analysis.compare import compare_individuals, plateau_end
 from analysis.drawing import COLORS, plt
 from analysis.statistics import interval_text, markdown, mean_interval
 from run_directory.records import Run
-from sweeps.results import Result, by_seed, claim, claim_above, differences, load_results, publish, verdict
+from sweeps.claims import Values
+from sweeps.power_laws import MEASURES, length, powers, powers_of, sensitivity
+from sweeps.results import Result, by_seed, differences, interval_table, load_results, publish, ratios
 from sweeps.sweep import ROOT
 
 SIZES = (512, 1024, 2048, 4096)
@@ -39,6 +40,8 @@ STYLES = {
 LONG_TAIL = {"AdamW, 1,400 steps": ("schedules", "power_law-alpha=1.0"), "Muon, 600 steps": ("optimizers", "muon-zipf")}
 # The paper's fit (Fig. 2 right), for 4k to 256k people.
 PAPER_EXPONENT = 0.81
+
+COLUMNS = {name: (measure, "{:.1f}" if "exposures" in name else "{:,.0f}") for name, measure in MEASURES.items()}
 
 # Times that a person was drawn: from, to below. Chosen after a first look at the results: exploratory.
 DRAWN = {"rarest": (0, 10), "rare": (10, 40), "common": (80, np.inf)}
@@ -74,7 +77,11 @@ def main(folder: Path) -> None:
     long_tail = {label: [r for r in results[place] if r.variant == v] for label, (place, v) in LONG_TAIL.items()}
     runs = {label: [result.run for result in group] for label, group in long_tail.items()}
     figures = {"plateau_ends": draw(plateaus), "rare_facts": compare_individuals(runs)}
-    publish(folder, figures, table(plateaus), claims(plateaus) + rare_claims(*long_tail.values()))
+    adamw = {n: [r for r in results["optimizers"] if r.variant == f"adamw-{n}"] for n in SIZES}
+    values = claimed(plateaus) | {"length-adamw": powers_of(adamw, length)} | rare(*long_tail.values())
+    ends = interval_table("AdamW, plateau's", {f"{n:,} people": rs for n, rs in adamw.items()}, COLUMNS)
+    tables = "\n\n".join([table(plateaus), ends, sensitivity(adamw)])
+    publish(folder, figures, tables, values)
 
 
 def measured(results: list[Result]) -> Plateaus:
@@ -101,11 +108,9 @@ def best_plateaus(plateaus: Plateaus) -> dict[int, Plateau]:
     return {n: plateaus[name][n] for n, name in best(plateaus).items()}
 
 
-def exponents(sizes: dict[int, Plateau], which: Iterable[int] = SIZES) -> dict[int, float]:
-    """The power of the population that fits the plateau ends best (least squares of logarithms), for each seed."""
-    chosen = {n: sizes[n].ends for n in which}
-    seeds = sorted(set.intersection(*(set(ends) for ends in chosen.values())))
-    return {s: float(np.polyfit(np.log([*chosen]), np.log([e[s] for e in chosen.values()]), 1)[0]) for s in seeds}
+def exponents(sizes: dict[int, Plateau]) -> Values:
+    """The power of the population that the plateau ends grow with, for each seed."""
+    return powers({n: plateau.ends for n, plateau in sizes.items()})
 
 
 def table(plateaus: Plateaus) -> str:
@@ -178,59 +183,34 @@ def lead(later: Plateau, sooner: Plateau) -> dict[int, float]:
     return {seed: later.ends[seed] / sooner.ends[seed] for seed in sorted({*later.ends} & {*sooner.ends})}
 
 
-def claims(plateaus: Plateaus) -> list[dict]:
-    """The exponents; Muon at its best rate against AdamW; how the best rate changes with the population."""
-    adamw, muon, rates = plateaus[ADAMW], best_plateaus(plateaus), best(plateaus)
+def claimed(plateaus: Plateaus) -> dict[str, Values]:
+    """What claims.yaml asks for of plateaus: Muon at its best rate against AdamW; how that rate changes with size."""
+    adamw, muon = plateaus[ADAMW], best_plateaus(plateaus)
     powers = {ADAMW: exponents(adamw), BEST: exponents(muon)}
-    found = [_power(name, values) for name, values in powers.items()]
-    text = "the plateau grows with a higher power of the population under Muon at its best rate than under AdamW"
-    found.append(claim_above("exponents", text, differences(powers[BEST], powers[ADAMW]), "exponent"))
-    halves = {name: (exponents(s, SIZES[:2]), exponents(s, SIZES[1:])) for name, s in ((ADAMW, adamw), (BEST, muon))}
-    for name, (small, large) in halves.items():
-        text = f"{name}: the power is higher from 1,024 people on than from 512 to 1,024, so no power law fits"
-        found.append(claim_above(f"bend-{_id(name)}", text, differences(large, small), "exponent"))
-    for n in SIZES:
-        text = f"{rates[n]}, its best rate, leaves the plateau of {n:,} people before AdamW"
-        found.append(_sooner(f"end-{n}", text, adamw[n], muon[n]))
-    few, many = (lead(adamw[n], muon[n]) for n in (min(SIZES), max(SIZES)))
-    text = "AdamW's plateau is more times as long as that of Muon at its best rate for 512 people than for 4,096"
-    found.append(claim_above("lead", text, differences(few, many), "times"))
-    for n, rate, other in RATES:
-        text = f"{rate} leaves the plateau of {n:,} people before {other}"
-        found.append(_sooner(f"rate-{n}", text, plateaus[other][n], plateaus[rate][n]))
-    return found
+    few, many = (ratios(adamw[n].ends, muon[n].ends) for n in (min(SIZES), max(SIZES)))
+    return {
+        "end-adamw": powers[ADAMW],
+        "end-muon": powers[BEST],
+        "exponents": differences(powers[BEST], powers[ADAMW]),
+        **{f"sooner-{n}": _sooner(adamw[n], muon[n]) for n in SIZES},
+        "lead": differences(few, many),
+        **{f"rate-{n}": _sooner(plateaus[other][n], plateaus[rate][n]) for n, rate, other in RATES},
+    }
 
 
-def _id(optimizer: str) -> str:
-    return optimizer.split(",")[0].lower()
+def _sooner(later: Plateau, sooner: Plateau) -> Values:
+    """By how much, in percent of the later one."""
+    return {seed: 100 * (1 - ratio) for seed, ratio in ratios(sooner.ends, later.ends).items()}
 
 
-def _power(optimizer: str, values: dict[int, float]) -> dict:
-    text = f"{optimizer}: the step at which the plateau ends grows more slowly than the population"
-    _, low, high = mean_interval(list(values.values()))
-    paper = PAPER_EXPONENT if optimizer == ADAMW else None
-    return claim(f"exponent-{_id(optimizer)}", text, values, "exponent", verdict(1 - high, 1 - low), paper)
-
-
-def _sooner(id: str, text: str, later: Plateau, sooner: Plateau) -> dict:
-    return claim_above(id, text + ("" if later.left else " (at least)"), differences(later.ends, sooner.ends), "steps")
-
-
-def rare_claims(adamw: list[Result], muon: list[Result]) -> list[dict]:
+def rare(adamw: list[Result], muon: list[Result]) -> dict[str, Values]:
     """Does Muon gain most on rare facts (Wang et al. 2025)? People who were drawn equally often, compared."""
     knows = [
         {name: by_seed(group, lambda result, n=name: known(result.run, *DRAWN[n])) for name in DRAWN}
         for group in (adamw, muon)
     ]
     gains = {name: differences(knows[1][name], knows[0][name]) for name in DRAWN}
-    texts = {
-        "rarest": "of people drawn fewer than 10 times, Muon knows more than AdamW (exploratory)",
-        "rare": "of people drawn 10 to 39 times, Muon knows more than AdamW (exploratory)",
-        "common": "of people drawn 80 times or more, Muon knows more than AdamW (exploratory)",
-    }
-    more = "Muon gains more on people drawn 10 to 39 times than on those drawn 80 times or more (exploratory)"
-    found = [claim_above(name, text, gains[name]) for name, text in texts.items()]
-    return [*found, claim_above("rare-common", more, differences(gains["rare"], gains["common"]))]
+    return gains | {"rare-common": differences(gains["rare"], gains["common"])}
 
 
 def known(run: Run, least: int, below: float) -> float:

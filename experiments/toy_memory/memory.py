@@ -20,7 +20,7 @@ from run_directory.layout import replace_text
 from sweeps.collect import columns
 from sweeps.results import results_file
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import Groups, band, steps_on_a_log_scale, style
+from analysis.statistics import PERCENT
 from run_directory.records import last
-from sweeps.results import Result, by_seed, claim_above, differences, interval_table, load_results, publish
+from sweeps.claims import Values
+from sweeps.results import Result, by_seed, differences, interval_table, load_results, publish
 
 LABELS = {
     "new-128": "128 new pairs",
@@ -25,7 +27,7 @@ def main(folder: Path) -> None:
     """Write results/forgetting.png, table.md and claims.json."""
     results = load_results(folder)
     groups = {label: [r.run for r in results if r.variant == variant] for variant, label in LABELS.items()}
-    publish(folder, {"forgetting": forgetting(groups)}, table(results), claims(results))
+    publish(folder, {"forgetting": forgetting(groups)}, table(results), measured(results))
 
 
 def forgetting(groups: Groups):
@@ -52,33 +54,26 @@ def table(results: list[Result]) -> str:
         "old, before": lambda r: 100 * _at(r, "old", 0), "old, lowest": lowest, "old, end": old, "new, end": new,
     }  # fmt: skip
     groups = {label: [r for r in results if r.variant == variant] for variant, label in LABELS.items()}
-    return interval_table("fine-tuned on", groups, {name: (measure, "{:.1f}%") for name, measure in columns.items()})
+    return interval_table(
+        "fine-tuned on", groups, {name: (measure, "{:.1f}%", PERCENT) for name, measure in columns.items()}
+    )
 
 
-def claims(results: list[Result]) -> list[dict]:
-    """The paper's Figs. Q and R, paired by seed."""
+def measured(results: list[Result]) -> dict[str, Values]:
+    """What claims.yaml asks for, paired by seed."""
 
-    def of(variant: str, measure: Callable[[Result], float]) -> dict[int, float]:
+    def of(variant: str, measure: Callable[[Result], float]) -> Values:
         return by_seed((result for result in results if result.variant == variant), measure)
 
-    return [
-        claim_above("q-collapse", f"fine-tuning on 128 new pairs costs accuracy on old ones within {EARLY} steps",
-                    of(PLAIN, lambda r: 100 * (_at(r, "old", 0) - _at(r, "old", EARLY)))),
-        claim_above("q-early", f"more than half of what is lost at the end is lost within {EARLY} of 4,000 steps",
-                    {seed: 100 * share - 50 for seed, share in of(PLAIN, _share_early).items()},
-                    "percentage points above 50%"),
-        claim_above("q-number", "1,024 new pairs cost more of the old than 128",
-                    differences(of(PLAIN, old), of("new-1024", old))),
-        claim_above("r-end", "replay at weight 1/64 leaves more of the old at the end",
-                    differences(of(REPLAY, old), of(PLAIN, old))),
-        claim_above("r-drop", f"replay at weight 1/64 softens the first drop (lowest in {EARLY} steps)",
-                    differences(of(REPLAY, _lowest_early), of(PLAIN, _lowest_early))),
-        claim_above("r-recovers", "with replay, accuracy on old pairs comes back after the drop",
-                    of(REPLAY, lambda r: old(r) - lowest(r))),
-        claim_above("r-new",
-                    "replay at weight 1/64 costs knowledge of the new pairs at step 100; at the end all are known",
-                    differences(of(PLAIN, _new_early), of(REPLAY, _new_early))),
-    ]  # fmt: skip
+    return {
+        "q-collapse": of(PLAIN, lambda r: 100 * (_at(r, "old", 0) - _at(r, "old", EARLY))),
+        "q-early": of(PLAIN, lambda r: 100 * _share_early(r)),
+        "q-number": differences(of(PLAIN, old), of("new-1024", old)),
+        "r-end": differences(of(REPLAY, old), of(PLAIN, old)),
+        "r-drop": differences(of(REPLAY, _lowest_early), of(PLAIN, _lowest_early)),
+        "r-recovers": of(REPLAY, lambda r: old(r) - lowest(r)),
+        "r-new": differences(of(PLAIN, _new_early), of(REPLAY, _new_early)),
+    }
 
 
 def old(result: Result) -> float:

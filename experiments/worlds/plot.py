@@ -8,8 +8,10 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import GROUP_STYLES
 from analysis.phases import phases_of, slowdown
+from analysis.statistics import PERCENT
 from run_directory.records import Run, baseline, last
-from sweeps.results import Result, by_seed, claim_above, claim_within, interval_table, load_results, publish
+from sweeps.claims import Values
+from sweeps.results import Result, by_seed, interval_table, load_results, publish, ratios
 
 WORLDS = {"tiny": 2, "pocket": 4, "small": 4}  # and how many layers the model has
 LOSS, ACCURACY, UNSEEN = "seen_attribute_loss", "seen_attribute_accuracy", "unseen_attribute_loss"
@@ -21,7 +23,7 @@ def main(folder: Path) -> None:
     results = load_results(folder)
     groups = {world: [r for r in results if r.variant == world] for world in WORLDS}
     groups = {world: found for world, found in groups.items() if found}
-    publish(folder, {"worlds": draw(groups)}, table(groups), claims(groups))
+    publish(folder, {"worlds": draw(groups)}, table(groups), measured(groups))
 
 
 def draw(groups: Groups):
@@ -64,7 +66,7 @@ def table(groups: Groups) -> str:
         "rise of extraction before its end": (lambda r: before_the_end(r), "{:.0f}%"),
         "name grouping, layer 1, gained by then (points)": (lambda r: grouped(r, [1]), "{:.0f}"),
         "in any layer": (lambda r: grouped(r), "{:.0f}"),
-        "known at the end": (lambda r: 100 * last(r.run, ACCURACY), "{:.0f}%"),
+        "known at the end": (lambda r: 100 * last(r.run, ACCURACY), "{:.0f}%", PERCENT),
     }
     return interval_table("world", groups, columns)
 
@@ -109,29 +111,15 @@ def grouped(result: Result, layers=None) -> float:
     return max(100 * (result.run.at(key, end) - result.run.at(key, 0)) for key in keys)
 
 
-def claims(groups: Groups) -> list[dict]:
-    """Those of claims.yaml, of the worlds that were run."""
+def measured(groups: Groups) -> dict[str, Values]:
+    """What claims.yaml asks for, of the worlds that were run."""
     small, tiny, pocket = (groups.get(world, []) for world in ("small", "tiny", "pocket"))
-    points = "points of attention"
-    length = by_seed(small, lambda r: np.subtract(*plateau(r.run)[::-1]))
-    return [
-        claim_above("flat", "small: the loss of seen individuals stays within 5% of the baseline for over 500 steps",
-                    length, "steps", above=500),
-        claim_above("flatter-than-tiny", "the plateau of small is 1.5 times as flat (slowdown) as tiny's",
-                    ratios(by_seed(small, flatness), by_seed(tiny, flatness)), "times", above=1.5),
-        claim_within("unseen-at-baseline", "small: half-way along the plateau unseen individuals are within 0.2 nats "
-                     "of the baseline", by_seed(small, above_baseline), -0.2, 0.2, "nats"),
-        claim_above("extraction-on-plateau", "small: over half of the rise of extraction happens before the plateau "
-                    "ends", by_seed(small, before_the_end), "%", above=50),
-        claim_above("grouping", "small: name grouping in layer 1 has risen by the end of the plateau",
-                    by_seed(small, lambda r: grouped(r, [1])), points),
-        claim_above("grouping-anywhere", "small: name grouping in some layer has risen by the end of the plateau "
-                    "(exploratory)", by_seed(small, grouped), points),
-        claim_within("exposures", "the plateau ends after as many exposures in small as in pocket, within 20%",
-                     ratios(by_seed(small, exposures), by_seed(pocket, exposures)), 0.8, 1.2, "times"),
-    ]  # fmt: skip
-
-
-def ratios(a: dict[int, float | None], b: dict[int, float | None]) -> dict[int, float]:
-    """a / b for each seed that both have a number for."""
-    return {seed: a[seed] / b[seed] for seed in sorted(a.keys() & b.keys()) if a[seed] and b[seed]}
+    return {
+        "flat": by_seed(small, lambda r: np.subtract(*plateau(r.run)[::-1])),
+        "flatter-than-tiny": ratios(by_seed(small, flatness), by_seed(tiny, flatness)),
+        "unseen-at-baseline": by_seed(small, above_baseline),
+        "extraction-on-plateau": by_seed(small, before_the_end),
+        "grouping": by_seed(small, lambda r: grouped(r, [1])),
+        "grouping-anywhere": by_seed(small, grouped),
+        "exposures": ratios(by_seed(small, exposures), by_seed(pocket, exposures)),
+    }

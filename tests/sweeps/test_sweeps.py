@@ -12,7 +12,7 @@ import sweeps.__main__ as command
 from command_line import UserError
 from run_directory.records import Run
 from sweeps import launch, runner
-from sweeps.claims import claims_table
+from sweeps.claims import read_findings
 from sweeps.collect import check_results, collect_results
 from sweeps.directories import Progress, check_directories
 from sweeps.display import Lines, status_table
@@ -61,7 +61,7 @@ def test_damaged_results_and_claims_are_one_line(tmp_path, line):
         load_results(tmp_path)
     (tmp_path / "results" / "claims.json").write_text(line if line != "{}" else '[{"id": 1}]')
     with pytest.raises(UserError, match="holds no claims; write it again"):
-        claims_table([tmp_path])
+        read_findings(tmp_path)
 
 
 def test_grids_are_products_and_a_variants_own_replaces_the_shared_one(tmp_path):

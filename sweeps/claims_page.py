@@ -1,0 +1,113 @@
+"""All claims of experiments as a page, and the words for them."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from analysis.statistics import markdown
+from sweeps.claims import (
+    AS_STATED,
+    BEYOND,
+    CLAIMS,
+    DIRECTION,
+    INCONCLUSIVE,
+    NOT_RUN,
+    OTHERWISE,
+    SIGNIFICANT,
+    Finding,
+    load_claims,
+    read_findings,
+)
+
+PAGE = "CLAIMS.md"
+ORDER = (OTHERWISE, INCONCLUSIVE, DIRECTION, AS_STATED, NOT_RUN)  # what a reader should see first
+_ENOUGH = 5  # seeds
+_ABOUT = """# Claims
+
+Written by `python -m sweeps claims`; do not edit. Each experiment states its claims in `claims.yaml`, its `plot.py`
+measures them from stored results, and the verdict is computed ([how](README.md#claims)):
+
+- **as in the paper** (of a claim beyond it: **as stated**): the 95% interval over seeds lies beyond the level by the
+  smallest effect of interest, or, of an equivalence, between the levels;
+- **direction only**: it lies beyond the level, but the effect may be smaller than that of interest;
+- **inconclusive**: it is on both sides, or a run did not come so far;
+- **otherwise**: the effect is smaller than that of interest, or goes the other way;
+- **not run**.
+
+p is adjusted for the number of confirmatory claims of the experiment (Holm); `*` marks a claim that does not stand
+after it. "Worlds" are different populations: where there is one, an interval tells nothing of other individuals.
+"""
+
+
+def findings_of(folder: Path) -> list[Finding]:
+    """Those that are stored; of an experiment without results, its claims as not run."""
+    if (folder / "results" / CLAIMS).is_file():
+        return read_findings(folder)
+    return [Finding(claim) for claim in load_claims(folder)]
+
+
+def claims_page(folders: Iterable[Path]) -> str:
+    """All claims by experiment, failures first, as a page."""
+    return "\n".join([_ABOUT, *(section for folder in folders for section in _section(folder))])
+
+
+def _section(folder: Path) -> list[str]:
+    found = sorted(findings_of(folder), key=lambda finding: ORDER.index(finding.verdict))
+    fewest = min((len(f.values) for f in found if f.values), default=0)
+    note = f"Fewer than {_ENOUGH} seeds, so far: verdicts may change.\n\n" if 0 < fewest < _ENOUGH else ""
+    return [f"## [{folder.name}]({folder.name}/README.md)\n\n{note}{claims_table(found)}\n"]
+
+
+def claims_table(found: Iterable[Finding]) -> str:
+    """A row for each claim."""
+    header = ("verdict", "figure", "claim", "measured (95% interval)", "expected", "paper", "seeds", "p (Holm)")
+    return markdown(header, (_line(finding) for finding in found))
+
+
+def _line(finding: Finding) -> list[str]:
+    claim = finding.claim
+    smallest = f" by {_number(claim.smallest)}" if claim.smallest else ""
+    p = "–" if finding.p_holm is None else "< 0.0001" if finding.p_holm < 1e-4 else f"{finding.p_holm:.2g}"
+    notes = [note for note in (claim.kind if claim.kind == "exploratory" else None, claim.tuning) if note]
+    cells = (
+        f"**{verdict_text(finding)}**" if finding.verdict == OTHERWISE else verdict_text(finding),
+        claim.figure,
+        f"{claim.statement} *Measured: {claim.quantity}.*" + (f" ({'; '.join(notes)})" if notes else ""),
+        measured(finding),
+        f"{claim.expect}{smallest}",
+        "–" if claim.paper is None else str(claim.paper),
+        seeds(finding),
+        p,
+    )
+    return [cell.replace("|", "&#124;").replace("\n", " ") for cell in cells]
+
+
+def measured(finding: Finding) -> str:
+    """Value and interval, e.g. `27% [12, 42]`."""
+    if finding.value is None:
+        return "–"
+    value, unit = _number(finding.value), finding.claim.unit
+    interval = f" [{', '.join(map(_number, finding.interval))}]" if finding.interval else ""
+    return f"{value}%{interval}" if unit == "%" else f"{value}{interval} {unit}".strip()
+
+
+def seeds(finding: Finding) -> str:
+    """How many, of how many worlds; in full if that is too few."""
+    n = len(finding.values)
+    if not n:
+        return f"0 of {finding.unreached}" if finding.unreached else "–"
+    of = f" of {n + finding.unreached}" if finding.unreached else ""
+    worlds = "one world" if finding.worlds == 1 else f"{finding.worlds} worlds"
+    return f"{n}{of}" if finding.worlds == n else f"{n}{of}, {worlds}"
+
+
+def verdict_text(finding: Finding) -> str:
+    """The verdict; of a claim beyond the paper `as stated`."""
+    text = "as stated" if finding.verdict == AS_STATED and finding.claim.figure == BEYOND else finding.verdict
+    stands = finding.verdict in (AS_STATED, DIRECTION)
+    return text + " *" * (stands and finding.p_holm is not None and finding.p_holm >= SIGNIFICANT)
+
+
+def _number(value: float) -> str:
+    """Three significant digits."""
+    return f"{float(f'{value:.3g}'):,.10g}" if math.isfinite(value) else str(value)

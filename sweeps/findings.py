@@ -1,0 +1,154 @@
+"""What was found, in a minute: the README's tables, and each of their rows as a row of a forest plot."""
+
+import fnmatch
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from analysis.statistics import markdown
+from command_line import UserError
+from run_directory.layout import replace_text
+from sweeps.claims import AS_STATED, BEYOND, DIRECTION, INCONCLUSIVE, NOT_RUN, OTHERWISE, Finding
+from sweeps.claims_page import ORDER, PAGE, claims_page, findings_of, measured, seeds, verdict_text
+from sweeps.sweep import ROOT
+
+EXPERIMENTS = ROOT / "experiments"
+_COLORS = {AS_STATED: "#0072B2", DIRECTION: "#56B4E9", INCONCLUSIVE: "#808080", OTHERWISE: "#D55E00"}
+BEGIN, END = "<!-- findings -->", "<!-- /findings -->"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the README's tables, from experiments/findings.yaml.
+
+    Attributes:
+        says: what the paper says, or what is asked beyond it.
+        figure: of the paper; `beyond`.
+        claim: `<experiment>/<id>`, or a pattern for many; None if nobody has run it.
+        here: what was measured, in words around `{value}`; of many claims, {value} counts their verdicts.
+        world: in which it was measured.
+        paper: what the paper found.
+    """
+
+    says: str
+    figure: str = BEYOND
+    claim: str | None = None
+    here: str = "{value}"
+    world: str = "–"
+    paper: str = "–"
+
+
+def find_experiments() -> list[Path]:
+    """All experiments of this project that state claims, by name."""
+    return [file.parent for file in sorted(EXPERIMENTS.glob("*/claims.yaml"))]
+
+
+def load_rows() -> list[Row]:
+    """The rows of experiments/findings.yaml."""
+    return [Row(**row) for row in yaml.safe_load((EXPERIMENTS / "findings.yaml").read_text(encoding="utf-8"))]
+
+
+def findings_tables(rows: Iterable[Row]) -> str:
+    """The README's two tables: the paper's findings, and what is beyond it."""
+    rows = list(rows)
+    of_paper, beyond = ([row for row in rows if (row.figure == BEYOND) is kind] for kind in (False, True))
+    first = markdown(
+        ("figure", "the paper says", "paper", "here (95% interval)", "world", "seeds", "verdict"),
+        ([row.figure, row.says, row.paper, *_cells(row)] for row in of_paper),
+    )
+    second = markdown(
+        ("beyond the paper", "here (95% interval)", "world", "seeds", "verdict"),
+        ([row.says, *_cells(row)] for row in beyond),
+    )
+    return f"{first}\n\n{second}\n"
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    if row.claim is None:
+        return "–", "–", "–", NOT_RUN
+    experiment, pattern = row.claim.split("/")
+    found = [f for f in findings_of(EXPERIMENTS / experiment) if fnmatch.fnmatchcase(f.claim.id, pattern)]
+    if not found:
+        raise UserError(f"experiments/findings.yaml: there is no claim {row.claim}")
+    link = f"[{{}}](experiments/{experiment}/README.md)"
+    if len(found) == 1:
+        (one,) = found
+        here = row.here.replace("{value}", measured(one)) if one.value is not None else "–"
+        return here, row.world, seeds(one), link.format(verdict_text(one))
+    counts = Counter(f.verdict for f in found)
+    text = ", ".join(f"{verdict} {counts[verdict]}" for verdict in reversed(ORDER) if counts[verdict])
+    most = max(found, key=lambda finding: len(finding.values))
+    return row.here.replace("{value}", f"{len(found)}"), row.world, seeds(most), link.format(text)
+
+
+def write_all() -> None:
+    """Write experiments/CLAIMS.md and forest.png, and the tables of the project's README."""
+    from analysis.drawing import save
+
+    rows = load_rows()
+    replace_text(EXPERIMENTS / PAGE, claims_page(find_experiments()))
+    replace_text(ROOT / "README.md", updated(ROOT / "README.md", rows))
+    save(forest(rows), EXPERIMENTS / "forest.png")
+
+
+def updated(page: Path, rows: Iterable[Row]) -> str:
+    """A page with the tables of now.
+
+    Raises:
+        UserError: the markers are missing.
+    """
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise UserError(f"{page} needs the lines {BEGIN} and {END}, between which the tables go")
+    return f"{before}{BEGIN}\n{findings_tables(rows)}{END}{after}"
+
+
+def forest(rows: Iterable[Row]):
+    """Each finding of the README in units of its smallest effect of interest: a dot for each seed, a 95% interval."""
+    from matplotlib import pyplot as plt
+
+    shown = [(row, finding) for row in rows if row.claim for finding in _single(row)]
+    figure, axes = plt.subplots(figsize=(8.6, 0.28 * len(shown) + 1.4), layout="constrained")
+    for place, (_, finding) in enumerate(reversed(shown)):
+        color, label = _COLORS[finding.verdict], finding.verdict
+        equal = all(map(math.isfinite, finding.claim.levels))
+        where = [_scaled(finding, value) for value in finding.values.values()]
+        axes.plot(
+            where, [place] * len(where), "D" if equal else "o", color=color, markersize=4, mfc="none", label=label
+        )
+        if finding.interval:
+            axes.plot([_scaled(finding, end) for end in finding.interval], [place] * 2, color=color, linewidth=1.5)
+    axes.set_yticks(range(len(shown)), [_label(*one) for one in reversed(shown)], fontsize="small")
+    for level, line in ((0, "-"), (1, ":"), (-1, ":")):
+        axes.axvline(level, color="gray", linewidth=1, linestyle=line, zorder=0)
+    axes.set_xscale("symlog", linthresh=2)
+    axes.set_xticks([-10, -1, 0, 1, 10], ["−10", "−1", "0", "1", "10"])
+    axes.set(ylim=(-1, len(shown)), xlim=(-20, 40))
+    axes.set_xlabel("effect / smallest effect of interest\n(diamonds: equivalence, which holds between −1 and 1)")
+    labels = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(labels.values(), labels.keys(), loc="outside upper right", ncols=len(labels), fontsize="small")
+    return figure
+
+
+def _single(row: Row) -> list[Finding]:
+    experiment, id = row.claim.split("/")
+    return [f for f in findings_of(EXPERIMENTS / experiment) if f.claim.id == id and f.values]
+
+
+def _scaled(finding: Finding, value: float) -> float:
+    """Distance from the level, in smallest effects; of an equivalence, from its middle, 1 at its levels."""
+    low, high = finding.claim.levels
+    if math.isfinite(low) and math.isfinite(high):
+        return 2 * (value - (low + high) / 2) / (high - low)
+    effect = value - low if math.isfinite(low) else high - value
+    return effect / (finding.claim.smallest or 1)
+
+
+def _label(row: Row, finding: Finding) -> str:
+    return f"{textwrap.shorten(row.says, 78, placeholder=' …')}  ({row.figure})"
