@@ -9,7 +9,8 @@ from analysis.phases import phases_of, slowdown
 from analysis.statistics import SHARE
 from run_directory.records import Run, baseline, last
 from sweeps.claims import Values
-from sweeps.results import Result, by_seed, interval_table, load_results, publish
+from sweeps.power_laws import exposures
+from sweeps.results import Result, by_seed, interval_table, load_results, publish, ratios
 from sweeps.sweep import ROOT
 
 LOSS, EXTRACTION = "seen_attribute_loss", "layer_2_value_to_name"
@@ -68,6 +69,7 @@ def table(groups: Groups) -> str:
     columns = {
         "plateau begins (step)": (lambda r: phases_of(r.run).plateau_start, "{:.0f}"),
         "ends": (lambda r: phases_of(r.run).plateau_end, "{:.0f}"),
+        "exposures at its end": (exposures, "{:.1f}"),
         "slowdown": (_slowdown, "{:.1f}"),
         "accuracy at the end": (lambda r: last(r.run, "seen_attribute_accuracy"), "{:.1%}", SHARE),
         "extraction rises on it by (points)": (_rise, "{:.0f}"),
@@ -78,8 +80,11 @@ def table(groups: Groups) -> str:
 def measured(groups: Groups) -> dict[str, Values]:
     """What claims.yaml asks for. Extraction of the unchanged runs is claimed in experiments/signatures."""
     rises = [name for name, results in groups.items() if name not in (UNCHANGED, *CHANGED["architecture"])]
-    return {f"c-{name}": by_seed(results, _slowdown) for name, results in groups.items()} | {
-        f"extraction-{name}": by_seed(groups[name], _rise) for name in rises
+    read = ratios(*(by_seed(groups[name], exposures) for name in ("batch-64", "batch-16")))
+    return {
+        **{f"c-{name}": by_seed(results, _slowdown) for name, results in groups.items()},
+        **{f"extraction-{name}": by_seed(groups[name], _rise) for name in rises},
+        "exposures-batch": read,
     }
 
 
