@@ -137,7 +137,7 @@ class WarmUp(Schedule):
 
 
 class Sequential(Schedule):
-    """`n_groups` groups in turn, each for the same number of steps, `n_repeats` times (paper, Figs. S-V)."""
+    """`n_groups` groups in turn, each for the same number of steps, `n_repeats` times (paper, App. F.5, Figs. S-V)."""
 
     def __init__(self, plan):
         super().__init__(plan)
@@ -159,7 +159,10 @@ class Sequential(Schedule):
 
 
 class Gradual(WarmUp):
-    """From `indiv_warmup` individuals to everybody in `epochs_warmup` epochs, by the same factor each step."""
+    """From `indiv_warmup` individuals to everybody in `epochs_warmup` epochs, by the same factor each step.
+
+    Gradual growth is a suggestion of the paper (Sec. 3.2, App. E.2); by which law is our choice.
+    """
 
     def groups(self, step):
         """As many as have come in by now."""
@@ -174,6 +177,7 @@ class Adaptive(Schedule):
     It watches the attribute loss on the training batches, whose wording is new each time. When its
     mean over WINDOW steps falls below `share_adaptive` of the no-knowledge baseline, the few are being
     recalled and everybody is let in. No duration has to be tuned, which the paper's warm-up needs (Figs. K, L).
+    That a warm-up may end itself is a suggestion of the paper (Sec. 3.2, App. E.2); by which rule is our choice.
     """
 
     WINDOW = 10

@@ -1,4 +1,4 @@
-"""How attention is used while a model trains (paper, Fig. 3 right and Fig. F), and whether gradients reach names.
+"""How attention is used in training (paper, App. D.2, Fig. 3 right, Fig. F), and whether gradients reach names.
 
 Looked at in biographies of people it has read of, in wording held out for them; docs/PATCHING.md has the definitions.
 """

@@ -1,4 +1,4 @@
-"""An associative memory without attention that forgets when it learns new pairs (paper, Figs. Q and R).
+"""An associative memory without attention that forgets when it learns new pairs (paper, App. F.4, Figs. Q and R).
 
 python -m experiments.toy_memory.memory     # trains all memories, writes results/runs.jsonl; under two minutes on a CPU
 

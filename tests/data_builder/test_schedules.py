@@ -21,7 +21,7 @@ SETTINGS = {
 }  # fmt: skip
 OPENED = {"opened_at": 17, "recent": []}
 EXTREMES = np.array([0.0, 2.0**-53, 0.5, 1 - 2.0**-53])
-# In proportion to what individual i = 1 to 50 is drawn at a step (paper, Sec. 4 and App. S-V).
+# In proportion to what individual i = 1 to 50 is drawn at a step (paper, Sec. 3 and Figs. S-V).
 IN_PROPORTION = {
     "uniform": lambda i, step: 1,
     "power_law": lambda i, step: 1 / i**0.8,
