@@ -5,8 +5,8 @@ from modeling.families import FAMILIES
 from settings.declare import check_bounds
 from settings.model import ModelSettings
 
-# Sizes of the paper (Sec. 1 and App. C): 44m is its default model; `tiny` and `nano` are this
-# project's, for minutes on a CPU and for tests.
+# Sizes of the paper (Sec. 1 and App. C): 44m is its default model, by its name there (docs/DIFFERENCES.md); `tiny` and
+# `nano` are this project's, for minutes on a CPU and for tests.
 SIZES = {
     "nano": {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_positions": 256},
     "tiny": {"n_layer": 2, "n_embd": 128, "n_head": 4, "n_positions": 256},
