@@ -10,6 +10,7 @@ from pathlib import Path
 import command_line
 from command_line import UserError
 from data_builder.fetch import find_people
+from data_builder.population import groups_of_run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from modeling.families import family_of
@@ -79,9 +80,7 @@ def main(argv: list[str]) -> None:
 
 
 def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: dict) -> dict[str, range]:
-    """Whom to measure: `seen`, who were learned before and are not trained on now but by replay; `new` or `rare`, who
-    are trained on now; `unseen`.
-    """
+    """Whom to measure, if there are so many."""
     which, size = settings.individuals_finetune, settings.n_individuals_finetune
     pool = people["new" if which == "new" else "seen"]
     n_often_drawn = 0
@@ -96,9 +95,7 @@ def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: d
         raise UserError("this population has no new people (n_new is 0); name your own: --new_individuals people.csv")
     if not 1 <= size <= most:
         raise UserError(f"n_individuals_finetune is {size}; it must be from 1 to {most}, which this population has")
-    if which == "new":
-        return {"seen": people["seen"], "new": pool[:size], "unseen": people["unseen"]}
-    return {"seen": pool[:-size], "rare": pool[-size:], "unseen": people["unseen"]}
+    return groups_of_run(people, which, size)
 
 
 def _check_model(model, tokenizer, preset: str | None, path: Path) -> None:

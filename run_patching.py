@@ -8,6 +8,7 @@ import command_line
 import run_pretrain
 from command_line import ENVIRONMENT_KEY, UserError
 from data_builder.fetch import find_people
+from data_builder.population import groups_of_run
 from modeling.presets import build_config, build_model, difference
 from pipeline import begin, check_dataset, check_place, execute, read_settings
 from run_directory.models import FoundModel, find_record, find_step
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> None:
     # Whose attention it is, wherever the reference lies when the run is resumed.
     step = patching.reference_patching
     facts = find_step(patching.reference, step).facts() if step else {"base_model_sha256": None}
-    groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
+    groups = groups_of_run(source.population.groups)
     execute(
         run=run, settings=settings, source=source, stream=stream, tokenizer=tokenizer, model=model, groups=groups,
         training=training, hub=hub, facts={"reference_sha256": facts["base_model_sha256"]}, measured=lambda _: patched,

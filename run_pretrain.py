@@ -5,6 +5,7 @@ python run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 """
 
 from command_line import run
+from data_builder.population import groups_of_run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from pipeline import begin, check_dataset, execute, plan, read_settings
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> None:
     tokenizer = train_tokenizer(source.pieces())
     stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
     model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed, stream.tables.longest)
-    groups = {group: source.population.groups[group] for group in ("seen", "unseen")}
+    groups = groups_of_run(source.population.groups)
     execute(
         run=run, settings=[people, *settings[1:]], source=source, stream=stream, tokenizer=tokenizer, model=model,
         groups=groups, training=training, hub=hub,

@@ -12,6 +12,7 @@ from analysis.attention import layers_of, signature_figure
 from analysis.drawing import GROUP_STYLES, save, steps_on_a_log_scale
 from analysis.hallucination import hallucination_figure
 from analysis.phases import TOLERANCE, Phases, phases_of
+from analysis.places import accuracy_by_place
 from run_directory.layout import FIGURES, LEARNING_CURVE, PHASES, replace_text
 from run_directory.records import Run, baseline, load_run
 
@@ -108,4 +109,6 @@ def summary(run: Run, phases: Phases | None) -> str:
             numbers = f"attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}"
             before = f" (before: {accuracies[0]:.1%})" if run.finetune_group else ""
             lines.append(f"{how['label']}, held-out wording: {numbers}{before}")
+        if group == "seen" and run.individuals and "right_by_place" in run.individuals:  # older runs lack it
+            lines.append(accuracy_by_place(run.individuals["right_by_place"]))
     return "\n".join([*lines, f"figures: {run.path / 'figures'}"])

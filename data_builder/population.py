@@ -76,6 +76,24 @@ class Population:
         return choice
 
 
+def groups_of_run(groups: dict[str, range], finetuned: str | None = None, size: int | None = None) -> dict[str, range]:
+    """Whom a run measures.
+
+    Args:
+        groups: of the population.
+        finetuned: whom a fine-tuning trains on: the first of the `new`, or the last of the seen ones (`rare`).
+        size: how many of them.
+
+    Returns:
+        `seen`, who were learned before and are not trained on now but by replay; in fine-tuning `new` or `rare`, who
+        are; `unseen`.
+    """
+    seen, unseen = groups["seen"], groups["unseen"]
+    if finetuned == "rare":
+        return {"seen": seen[:-size], "rare": seen[-size:], "unseen": unseen}
+    return {"seen": seen} | ({"new": groups["new"][:size]} if finetuned else {}) | {"unseen": unseen}
+
+
 @dataclass(frozen=True)
 class Wording:
     """How biographies are told.

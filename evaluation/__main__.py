@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK
-"""Ask a trained model about people it has read about, and about one it has not.
+"""Tell what a trained model knows, and ask it about people it has read about, and about one it has not.
 
 python -m evaluation runs/mine --people 3
 """
@@ -11,13 +11,14 @@ import numpy as np
 from command_line import UserError, complete, run
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
+from data_builder.population import groups_of_run
 from data_builder.random import permute, uniforms
 from data_builder.source import Source
 from run_directory.models import find_model
 
 
 def main(argv: list[str]) -> None:
-    """Load a run with stock transformers; print prompts, answers and the truth."""
+    """Load a run with stock transformers; print what is known by group, then prompts, answers and the truth."""
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__.split("\n")[0])
     parser.add_argument("run", help="run directory, a checkpoint in one, or a Hub repository")
     parser.add_argument("--people", type=int, default=3, help="how many of the people it has read about")
@@ -26,21 +27,40 @@ def main(argv: list[str]) -> None:
     if arguments.people < 0:
         raise UserError(f"people is {arguments.people}; it must be at least 0")
     source, (model, tokenizer) = find_people(found, arguments.run), found.load()
-    groups = source.population.groups
-    asked = {"seen": (groups["seen"], arguments.people), "unseen": (groups["unseen"], 1)}
-    if found.config.get("individuals_finetune") == "new":
-        finetuned = groups["new"][: found.config["n_individuals_finetune"]]
-        asked = {"seen": asked["seen"], "new": (finetuned, arguments.people), "unseen": asked["unseen"]}
-    for group, (members, number) in asked.items():
-        for index in permute(np.arange(min(number, len(members))), len(members), 0, "asked"):
+    finetuned = (found.config.get(key) for key in ("individuals_finetune", "n_individuals_finetune"))
+    groups = groups_of_run(source.population.groups, *finetuned)
+    _tell_what_is_known(source, model, tokenizer, groups)
+    for group, members in groups.items():
+        number = min(1 if group == "unseen" else arguments.people, len(members))
+        for index in permute(np.arange(number), len(members), 0, "asked"):
             _ask_about(source, model, tokenizer, members.start + int(index), group)
 
 
+_MEASURED = 1024  # of each group, at most
 _NOTES = {
     "seen": "in the training data",
     "new": "in the data of fine-tuning",
+    "rare": "in the training data, and in the data of fine-tuning",
     "unseen": "NOT in the training data: any answer is made up",
 }
+
+
+def _tell_what_is_known(source: Source, model, tokenizer, groups: dict[str, range]) -> None:
+    """Print attribute accuracy, on a biography of each person, and the same by the place of its sentences."""
+    import transformers
+
+    from analysis.places import accuracy_by_place
+    from data_builder.stream import BiographyStream
+    from evaluation.individuals import right_by_place
+    from evaluation.probes import probe_predictions
+
+    transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
+    stream = BiographyStream(source, tokenizer, None, seed=0)
+    for group, members in ((group, members) for group, members in groups.items() if members):
+        right = right_by_place(probe_predictions(model, stream.probe(group, _MEASURED, members)))
+        who = f"{len(right):,} of {len(members):,} people"
+        print(f"{group} people, held-out wording: accuracy {right.mean():.1%} ({who})")
+        print(accuracy_by_place(right))
 
 
 def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> None:

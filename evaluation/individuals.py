@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from evaluation.hallucination import answers
 from evaluation.probes import probe_predictions
 from run_directory.layout import LAST_REPORT, write_report
 
@@ -13,7 +14,8 @@ def individual_knowledge(model, probe: dict[str, torch.Tensor]) -> dict[str, np.
     """What a model knows of each individual of a probe.
 
     Returns:
-        `individual`, `attribute_loss` (nats) and `attribute_accuracy` (0-1), one entry each, by individual.
+        `individual`, `attribute_loss` (nats) and `attribute_accuracy` (0-1), one entry each, by individual; and
+        `right_by_place` (individuals, sentences), 1 where the value of the first, second, ... sentence is right.
     """
     flat = probe_predictions(model, probe)
     n_attributes = flat["attributes"].max()  # every biography tells all
@@ -22,7 +24,21 @@ def individual_knowledge(model, probe: dict[str, torch.Tensor]) -> dict[str, np.
     accuracies = 1 - np.bincount(wrong[0], minlength=len(losses)) / n_attributes
     individuals = probe["individual_ids"].numpy()
     columns = {"individual": individuals, "attribute_loss": losses, "attribute_accuracy": accuracies}
+    columns["right_by_place"] = right_by_place(flat).astype(int)
     return {name: column[individuals.argsort()] for name, column in columns.items()}
+
+
+def right_by_place(flat: dict[str, np.ndarray]) -> np.ndarray:
+    """Whether all tokens of a value are predicted right, by the place of its sentence in the biography.
+
+    Args:
+        flat: of `probe_predictions`.
+
+    Returns:
+        (biographies, sentences) booleans, in the order of the text.
+    """
+    told = answers(flat | {"tokens": np.arange(len(flat["rows"]))})
+    return np.take_along_axis(told["right"], told["tokens"].argsort(axis=1), axis=1)
 
 
 def write_individuals(run: Path, model, probe: dict[str, torch.Tensor], times_drawn: np.ndarray) -> None:

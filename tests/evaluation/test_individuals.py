@@ -1,6 +1,7 @@
 """What a run says of each individual, against slow loops."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
+import evaluation.__main__ as quiz
 import evaluation.individuals
+from analysis.figures import summary
 from evaluation.individuals import individual_knowledge
 from modeling.presets import build_model
+from run_directory.records import load_run
 from settings.model import ModelSettings
 from tests.helpers.pretraining import pretrain, records, world_of
 from training.loop import token_and_value_counts
@@ -30,6 +34,14 @@ def value_losses(model, batch):
         value = found.setdefault((row, batch["attribute_ids"][row, column].item()), [])
         value.append((-predicted[token].item(), predicted.argmax().item() == token))
     return found
+
+
+def slow_places(values, individuals):
+    """For each individual, in their order, whether the value told first, second, ... is right: read left to right."""
+    told = {individual: [] for individual in sorted(individuals)}
+    for (row, _), tokens in values.items():  # in the order in which they were met
+        told[individuals[row]].append(int(all(right for _, right in tokens)))
+    return list(told.values())
 
 
 def slow_knowledge(values, individuals):
@@ -64,8 +76,26 @@ def test_individuals_of_a_run_are_known_as_a_slow_loop_says_and_drawn_as_often_a
     assert columns["individual"] == list(range(30))
     for name in keys[1:]:
         assert np.mean(columns[name]) == pytest.approx(last[f"seen_{name}"], abs=1e-4)
+    assert columns["right_by_place"] == slow_places(values, probe["individual_ids"].tolist())
     drawn = [person for step in range(N_STEPS) for person in stream.batch(step, 8)["individual_ids"].tolist()]
     assert columns["times_drawn"] == [drawn.count(person) for person in range(30)]
+
+
+def test_analysis_and_evaluation_tell_accuracy_by_place_beside_the_average(finished, capsys):
+    probe = world_of(finished)[1].probe("seen", 30)
+    values = value_losses(AutoModelForCausalLM.from_pretrained(finished), probe)
+    places = np.array(slow_places(values, probe["individual_ids"].tolist()))
+    by_place = "  ".join(f"{100 * sum(column) / 30:.1f}%" for column in places.T.tolist())
+    assert len(set(by_place.split())) > 1
+    line = f"  by the sentence's place in the biography, first to last: {by_place}  (30 people)"
+    run = load_run(finished)
+    _, seen, told, *_ = summary(run, None).splitlines()
+    assert (told, f"accuracy {places.mean():.1%}" in seen) == (line, True)
+    quiz.main([str(finished), "--people", "0"])
+    seen, told, *_ = capsys.readouterr().out.splitlines()
+    assert (seen, told) == (f"seen people, held-out wording: accuracy {places.mean():.1%} (30 of 30 people)", line)
+    older = {key: column for key, column in run.individuals.items() if key != "right_by_place"}
+    assert line not in summary(replace(run, individuals=older), None)
 
 
 @given(st.integers(1, 12), st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 0.9, 1.0]))
@@ -86,6 +116,7 @@ def test_knowledge_of_individuals_is_that_of_a_slow_loop(n, seed, share):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation.individuals, "probe_predictions", lambda model, probe: flat)
         known = individual_knowledge(None, {"individual_ids": torch.from_numpy(individuals)})
+    assert known.pop("right_by_place").tolist() == slow_places(values, individuals.tolist())
     assert np.transpose(list(known.values())) == pytest.approx(np.array(slow_knowledge(values, individuals)))
     assert list(known) == ["individual", "attribute_loss", "attribute_accuracy"]
 

@@ -1,6 +1,7 @@
 """Fine-tuning as a user starts it: a trained model and new people in, run directory out."""
 
 import json
+import re
 import shutil
 from functools import partial
 
@@ -84,6 +85,12 @@ def test_the_run_directory_is_like_any_other_and_holds_models_between_old_and_ne
     said = capsys.readouterr().out
     notes = ("(in the training data)", "(in the data of fine-tuning)", "(NOT in the training data")
     assert [said.count(note) for note in notes] == [1, 1, 1]
+    assert measured(said) == [("seen", "64"), ("new", "16"), ("unseen", "32")]
+
+
+def measured(said):
+    """Of how many people of each group the accuracy is told."""
+    return re.findall(r"^(\w+) people, held-out wording: accuracy [\d.]+% \((\d+) of \2 people\)$", said, re.M)
 
 
 def test_config_is_a_recipe_that_makes_the_same_run(finished, tmp_path):
@@ -118,7 +125,7 @@ def test_own_people_are_learned(trained, tmp_path):
     assert same(weights(tmp_path / "run"), expected)
 
 
-def test_rare_people_are_the_last_of_the_seen(trained, tmp_path):
+def test_rare_people_are_the_last_of_the_seen(trained, tmp_path, capsys):
     run = finetune(
         tmp_path / "run", trained, individuals_finetune="rare", n_individuals_finetune=48, eval_individuals=64
     )
@@ -127,6 +134,8 @@ def test_rare_people_are_the_last_of_the_seen(trained, tmp_path):
     assert run.finetune_group == "rare"
     assert len(run.curve("rare_attribute_loss")[0]) == 9
     assert "new_attribute_loss" not in run.records[0]
+    quiz.main([str(run.path), "--people", "0"])
+    assert measured(capsys.readouterr().out) == [("seen", "16"), ("rare", "48"), ("unseen", "32")]
 
 
 METHODS = {
