@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from analysis.curves import curves, label_of_x
 from analysis.formats import further_formats
-from analysis.statistics import mean_interval
+from analysis.statistics import UNBOUNDED, Bounds, mean_interval
 from run_directory.layout import replace_text
 from run_directory.records import Run
 
