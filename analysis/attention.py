@@ -1,50 +1,59 @@
 """Figures of attention: its signatures over training (paper, Fig. 3 right and Fig. F), and that of one biography."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from analysis.drawing import band, mark_baseline, steps_on_a_log_scale
+from analysis.drawing import (
+    ROLES,
+    WIDTH,
+    draw_runs,
+    label_x,
+    legend,
+    mark_baseline,
+    mark_plateau,
+    name_panels,
+    panels,
+    seeds_note,
+    shades,
+)
 from analysis.phases import phases_of
 from run_directory.records import Run, baseline
 
 _PANELS = {
-    "name_grouping": "name grouping: last name token to the others",
-    "value_to_name": "extraction: value's place to name tokens",
-    "value_to_text": "value's place to text tokens",
-    "sharpness": "sharpness: entropy / uniform entropy",
-    "gradient_to_names": "gradient norm at names / at values' places",
+    "name_grouping": "name grouping: last name token to other ones",
+    "value_to_name": "extraction: where a value is said, to the name",
+    "value_to_text": "where a value is said, to text that is no name",
+    "sharpness": "entropy / uniform entropy (lower: sharper)",
+    "gradient_to_names": "gradient norm: names / where values are said",
 }
-_KINDS = {"text": "#000000", "name": "#0072B2", "value": "#D55E00"}
+_KINDS = {"text": "#000000", "name": ROLES["name"], "value": ROLES["value"]}
 
 
 def signature_figure(runs: list[Run]):
     """Attribute loss and, of each layer, the signatures over steps; the plateau is shaded.
 
     Args:
-        runs: of one setting; means over them, and their range shaded.
+        runs: of one setting; means over them, and each of them.
     """
-    figure, panels = plt.subplots(2, 3, figsize=(12, 7.4), layout="constrained")
-    loss, *others = panels.ravel()
-    band(loss, runs, "seen_attribute_loss", color=_KINDS["text"])
+    figure, axes = panels(3, 2, 7.2)
+    loss, *others = axes.flat
+    draw_runs(loss, runs, "seen_attribute_loss", color=ROLES["seen"], label="seen people")
     mark_baseline(loss, baseline(runs[0]))
-    loss.set_ylabel("attribute loss (nats)")
+    name_panels(axes.flat, ["attribute loss (nats)", *_PANELS.values()])
     layers = layers_of(runs[0])
-    colors = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(layers)))
-    for axes, (name, label) in zip(others, _PANELS.items(), strict=True):
+    lines = ("-", "--", "-.", ":")
+    for one, name in zip(others, _PANELS, strict=True):
         if not len(runs[0].curve(f"layer_1_{name}")[0]):  # a model without attention
-            axes.set_visible(False)
+            one.set_visible(False)
             continue
-        for layer, color in zip(layers, colors, strict=True):
-            band(axes, runs, f"layer_{layer}_{name}", color=color, label=f"layer {layer}")
-        axes.set_ylabel(label, fontsize="small")
-    for axes in panels.ravel():
-        axes.set(xlabel="training step", ylim=(0, None))
-        if runs[0].finetune_group:
-            steps_on_a_log_scale(axes)
-            axes.set_xlabel("fine-tuning step")
-        else:
-            _mark_plateau(axes, runs)
-    figure.legend(*others[-1].get_legend_handles_labels(), loc="outside upper center", ncols=8)
+        for number, (layer, color) in enumerate(zip(layers, shades(len(layers)), strict=True)):
+            how = {"color": color, "linestyle": lines[number % 4], "label": f"layer {layer}"}
+            draw_runs(one, runs, f"layer_{layer}_{name}", **how)
+    for one in axes.flat:
+        one.set_ylim(0, None)
+        label_x(one, runs)
+        if not runs[0].finetune_group:
+            _mark_plateau(one, runs)
+    legend(figure, seeds_note([runs]), columns=6)
     return figure
 
 
@@ -58,15 +67,11 @@ def _mark_plateau(axes, runs: list[Run]) -> None:
     """Where it begins and ends, means over runs; nothing if one of them did not come that far."""
     phases = [phases_of(run) for run in runs]
     if all(phase.plateau_end is not None for phase in phases):
-        begin, end = (np.mean([getattr(p, edge) for p in phases]) for edge in ("plateau_start", "plateau_end"))
-        axes.axvspan(begin, end, color="#D9D9D9", zorder=0, linewidth=0)
-        axes.text(
-            (begin + end) / 2, 1.02, "plateau", transform=axes.get_xaxis_transform(), ha="center", fontsize="small"
-        )
+        mark_plateau(axes, *(np.mean([getattr(p, edge) for p in phases]) for edge in ("plateau_start", "plateau_end")))
 
 
 def heat_map(attention: np.ndarray, tokens: list[str], kinds: list[str]):
-    """Attention in one text, a panel for each layer (from top to bottom) and head.
+    """Attention in one text, a panel for each layer and head, two in a row.
 
     Args:
         attention: (layers, heads, tokens, tokens) probabilities; a row is what a token attends to.
@@ -74,16 +79,23 @@ def heat_map(attention: np.ndarray, tokens: list[str], kinds: list[str]):
         kinds: `text`, `name` or `value` of each token, which colors it.
     """
     n_layers, n_heads, length, _ = attention.shape
-    size = 1.2 + 0.11 * length
-    figure, panels = plt.subplots(
-        n_layers, n_heads, figsize=(size * n_heads, size * n_layers), squeeze=False, layout="constrained"
-    )
-    for (layer, head), axes in np.ndenumerate(panels):
-        image = axes.imshow(attention[layer, head], cmap="Greys", vmin=0, vmax=1)
-        axes.set_title(f"layer {layer + 1}, head {head + 1}", fontsize="small")
-        for axis, side in ((axes.xaxis, "bottom"), (axes.yaxis, "left")):
-            axis.set_ticks(range(length), tokens, fontsize=6, rotation=90 if side == "bottom" else 0)
+    columns = min(2, n_layers * n_heads)
+    rows = -(-n_layers * n_heads // columns)
+    size = max(WIDTH / 2 - 0.5, 0.125 * length)
+    figure, axes = panels(rows, columns, size * rows + 1.5, size * columns + 1, squeeze=False)
+    for number, (place, one) in enumerate(zip(np.ndindex(n_layers, n_heads), axes.flat, strict=False)):
+        image = one.imshow(attention[place], cmap="Greys", vmin=0, vmax=1)
+        one.set_title(f"layer {place[0] + 1}, head {place[1] + 1}", fontsize=9.5)
+        for axis, side in ((one.xaxis, "bottom"), (one.yaxis, "left")):
+            axis.set_ticks(range(length), tokens, fontsize=7.5, rotation=90 if side == "bottom" else 0)
             for text, kind in zip(axis.get_ticklabels(), kinds, strict=True):
                 text.set_color(_KINDS[kind])
-    figure.colorbar(image, ax=panels, shrink=0.6, label="attention paid by the token on the left")
+        one.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= n_layers * n_heads)
+    for one in axes.flat[n_layers * n_heads :]:
+        one.remove()
+    for kind, color in _KINDS.items():
+        axes[0, 0].plot([], [], "s", color=color, label=kind)
+    how = {"location": "top", "shrink": 0.5, "aspect": 40}
+    figure.colorbar(image, ax=axes, label="attention paid by the token on the left to the one below", **how)
+    legend(figure, "color of a token: what it is part of")
     return figure

@@ -1,112 +1,144 @@
-"""Several runs side by side: grouped by what differs between them, seeds apart."""
+"""Several runs side by side: curves, individuals, tables; seeds as one group."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
-from analysis.drawing import Groups, band, mark_baseline, save_all, style
+from analysis.curves import check_metrics, curves, is_percentage, metric_words
+from analysis.drawing import (
+    MARKERS,
+    Groups,
+    Look,
+    draw_runs,
+    label_x,
+    legend,
+    mark_baseline,
+    n_seeds,
+    name_panels,
+    panels,
+    save_all,
+    seeds_note,
+    styles,
+)
 from analysis.finetuning import end_points, finetuning_curves, finetuning_table, frontier, trade_off
+from analysis.grouping import differences, grouped
 from analysis.phases import phases_of
-from analysis.statistics import SHARE, interval_text, markdown
+from analysis.statistics import SHARE, UNBOUNDED, Rows, interval_text, latex, markdown, mean_interval
 from command_line import UserError
-from run_directory.layout import DATASET
-from run_directory.manifests import sha256
+from run_directory.layout import replace_text
 from run_directory.records import Run, baseline, last
-from settings import SAME_EXPERIMENT, kept, role
-from settings.declare import Role
+
+METRICS = ("seen_attribute_loss", "seen_attribute_accuracy")
 
 
-def grouped(runs: Iterable[Run]) -> Groups:
-    """Runs of the same settings, seeds apart, under a name that says in what they differ from the others."""
-    runs = list(runs)
-    keys = sorted(
-        set().union(*(run.config for run in runs)) - SAME_EXPERIMENT, key=lambda key: (key != "schedule", key)
-    )
-    varying = [key for key in keys if len({_value(run, key) for run in runs}) > 1]
-    groups: dict[tuple, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(tuple(_value(run, key) for key in varying), []).append(run)
-    return {", ".join(_words(group[0], key) for key in varying) or "all runs": group for group in groups.values()}
+def compare_curves(groups: Groups, metrics: Sequence[str] = METRICS, x: str = "steps", look: Look | None = None):
+    """Metrics over training: means over seeds, and each seed.
 
-
-def _value(run: Run, key: str) -> str:
-    """A setting. Of texts, what they hold: one path may hold others later, and two paths the same. What a sweep made
-    with the same seed is the same for all seeds.
+    Args:
+        groups: of runs.
+        metrics: keys of metrics.jsonl, a panel for each.
+        x: `steps`, `tokens`, `exposures` or `seconds`.
+        look: color and line of each group, if it has a role or an order; see `drawing.styles`.
     """
-    value = str(run.config.get(key))
-    if role(key) is Role.INPUT:
-        value = value.replace(f"seed{run.config.get('seed')}", "seed")
-    return _digest(run, key) or value
-
-
-def _words(run: Run, key: str) -> str:
-    """A setting, for the name of a group; of texts, where they lay and what tells them from others that lay there."""
-    digest = _digest(run, key)
-    return f"{key} {run.config.get(key)} ({digest})" if digest else f"{key} {_value(run, key)}"
-
-
-def _digest(run: Run, key: str) -> str | None:
-    """The beginning of a sha256 of the texts that a run keeps (`none` without any); None if it keeps no such ones."""
-    if not kept(key) or not (run.path / DATASET).is_dir():
-        return None
-    place = run.path / kept(key)
-    files = [file for file in (place, *sorted(place.glob("[!.]*"))) if file.is_file()]
-    texts = [f"{file.name} {sha256(file.read_bytes())}" for file in files]
-    return sha256("\n".join(texts).encode())[:8] if texts else "none"
-
-
-def compare_curves(groups: Groups):
-    """Attribute loss and accuracy of seen people over steps: mean over seeds, and their range shaded."""
-    figure, (loss, accuracy) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
-    for number, (name, runs) in enumerate(groups.items()):
-        for axes, metric in ((loss, "loss"), (accuracy, "accuracy")):
-            band(axes, runs, f"seen_attribute_{metric}", label=name, **style(number))
-    first = next(iter(groups.values()))[0]
-    mark_baseline(loss, baseline(first))
-    loss.set(xlabel="training step", ylabel="attribute loss (nats)", ylim=(0, 2 * baseline(first)))
-    accuracy.set(xlabel="training step", ylabel="attribute accuracy", ylim=(0, None))
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1))
-    figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+    columns = min(2, len(metrics))
+    rows = -(-len(metrics) // columns)
+    figure, axes = panels(rows, columns, 2.9 * rows, squeeze=False)
+    for one, metric in zip(axes.flat, metrics, strict=False):
+        for name, how in (look or styles(groups)).items():
+            draw_runs(one, groups[name], metric, x, label=name, **how)
+        first = next(iter(groups.values()))[0]
+        one.set_ylim(0, _top(groups, metric))
+        _lift(one)
+        if metric.endswith("_attribute_loss"):
+            _mark_baselines(one, groups)
+        if is_percentage(metric):
+            one.yaxis.set_major_formatter(PercentFormatter(1))
+        label_x(one, [first], x)
+    for one in axes.flat[len(metrics) :]:
+        one.remove()
+    name_panels(axes.flat, map(metric_words, metrics))
+    legend(figure, seeds_note(groups.values()))
     return figure
 
 
-def compare_individuals(groups: Groups, n_bins: int = 8):
+def _mark_baselines(axes, groups: Groups) -> None:
+    """One, or where groups are of worlds that differ in it, that of each."""
+    found: dict[float, list[str]] = {}
+    for name, runs in groups.items():
+        found.setdefault(round(baseline(runs[0]), 2), []).append(name)
+    for value, names in found.items():
+        mark_baseline(axes, value, "no-knowledge baseline" + (f" of {', '.join(names)}" if len(found) > 1 else ""))
+
+
+def _lift(axes) -> None:
+    """What is at 0 would lie under the frame."""
+    axes.set_ylim(bottom=-0.02 * axes.get_ylim()[1])
+
+
+def _top(groups: Groups, metric: str) -> float | None:
+    """Of a loss twice the baseline, as where it begins is of no interest; more if runs are too short to come there."""
+    if not metric.endswith("_attribute_loss"):
+        return None
+    values = [curves(runs, metric)[1] for runs in groups.values()]
+    highest = max(baseline(runs[0]) for runs in groups.values())
+    return max([2 * highest, *(1.3 * v[:, -1].max() for v in values if v.size)])
+
+
+def compare_individuals(groups: Groups, n_bins: int = 8, look: Look | None = None):
     """Accuracy of single individuals at the end against how often they were drawn: means of equally large bins."""
-    figure, axes = plt.subplots(figsize=(7, 4.6), layout="constrained")
-    seen: list[float] = []
-    for number, (name, runs) in enumerate(groups.items()):
-        tables = [run.individuals for run in runs if run.individuals]
+    figure, axes = panels(1, 1, 4)
+    places: list[float] = []
+    for marker, (name, how) in zip(MARKERS, (look or styles(groups)).items(), strict=False):
+        tables = [run.individuals for run in groups[name] if run.individuals]
         if tables:
-            times, accuracies = (
-                np.concatenate([table[key] for table in tables]) for key in ("times_drawn", "attribute_accuracy")
-            )
-            bins = np.array_split(times.argsort(kind="stable"), n_bins)
-            points = [(times[b].mean(), accuracies[b].mean()) for b in bins if len(b)]
-            seen += [times for times, _ in points]
-            axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name, **style(number))
-    axes.set(xlabel="times drawn in training (mean of an eighth of the individuals)", ylabel="attribute accuracy")
+            times, accuracies = (np.array(binned) for binned in zip(*(_bins(t, n_bins) for t in tables), strict=True))
+            means, lows, highs = np.array([mean_interval(seeds, SHARE) for seeds in accuracies.T]).T
+            bars = None if np.isnan(lows).any() else (means - lows, highs - means)
+            places += times.mean(axis=0).tolist()
+            axes.errorbar(times.mean(axis=0), means, bars, marker=marker, markersize=5, linestyle="none", capsize=2,
+                          elinewidth=0.7, label=name, color=how["color"])  # fmt: skip
+    axes.set(xlabel="how often an individual was drawn in training", ylabel="attribute accuracy")
     axes.set_xscale("symlog", linthresh=1)
     axes.set_xticks([0, *(digit * 10**power for power in range(6) for digit in (1, 2, 5))])
-    axes.set(xlim=(0.9 * min(seen), 1.1 * max(seen)), ylim=(0, 1.02))
+    axes.set(xlim=(0.9 * min(places) - 0.1, 1.1 * max(places)), ylim=(0, min(1.02, axes.get_ylim()[1])))
+    _lift(axes)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    shown = [[run for run in runs if run.individuals] for runs in groups.values()]
+    numbers = [len(runs) for runs in shown if runs]
+    seeds = "one seed" if max(numbers) == 1 else f"mean and 95% interval of {n_seeds(numbers)}"
+    legend(figure, f"each mark: 1/{n_bins} of a run's individuals, in the order of how often they were drawn; {seeds}")
     return figure
+
+
+def _bins(individuals: dict, n_bins: int) -> tuple[list[float], list[float]]:
+    """Mean times drawn and mean accuracy of each."""
+    times, accuracies = (np.array(individuals[key]) for key in ("times_drawn", "attribute_accuracy"))
+    bins = [b for b in np.array_split(times.argsort(kind="stable"), n_bins) if len(b)]
+    return [times[b].mean() for b in bins], [accuracies[b].mean() for b in bins]
 
 
 def compare_table(groups: Groups) -> str:
     """Plateau end, final attribute loss and accuracy of each group, as Markdown; 95% intervals over seeds."""
+    return markdown(*_compared(groups, METRICS))
+
+
+def _compared(groups: Groups, metrics: Sequence[str]) -> Rows:
+    """Plateau end, and metrics at the end."""
+    header = ("runs", "seeds", "plateau ends (step)", *map(metric_words, metrics))
     rows = []
     for name, runs in groups.items():
-        ends = [plateau_end(run) for run in runs]
-        loss, accuracy = ([last(run, f"seen_attribute_{metric}") for run in runs] for metric in ("loss", "accuracy"))
-        cells = interval_text(ends, "{:.0f}"), interval_text(loss, "{:.3f}"), interval_text(accuracy, "{:.1%}", SHARE)
-        rows.append((name, len(runs), *cells))
-    header = ("runs", "seeds", "plateau ends (step)", "attribute loss (nats)", "attribute accuracy")
-    return markdown(header, rows)
+        ends = interval_text([plateau_end(run) for run in runs], "{:.0f}")
+        rows.append((name, len(runs), ends, *_last_values(runs, metrics)))
+    return header, rows
+
+
+def _last_values(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
+    """Of each metric, mean and 95% interval at the end, in words."""
+    forms = [("{:.1%}", SHARE) if is_percentage(metric) else ("{:.3f}", UNBOUNDED) for metric in metrics]
+    return [interval_text([last(run, m) for run in runs], *form) for m, form in zip(metrics, forms, strict=True)]
 
 
 def plateau_end(run: Run) -> float | None:
@@ -114,22 +146,51 @@ def plateau_end(run: Run) -> float | None:
     return phases_of(run).plateau_end
 
 
-def write_comparison(runs: list[Run], folder: Path) -> None:
-    """Write figures and `table.md`; print the table.
+def write_comparison(
+    runs: list[Run], folder: Path, metrics: Sequence[str] = (), x: str = "steps", labels: Sequence[str] = ()
+) -> None:
+    """Write figures, `table.md` and `table.tex`; print the table.
 
     Pre-trainings give `learning_curves.png` and, where runs recorded it, `individuals.png`; fine-tunings give
     `finetuning.png`, `trade_off.png` and `frontier.png`.
 
+    Args:
+        runs: pre-trainings, or fine-tunings.
+        folder: where to.
+        metrics: keys of metrics.jsonl for the curves and the table; loss and accuracy if none.
+        x: what they are drawn over: `steps`, `tokens`, `exposures` or `seconds`.
+        labels: names of the groups; those of their directories if none.
+
     Raises:
-        UserError: runs of both kinds.
+        UserError: runs of both kinds, or what they have not recorded.
     """
     if len({run.finetune_group for run in runs}) > 1:
         raise UserError("compare either pre-trainings or fine-tunings of one kind (individuals_finetune), not both")
-    groups = grouped(runs)
+    check_metrics(runs, metrics)
+    groups = grouped(runs, labels)
     if runs[0].finetune_group:
-        figures = {"finetuning": finetuning_curves(groups), "trade_off": trade_off(groups)}
-        save_all(folder, figures | {"frontier": frontier(end_points(groups))}, finetuning_table(groups))
+        figures = {"finetuning": compare_curves(groups, metrics, x) if metrics else finetuning_curves(groups, x)}
+        figures |= {"trade_off": trade_off(groups), "frontier": frontier(end_points(groups))}
+        table = _finetuned(groups, metrics)
     else:
         figures = {"individuals": compare_individuals(groups)} if any(run.individuals for run in runs) else {}
-        save_all(folder, figures | {"learning_curves": compare_curves(groups)}, compare_table(groups))
+        figures["learning_curves"] = compare_curves(groups, metrics or METRICS, x)
+        table = _compared(groups, metrics or METRICS)
+    if len(groups) > 1:
+        table = _with_column(table, "what differs", differences(groups).values())
+    save_all(folder, figures, markdown(*table))
+    replace_text(folder / "table.tex", latex(*table))
     print(f"figures: {folder}")
+
+
+def _finetuned(groups: Groups, metrics: Sequence[str]) -> Rows:
+    table = finetuning_table(groups)
+    for metric in metrics:
+        values = [_last_values(runs, [metric])[0] for runs in groups.values()]
+        table = _with_column(table, f"{metric_words(metric)} at the end", values)
+    return table
+
+
+def _with_column(table: Rows, name: str, cells: Iterable[str]) -> Rows:
+    header, rows = table
+    return (*header, name), [(*row, cell) for row, cell in zip(rows, cells, strict=True)]

@@ -4,12 +4,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from analysis.attention import layers_of, signature_figure
-from analysis.drawing import GROUP_STYLES, save, steps_on_a_log_scale
+from analysis.drawing import GROUP_STYLES, ROLES, draw_runs, label_x, legend, mark_baseline, panels, save
 from analysis.hallucination import hallucination_figure
 from analysis.phases import TOLERANCE, Phases, phases_of
 from analysis.places import accuracy_by_place
@@ -17,7 +16,7 @@ from run_directory.layout import FIGURES, LEARNING_CURVE, PHASES, replace_text
 from run_directory.records import Run, baseline, load_run
 
 PHASE_NAMES = ("1 statistics", "2 plateau", "3 knowledge")
-_PHASE_SHADES = ("#F2F2F2", "#D9D9D9", "#F2F2F2")
+_PHASE_SHADES = ("#F2F2F2", ROLES["plateau"], "#F2F2F2")
 
 
 def draw_run(path: str | Path) -> Phases | None:
@@ -33,7 +32,7 @@ def draw_run(path: str | Path) -> Phases | None:
     phases = None if run.finetune_group else phases_of(run)
     folder = run.path / FIGURES
     folder.mkdir(exist_ok=True)
-    save(learning_curve(run, phases), folder / LEARNING_CURVE, dpi=150)
+    save(learning_curve(run, phases), folder / LEARNING_CURVE)
     if len(run.curve("unseen_entropy")[0]):
         save(hallucination_figure([run]), folder / "hallucination.png")
     if layers_of(run):
@@ -46,28 +45,23 @@ def draw_run(path: str | Path) -> Phases | None:
 
 
 def learning_curve(run: Run, phases: Phases | None):
-    """Attribute loss above, attribute accuracy below, over steps; phases shaded if there are any."""
-    figure, (loss, accuracy) = plt.subplots(
-        2, 1, figsize=(7, 6), sharex=True, height_ratios=(3, 2), layout="constrained"
-    )
+    """Attribute loss above, attribute accuracy below, over steps; phases shaded and named if there are any."""
+    figure, (loss, accuracy) = panels(2, 1, 5.6, sharex=True, height_ratios=(3, 2))
     for group, style in GROUP_STYLES.items():
         for axes, metric in ((loss, "loss"), (accuracy, "accuracy")):
-            steps, values = run.curve(f"{group}_attribute_{metric}")
-            if len(steps):
-                axes.plot(steps, values, linewidth=2, **style)
-    loss.axhline(baseline(run), color="black", linestyle=":", linewidth=1.2, label="no-knowledge baseline")
+            if len(run.curve(f"{group}_attribute_{metric}")[0]):
+                draw_runs(axes, [run], f"{group}_attribute_{metric}", **style)
+    mark_baseline(loss, baseline(run))
     last = max(1, int(run.curve("seen_attribute_loss")[0][-1]))
     loss.set(ylabel="attribute loss (nats)", ylim=(0, None), xlim=(0, last))
-    accuracy.set(ylabel="attribute accuracy", xlabel="training step", ylim=(0, 1.02))
+    accuracy.set(ylabel="attribute accuracy", ylim=(0, 1.02))
     accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+    label_x(accuracy, [run])
+    legend(figure, f"one run, seed {run.config['seed']}" if "seed" in run.config else "one run", columns=5)
     if phases:
         for axes in (loss, accuracy):
             _shade_phases(axes, phases, last)
-        _label_phases(loss, phases, last)
-    else:
-        steps_on_a_log_scale(accuracy)
-        accuracy.set_xlabel("fine-tuning step")
-    loss.legend(loc="best" if run.finetune_group else "upper right", frameon=True, framealpha=0.9)
+        _name_phases(loss, phases, last)
     return figure
 
 
@@ -85,13 +79,18 @@ def _shade_phases(axes, phases: Phases, last: int) -> None:
         axes.axvline(edge, color="gray", linewidth=1)
 
 
-def _label_phases(axes, phases: Phases, last: int) -> None:
-    """A numeral above each phase, which has room in a narrow one too, and a line that names them."""
+def _name_phases(axes, phases: Phases, last: int) -> None:
+    """The name of each phase above its band; aslant where one is wider than its band."""
     edges = np.array(_edges(phases, last))
-    for number, middle in enumerate((edges[:-1] + edges[1:]) / 2, 1):
-        axes.text(middle, 1.02, str(number), transform=axes.get_xaxis_transform(), ha="center", weight="bold")
-    reached = PHASE_NAMES[: len(edges) - 1]
-    axes.set_title("Phases:  " + "    ".join(reached), fontsize="medium", pad=20)
+    how = {"transform": axes.get_xaxis_transform(), "fontsize": 9, "va": "bottom", "ha": "center"}
+    names = [
+        axes.text(x, 1.02, name, **how) for x, name in zip((edges[:-1] + edges[1:]) / 2, PHASE_NAMES, strict=False)
+    ]
+    axes.figure.draw_without_rendering()
+    room = np.diff(edges) / last * axes.get_window_extent().width
+    if any(name.get_window_extent().width > width for name, width in zip(names, room, strict=True)):
+        for name in names:
+            name.set(rotation=30, ha="left", rotation_mode="anchor")
 
 
 def summary(run: Run, phases: Phases | None) -> str:

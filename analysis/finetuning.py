@@ -2,40 +2,60 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import COLORS, Groups, band, curves, mark_baseline, steps_on_a_log_scale, style
-from analysis.statistics import SHARE, interval_text, markdown, mean_interval
+from analysis.curves import curves
+from analysis.drawing import (
+    MARKERS,
+    ROLES,
+    Groups,
+    Look,
+    draw_runs,
+    label_x,
+    legend,
+    mark_baseline,
+    n_seeds,
+    name_panels,
+    panels,
+    seeds_note,
+    style,
+    styles,
+)
+from analysis.statistics import SHARE, Rows, interval_text, mean_interval
 from run_directory.records import baseline, last
-
-_MARKERS = "osD^vP*Xhpd<>8"
 
 Points = Mapping[str, Sequence[tuple[float, float]]]
 
 
-def finetuning_curves(groups: Groups):
-    """Attribute loss and accuracy of old people (left) and of those trained on (right), over steps."""
-    figure, panels = plt.subplots(2, 2, figsize=(11, 7.4), sharex=True, layout="constrained")
-    for number, (name, runs) in enumerate(groups.items()):
-        for column, group in enumerate(("seen", runs[0].finetune_group)):
-            for row, metric in enumerate(("loss", "accuracy")):
-                band(panels[row, column], runs, f"{group}_attribute_{metric}", label=name, **style(number))
+def finetuning_curves(groups: Groups, x: str = "steps", look: Look | None = None):
+    """Attribute loss and accuracy of old people (left) and of those trained on (right), over fine-tuning.
+
+    Args:
+        groups: of runs.
+        x: what it is drawn over, of `curves`.
+        look: color and line of each group, if it has a role or an order; see `drawing.styles`.
+    """
+    figure, axes = panels(2, 2, 5.4, sharex=True, sharey="row")
     first = next(iter(groups.values()))[0]
-    for column, group in enumerate(("old people", f"{first.finetune_group} people")):
-        loss, accuracy = panels[:, column]
+    taught = first.finetune_group
+    for name, how in (look or styles(groups)).items():
+        for column, group in enumerate(("seen", taught)):
+            for row, metric in enumerate(("loss", "accuracy")):
+                draw_runs(axes[row, column], groups[name], f"{group}_attribute_{metric}", x, label=name, **how)
+    for loss, accuracy in axes.T:
         mark_baseline(loss, baseline(first))
-        loss.set(title=group, ylim=(0, None), ylabel="attribute loss (nats)")
-        accuracy.set(xlabel="fine-tuning step", ylim=(0, 1.02), ylabel="attribute accuracy")
-        accuracy.yaxis.set_major_formatter(PercentFormatter(1))
-    steps_on_a_log_scale(panels[1, 0])
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+        label_x(accuracy, [first], x)
+    axes[0, 0].set(ylim=(0, None), ylabel="attribute loss (nats)")
+    axes[1, 0].set(ylim=(0, 1.02), ylabel="attribute accuracy")
+    axes[1, 0].yaxis.set_major_formatter(PercentFormatter(1))
+    name_panels(axes.flat, [f"{who} people: {what}" for what in ("loss", "accuracy") for who in ("old", taught)])
+    legend(figure, seeds_note(groups.values()))
     return figure
 
 
-def finetuning_table(groups: Groups) -> str:
-    """Accuracy on old people before, at its lowest and at the end, and on those trained on, as Markdown."""
+def finetuning_table(groups: Groups) -> Rows:
+    """Accuracy on old people before, at its lowest and at the end, and on those trained on."""
     first = next(iter(groups.values()))[0]
     columns = ("old before", "old at the lowest", "old at the end", f"{first.finetune_group} at the end")
     rows = []
@@ -44,24 +64,34 @@ def finetuning_table(groups: Groups) -> str:
         finetuned = [last(run, f"{first.finetune_group}_attribute_accuracy") for run in runs]
         cells = [[curve[0] for curve in old], [curve.min() for curve in old], [curve[-1] for curve in old], finetuned]
         rows.append((name, len(runs), *(interval_text(values, "{:.1%}", SHARE) for values in cells)))
-    return markdown(("runs", "seeds", *columns), rows)
+    return ("runs", "seeds", *columns), rows
 
 
-def trade_off(groups: Groups):
+def trade_off(groups: Groups, look: Look | None = None):
     """Loss of old people against loss of those trained on, from the start (a cross) to the end (a dot): Fig. 5."""
-    figure, axes = plt.subplots(figsize=(7, 5.6), layout="constrained")
-    for number, (name, runs) in enumerate(groups.items()):
-        pair = (runs[0].finetune_group, "seen")
-        new, old = (curves(runs, f"{group}_attribute_loss")[1].mean(axis=0) for group in pair)
-        axes.plot(new, old, label=name, linewidth=1.8, marker="o", markevery=[-1], **style(number))
-        axes.plot(new[0], old[0], marker="x", color="black", markersize=8, zorder=5)
+    figure, axes = panels(1, 1, 4.6)
+    for name, how in (look or styles(groups)).items():
+        pair = (groups[name][0].finetune_group, "seen")
+        new, old = (curves(groups[name], f"{group}_attribute_loss")[1] for group in pair)
+        axes.plot(new.mean(axis=0), old.mean(axis=0), label=name, linewidth=1.8, marker="o", markevery=[-1], **how)
+        if len(groups[name]) > 1:
+            axes.plot(new.T, old.T, linewidth=0.6, alpha=0.45, color=how["color"], marker=".", markevery=[-1])
+        axes.plot(new.mean(axis=0)[0], old.mean(axis=0)[0], marker="x", color="black", markersize=8, zorder=5)
     first = next(iter(groups.values()))[0]
-    axes.axhline(baseline(first), color="gray", linestyle=":", linewidth=1.2)
-    axes.axvline(baseline(first), color="gray", linestyle=":", linewidth=1.2)
+    mark_baseline(axes, baseline(first))
+    axes.axvline(baseline(first), color=ROLES["baseline"], linestyle=":", linewidth=1.4)
     axes.set(xlabel=f"attribute loss of {first.finetune_group} people (nats)", xlim=(0, None))
     axes.set(ylabel="attribute loss of old people (nats)", ylim=(0, None))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    _say_where_it_is_good(axes, "left")
+    legend(figure, f"cross: before fine-tuning; dot: at its end; {seeds_note(groups.values())}")
     return figure
+
+
+def _say_where_it_is_good(axes, side: str) -> None:
+    """Both are known at the lower left of losses, at the upper right of accuracies."""
+    place, bottom = (0.02, 0.03) if side == "left" else (0.98, 0.97)
+    axes.text(place, bottom, "both known", transform=axes.transAxes, ha=side, va="bottom" if side == "left" else "top",
+              style="italic", color=ROLES["baseline"])  # fmt: skip
 
 
 def end_points(groups: Groups) -> Points:
@@ -79,24 +109,30 @@ def frontier(methods: Points, curves: Mapping[str, Points] | None = None):
         methods: name: (new accuracy, old accuracy) of each seed.
         curves: by name, the same for points of a curve, in their order, e.g. replay by weight; means alone.
     """
-    figure, axes = plt.subplots(figsize=(9, 6.4), layout="constrained")
-    for line, (label, points_of) in zip(("-", "--", ":"), (curves or {}).items(), strict=False):
-        _curve(axes, label, {name: np.mean(points, axis=0) for name, points in points_of.items()}, line)
+    figure, axes = panels(1, 1, 4.8)
+    for number, (label, points_of) in enumerate((curves or {}).items()):
+        means = {name: np.mean(points, axis=0) for name, points in points_of.items()}
+        _curve(axes, label, means, above=number == 0)
     for number, (name, points) in enumerate(methods.items()):
-        (new, *new_ends), (old, *old_ends) = (mean_interval(values) for values in zip(*points, strict=True))
+        (new, *new_ends), (old, *old_ends) = (mean_interval(values, SHARE) for values in zip(*points, strict=True))
         spread = [[[new - new_ends[0]], [new_ends[1] - new]], [[old - old_ends[0]], [old_ends[1] - old]]]
-        color = COLORS[number % len(COLORS)]
-        axes.errorbar(new, old, xerr=spread[0], yerr=spread[1], color=color, marker=_MARKERS[number % len(_MARKERS)],
-                      markersize=7, linewidth=1, linestyle="none", label=name)  # fmt: skip
-    axes.set(xlabel="accuracy on new people", ylabel="accuracy on old people", xlim=(-0.07, 1.02), ylim=(-0.02, 1.02))
+        color, marker = style(number)["color"], MARKERS[number % len(MARKERS)]
+        axes.errorbar(new, old, xerr=spread[0], yerr=spread[1], color=color, marker=marker, markersize=7, linewidth=1,
+                      linestyle="none", label=name, markerfacecolor=color if number < 7 else "white")  # fmt: skip
+        axes.plot(*zip(*points, strict=True), ".", color=color, markersize=4, alpha=0.7)
+    axes.set(xlabel="accuracy on new people", ylabel="accuracy on old people", xlim=(-0.07, 1.07), ylim=(-0.02, 1.07))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+    every = [*methods.values(), *(points for named in (curves or {}).values() for points in named.values())]
+    legend(figure, f"bars: 95% interval; small dots: each seed; {n_seeds(map(len, every))}", columns=3)
     return figure
 
 
-def _curve(axes, label: str, means: Mapping[str, np.ndarray], line: str) -> None:
-    axes.plot(*zip(*means.values(), strict=True), color="gray", marker=".", linewidth=1.8, linestyle=line, label=label)
+def _curve(axes, label: str, means: Mapping[str, np.ndarray], above: bool) -> None:
+    """The name of each point is above the curve or below it."""
+    line, shift, (ha, va) = ("-", (4, 3), ("left", "bottom")) if above else ((0, (4, 2)), (-5, -3), ("right", "top"))
+    color = ROLES["baseline"]
+    how = {"color": color, "linewidth": 1.8, "linestyle": line, "label": label}
+    axes.plot(*zip(*means.values(), strict=True), marker=".", **how)
     for name, place in means.items():
-        axes.annotate(name, place, xytext=(-6, -2), textcoords="offset points", ha="right", va="top",
-                      fontsize="small", color="gray")  # fmt: skip
+        axes.annotate(name, place, shift, textcoords="offset points", ha=ha, va=va, fontsize=8, color=color)

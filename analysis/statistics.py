@@ -11,6 +11,12 @@ SHARE: Bounds = (0, 1)
 PERCENT: Bounds = (0, 100)
 NEAREST = 1e-3  # of the range: values nearer to a bound count as being so far from it
 
+Rows = tuple[Iterable[str], list[tuple]]  # of a table: its header, and the cells of each row
+
+_LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "α": r"$\alpha$", "–": "--",
+}  # fmt: skip
+
 
 def mean_interval(values: Sequence[float], bounds: Bounds = UNBOUNDED) -> tuple[float, float, float]:
     """Mean and its 95% interval by Student's t: (mean, low, high); the ends are nan for a single value.
@@ -96,3 +102,15 @@ def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     header = list(header)
     first, *others = (f"| {' | '.join(map(str, cells))} |" for cells in (header, *rows))
     return "\n".join((first, "|" + "---|" * len(header), *others))
+
+
+def latex(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """The same table for a paper; needs `\\usepackage{booktabs}`."""
+    header = list(header)
+    first, *others = (" & ".join(map(_escaped, cells)) + r" \\" for cells in (header, *rows))
+    begin, end = rf"\begin{{tabular}}{{{'l' * len(header)}}}", r"\end{tabular}"
+    return "\n".join([begin, r"\toprule", first, r"\midrule", *others, r"\bottomrule", end, ""])
+
+
+def _escaped(cell) -> str:
+    return "".join(_LATEX.get(character, character) for character in str(cell))

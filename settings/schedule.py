@@ -32,3 +32,22 @@ class ScheduleSettings:
     start_replay: float = setting(
         0.0, "replay: share of the steps before old individuals are drawn", at_least=0, below=1
     )
+
+
+# Which of them a schedule reads, beside `schedule` and `quasi_random`, which all do; others change nothing of a run. A
+# schedule that is not here, somebody's own, may read any.
+READS = {
+    "uniform": (),
+    "power_law": ("alpha",),
+    "celebrities": ("n_celebrities", "weight_celebrities"),
+    "warm_up": ("indiv_warmup", "epochs_warmup"),
+    "gradual": ("indiv_warmup", "epochs_warmup"),
+    "sequential": ("n_groups", "n_repeats"),
+    "adaptive": ("indiv_warmup", "share_adaptive"),
+    "replay": ("weight_replay_finetune", "n_individuals_replay", "start_replay"),
+}
+
+
+def is_read(name: str, schedule: str | None) -> bool:
+    """Whether a setting says anything about a run with this schedule; settings of other things always do."""
+    return schedule not in READS or name in READS[schedule] or name not in set().union(*READS.values())

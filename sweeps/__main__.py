@@ -5,7 +5,7 @@ python -m sweeps run experiments/schedules --jobs 2     # skips what is finished
 python -m sweeps run experiments/schedules --dry_run    # what is to be done, and how long it will take
 python -m sweeps run experiments/schedules --only 'mine-*'    # runs whose names match; --rerun trains stored ones again
 python -m sweeps run experiments/schedules --jobs 8 --cluster slurm --cluster_options slurm_partition=gpu
-python -m sweeps plot experiments/schedules             # figures and claims, from results/runs.jsonl
+python -m sweeps plot experiments/schedules             # figures and claims, from results/runs.jsonl; --also pdf svg
 python -m sweeps drop experiments/schedules 'mine-*'    # deletes stored results; nothing else does
 python -m sweeps claims experiments/mine                # the table of its claims
 python -m sweeps claims                                 # writes that of all experiments, and the README's
@@ -15,6 +15,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
+from analysis.formats import add_format_option, also_as
 from command_line import UserError, complete, run
 
 
@@ -38,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("folder", type=Path, help="the experiment's folder")
         if name == "run":
             _add_run_options(command)
+        if name == "plot":
+            add_format_option(command)
         if name == "drop":
             command.add_argument("names", nargs="+", help="of stored runs; patterns as in a shell")
     return parser
@@ -87,7 +90,8 @@ def _options(pairs: list[str]) -> dict[str, int | str]:
 
 
 def _plot(arguments) -> None:
-    load_plot(arguments.folder).main(arguments.folder)
+    with also_as(arguments.also):
+        load_plot(arguments.folder).main(arguments.folder)
 
 
 def load_plot(folder: Path):

@@ -2,13 +2,24 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import COLORS, band, style
+from analysis.drawing import (
+    ROLES,
+    draw_interval,
+    draw_runs,
+    intervals_note,
+    legend,
+    mark_baseline,
+    n_seeds,
+    name_panels,
+    panels,
+    seeds_note,
+    style,
+)
 from analysis.phases import crossings
-from analysis.statistics import PERCENT, markdown, mean_interval
+from analysis.statistics import PERCENT, SHARE, markdown
 from run_directory.records import Run, last
 from sweeps.claims import Values
 from sweeps.results import Result, by_seed, differences, interval_table, load_results, publish, ratios
@@ -62,35 +73,39 @@ def step_seconds(run: Run) -> float:
 
 def race(racing: Groups):
     """What is known over training time without evaluations; a line for each seed."""
-    figure, axes = plt.subplots(figsize=(7.5, 4.4), layout="constrained")
-    for (label, group), color in zip(racing.items(), (COLORS[5], COLORS[4]), strict=True):
+    figure, axes = panels(1, 1, 3.6)
+    for (label, group), color in zip(racing.items(), (ROLES["adamw"], ROLES["unchanged"]), strict=True):
         for number, run in enumerate(result.run for result in group):
             steps, accuracies = run.curve(ACCURACY)
-            axes.plot(steps * step_seconds(run), accuracies, color=color, label=None if number else label)
-    axes.axhline(KNOWN, color="gray", linestyle=":", linewidth=1.2)
+            seconds = steps * step_seconds(run)
+            axes.plot(seconds, accuracies, color=color, label=None if number else label)
+            axes.plot(seconds[-1], accuracies[-1], "o", color=color, markersize=5)
+    mark_baseline(axes, KNOWN, f"{KNOWN:.0%}: the finish")
     axes.set(xlabel="training time on one CPU core (s)", ylabel="attribute accuracy", xlim=(0, None), ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.annotate(f"{KNOWN:.0%}", (0.35, KNOWN), xycoords=("axes fraction", "data"), va="bottom", color="gray")
-    axes.legend(loc="lower right")
+    seeds = n_seeds(map(len, racing.values()))
+    legend(
+        figure, f"a line for each seed ({seeds}); dots: the end of a run, where its learning rate has come down to 0"
+    )
     return figure
 
 
 def draw(groups: Groups):
-    """Left, what is known over training; right, at the end, a point for each seed and the mean with its interval."""
-    figure, (curves, ends) = plt.subplots(1, 2, figsize=(13, 4.8), layout="constrained", width_ratios=(1.1, 1))
+    """Left, what is known over training; right, at the end, a cross for each seed and the mean with its interval."""
+    figure, (curves, ends) = panels(1, 2, 3.4, width_ratios=(1.2, 1))
     for number, (variant, label) in enumerate(LABELS.items()):
-        band(curves, [result.run for result in groups[variant]], ACCURACY, label=label, **style(number))
+        draw_runs(curves, [result.run for result in groups[variant]], ACCURACY, label=label, **style(number))
         values, row = [known(result) / 100 for result in groups[variant]], len(LABELS) - number
-        (mean, low, high), color = mean_interval(values), style(number)["color"]
-        ends.errorbar(mean, row, xerr=[[mean - low], [high - mean]], marker="o", capsize=4, color=color)
-        ends.plot(values, np.full(len(values), row + 0.18), "x", markersize=5, color=color)
-    curves.set(xlabel="training step", ylabel="attribute accuracy", ylim=(0, 1.02), xlim=(0, None))
-    ends.set(xlabel="attribute accuracy at the end (mean, 95% interval; × a seed)", xlim=(0, 1.02))
+        draw_interval(ends, row, values, SHARE, upright=False, seeds_at=row + 0.2, color=style(number)["color"])
+    name_panels((curves, ends), ("attribute accuracy over training", "attribute accuracy at the end"))
+    curves.set(xlabel="training step", ylim=(0, 1.02), xlim=(0, None))
+    ends.set(xlabel="attribute accuracy", xlim=(0, 1.02))
     ends.set_yticks(range(len(LABELS), 0, -1), LABELS.values())
     curves.yaxis.set_major_formatter(PercentFormatter(1))
     ends.xaxis.set_major_formatter(PercentFormatter(1))
     ends.grid(axis="x", alpha=0.3)
-    curves.legend(fontsize="small", loc="upper left")
+    shown = [groups[variant] for variant in LABELS]
+    legend(figure, f"left, {seeds_note(shown)}; right, {intervals_note(shown)}", columns=3)
     return figure
 
 

@@ -3,10 +3,23 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from matplotlib.ticker import PercentFormatter
+
+from analysis.drawing import (
+    GROUP_STYLES,
+    draw_runs,
+    label_x,
+    legend,
+    mark_baseline,
+    name_panels,
+    panels,
+    seeds_note,
+    styles,
+)
 from analysis.finetuning import finetuning_curves, trade_off
 from analysis.hallucination import hallucination_figure
 from analysis.statistics import PERCENT
-from run_directory.records import last
+from run_directory.records import Run, baseline, last
 from sweeps.claims import Values
 from sweeps.results import Result, by_seed, differences, interval_table, load_results, publish
 
@@ -23,16 +36,34 @@ def main(folder: Path) -> None:
     results = load_results(folder)
     groups = {variant: [r.run for r in results if r.variant == variant] for variant in (*NEW, *REPLAY, "rare")}
     new = {label: groups[variant] for variant, label in NEW.items()}
-    replay = {"no replay": groups[PLAIN]} | {label: groups[variant] for variant, label in REPLAY.items()}
+    replay = {"no replay": groups[PLAIN]} | {label: groups[v] for v, label in reversed(REPLAY.items())}
     figures = {
-        "new_over_time": finetuning_curves(new),
-        "replay_over_time": finetuning_curves(replay),
-        "rare_over_time": finetuning_curves({"960 rare people": groups["rare"]}),
-        "new_trade_off": trade_off(new),
-        "replay_trade_off": trade_off(replay),
+        "new_over_time": finetuning_curves(new, look=styles(new, ordered=True)),
+        "replay_over_time": finetuning_curves(replay, look=styles(replay, ordered=True)),
+        "rare_over_time": rare_over_time(groups["rare"]),
+        "new_trade_off": trade_off(new, styles(new, ordered=True)),
+        "replay_trade_off": trade_off(replay, styles(replay, ordered=True)),
         "confidence": hallucination_figure(groups[PLAIN]),
     }
     publish(folder, figures, table(results), measured(results))
+
+
+def rare_over_time(runs: list[Run]):
+    """Loss and accuracy of the people who are taught further, and of the other old ones, over fine-tuning."""
+    figure, (loss, accuracy) = panels(1, 2, 2.9)
+    looks = {"rare": GROUP_STYLES["rare"], "seen": GROUP_STYLES["seen"] | {"label": "other seen people"}}
+    for group, how in looks.items():
+        draw_runs(loss, runs, f"{group}_attribute_loss", **how)
+        draw_runs(accuracy, runs, f"{group}_attribute_accuracy", **how)
+    mark_baseline(loss, baseline(runs[0]))
+    loss.set_ylim(0, None)
+    accuracy.set_ylim(0, 1.02)
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1))
+    for axes in (loss, accuracy):
+        label_x(axes, runs)
+    name_panels((loss, accuracy), ("attribute loss (nats)", "attribute accuracy"))
+    legend(figure, seeds_note([runs]))
+    return figure
 
 
 def table(results: list[Result]) -> str:

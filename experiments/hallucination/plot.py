@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import COLORS
+from analysis.drawing import ROLES, draw_interval, intervals_note, legend, mark_baseline, n_seeds, panels
 from analysis.hallucination import hallucination_figure
 from analysis.phases import TOLERANCE, crossings
-from analysis.statistics import interval_text, markdown, mean_interval
+from analysis.statistics import SHARE, interval_text, markdown
 from run_directory.records import Run, baseline, last
 from sweeps.claims import Values
 from sweeps.results import Result, by_seed, load_results, publish
@@ -52,16 +52,18 @@ def table(groups: dict[str, list[Result]]) -> str:
 
 def neighbors(runs: list[Run]):
     """Wrong answers about unseen people that are true of seen ones who share a part of the name, and chance."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = panels(1, 1, 3.4)
     places = np.arange(len(NEIGHBORS))
-    for shift, (key, label) in enumerate((("hits", "of these people"), ("chance", "of as many others"))):
-        values = [mean_interval([100 * run.neighbors[n][key] for run in runs]) for n in NEIGHBORS]
-        means, lows, highs = np.array(values).T
-        axes.bar(places + 0.4 * shift - 0.2, means, 0.38, color=(COLORS[5], COLORS[1])[shift], label=label)
-        axes.errorbar(places + 0.4 * shift - 0.2, means, (means - lows, highs - means), color="black", fmt="none")
+    looks = {"hits": ("of seen people who share it", ROLES["seen"]), "chance": ("of as many others", ROLES["baseline"])}
+    for shift, (key, (label, color)) in zip((-0.2, 0.2), looks.items(), strict=True):
+        seeds = [[run.neighbors[who][key] for run in runs] for who in NEIGHBORS]
+        axes.bar(places + shift, np.mean(seeds, axis=1), 0.38, color=color, alpha=0.35, label=label)
+        for place, values in zip(places, seeds, strict=True):
+            draw_interval(axes, place + shift, values, SHARE, seeds_at=place + shift + 0.08, color=color)
     axes.set_xticks(places, NEIGHBORS.values())
-    axes.set(xlabel="seen people who share", ylabel="wrong answers that are true (%)", ylim=(0, 100))
-    axes.legend()
+    axes.set(xlabel="what an unseen person shares with them", ylabel="wrong answers true of somebody else", ylim=(0, 1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    legend(figure, f"wrong answers about unseen people that are true of others; {intervals_note([runs])}")
     return figure
 
 
@@ -110,17 +112,16 @@ def onset(result: Result, threshold: float = TOLERANCE) -> float | None:
 
 def onsets(results: list[Result]):
     """`onset` at many equal thresholds; a line for each seed."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = panels(1, 1, 3.4)
     thresholds = np.linspace(0.02, 0.2, 37)
-    for number, result in enumerate(results):
-        label = f"n = {len(results)} seeds" if number == 0 else None
+    for result in results:
         values = [onset(result, threshold) for threshold in thresholds]
-        axes.plot(100 * thresholds, np.array(values, dtype=float), color=COLORS[4], linewidth=1, label=label)
-    axes.axhline(0, color="gray", linestyle=":", linewidth=1.2)
-    axes.axvline(100 * TOLERANCE, color="gray", linewidth=0.8)
+        axes.plot(100 * thresholds, np.array(values, dtype=float), color=ROLES["unseen"], linewidth=1)
+    mark_baseline(axes, 0, "both begin at the same step")
+    axes.axvline(100 * TOLERANCE, color=ROLES["unchanged"], linewidth=1, label="threshold of the plateau's end")
     axes.set(xlabel="threshold, for both (% of the no-knowledge baseline)",
              ylabel="hallucination begins after knowledge\n(% of the steps until then)")  # fmt: skip
-    axes.legend()
+    legend(figure, f"a line for each seed, {n_seeds([len(results)])}")
     return figure
 
 

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-
-from analysis.drawing import style
+from analysis.drawing import MARKERS, legend, mark_baseline, panels, style
 from analysis.statistics import PERCENT
 from run_directory.records import baseline, last
 from sweeps.results import Result, interval_table, load_results, publish
@@ -24,17 +22,18 @@ def main(folder: Path) -> None:
 
 def draw(worlds: Worlds):
     """Final loss on training batches, by which the rate is chosen, against the rate; the chosen one is filled."""
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    figure, axes = panels(1, 1, 3.6)
     for number, (world, results) in enumerate(worlds.items()):
-        losses = [last(result.run, LOSS) for result in results]
-        best, how = losses.index(min(losses)), style(number)
-        axes.plot([rate(r) for r in results], losses, "o", mfc="none", label=f"{world}, one seed", **how)
-        axes.plot(rate(results[best]), losses[best], "o", color=how["color"])
-    axes.axhline(baseline(results[0].run), color="grey", linestyle=":", label="no-knowledge baseline")
+        losses, how = [last(result.run, LOSS) for result in results], style(number) | {"marker": MARKERS[number]}
+        axes.plot([rate(r) for r in results], losses, markerfacecolor="white", linewidth=1, label=world, **how)
+        best = losses.index(min(losses))
+        axes.plot(rate(results[best]), losses[best], **how)
+    mark_baseline(axes, baseline(next(iter(worlds.values()))[0].run))
     axes.set(xscale="log", xlabel="peak learning rate", ylabel="final attribute loss in training (nats)")
-    axes.set_xticks([rate(r) for r in results], [f"{rate(r):g}" for r in results], minor=False)
+    rates = sorted({rate(r) for results in worlds.values() for r in results})
+    axes.set_xticks(rates, [f"{value:g}" for value in rates], minor=False)
     axes.minorticks_off()
-    axes.legend()
+    legend(figure, "one seed; filled: the rate with the lowest loss, which is chosen")
     return figure
 
 

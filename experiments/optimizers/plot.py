@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
 from analysis.compare import compare_individuals, plateau_end
-from analysis.drawing import COLORS, plt
+from analysis.drawing import ROLES, draw_interval, intervals_note, legend, mark_baseline, name_panels, panels
 from analysis.statistics import interval_text, markdown, mean_interval
 from run_directory.records import Run
 from sweeps.claims import Values
@@ -30,11 +30,11 @@ BEST = "Muon, best rate"
 # The rate wanted by few people and by many, and one that is worse for them.
 RATES = ((512, "Muon, .05", "Muon, .01"), (4096, "Muon, .01", "Muon, .02"))
 STYLES = {
-    "AdamW": (COLORS[5], "o"),
-    "Muon, .05": (COLORS[4], "s"),
-    "Muon, .02": (COLORS[1], "^"),
-    "Muon, .01": (COLORS[3], "D"),
-    "Muon, .005": (COLORS[6], "v"),
+    "AdamW": (ROLES["adamw"], "o"),
+    "Muon, .05": ("#5C2E00", "s"),
+    "Muon, .02": ("#9A5500", "^"),
+    "Muon, .01": (ROLES["muon"], "D"),
+    "Muon, .005": ("#E8B04A", "v"),
 }
 # On a long tail (power law with alpha 1), until about as much is known.
 LONG_TAIL = {"AdamW, 1,400 steps": ("schedules", "power_law-alpha=1.0"), "Muon, 600 steps": ("optimizers", "muon-zipf")}
@@ -76,7 +76,8 @@ def main(folder: Path) -> None:
     plateaus = measured(results["optimizers"])
     long_tail = {label: [r for r in results[place] if r.variant == v] for label, (place, v) in LONG_TAIL.items()}
     runs = {label: [result.run for result in group] for label, group in long_tail.items()}
-    figures = {"plateau_ends": draw(plateaus), "rare_facts": compare_individuals(runs)}
+    look = dict(zip(runs, ({"color": ROLES[name]} for name in ("adamw", "muon")), strict=True))
+    figures = {"plateau_ends": draw(plateaus), "rare_facts": compare_individuals(runs, look=look)}
     adamw = {n: [r for r in results["optimizers"] if r.variant == f"adamw-{n}"] for n in SIZES}
     values = claimed(plateaus) | {"length-adamw": powers_of(adamw, length)} | rare(*long_tail.values())
     ends = interval_table("AdamW, plateau's", {f"{n:,} people": rs for n, rs in adamw.items()}, COLUMNS)
@@ -129,53 +130,60 @@ def _cell(plateau: Plateau | None) -> str:
 
 def draw(plateaus: Plateaus):
     """Left, plateau end against population; right, how much sooner Muon is out at its best rate."""
-    figure, (ends, leads) = plt.subplots(1, 2, figsize=(11.5, 4.8), layout="constrained", width_ratios=(1.5, 1))
+    figure, (ends, leads) = panels(1, 2, 3.6, width_ratios=(1.5, 1))
     _draw_ends(ends, plateaus)
     _draw_leads(leads, plateaus)
     for axes in (ends, leads):
-        axes.set(xscale="log", xlabel="individuals")
+        axes.set(xscale="log", xlabel="individuals", xlim=(330, 5400))
         axes.set_xticks(SIZES)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(ScalarFormatter())
             axis.set_minor_formatter(NullFormatter())
             axis.set_minor_locator(NullLocator())
+    name_panels((ends, leads), ("where the plateau ends (training step)", "AdamW's end / Muon's at its best rate"))
+    note = "left, a point for each seed, arrows: still on the plateau, and in a gray strip all have as many individuals"
+    legend(
+        figure,
+        f"{note}; right, numbers: that rate, {intervals_note([plateaus[ADAMW][n].ends for n in SIZES])}",
+        columns=3,
+    )
     return figure
 
 
 def _draw_ends(axes, plateaus: Plateaus) -> None:
     """A point for each run, an arrow where runs are still on their plateau, and the power laws that fit best."""
-    beside = np.exp(np.linspace(-0.08, 0.08, len(plateaus)))  # so that points don't hide each other
+    for n in SIZES:
+        axes.axvspan(n / 1.14, n * 1.14, color="#F0F0F0", zorder=0, linewidth=0)
+    beside = np.exp(np.linspace(-0.09, 0.09, len(plateaus)))  # so that points don't hide each other
     for (name, sizes), shift in zip(plateaus.items(), beside, strict=True):
         color, marker = STYLES[name]
         points = np.array([(n * shift, end) for n, p in sizes.items() if p.left for end in p.ends.values()])
-        axes.plot(*points.T, marker, color=color, markersize=5, alpha=0.8, label=name)
+        axes.plot(*points.T, marker, color=color, markersize=4, alpha=0.8, label=name.replace(", ", ", rate 0"))
         for n, plateau in sizes.items():
             if not plateau.left:
                 last = max(plateau.ends.values())
-                axes.errorbar(n * shift, last, 0.25 * last, lolims=True, marker=marker, markersize=5, color=color)
+                axes.errorbar(n * shift, last, 0.25 * last, lolims=True, marker=marker, markersize=4, color=color)
     fits = {ADAMW: plateaus[ADAMW], BEST: best_plateaus(plateaus)}
-    for (name, sizes), color, line in zip(fits.items(), (COLORS[5], "black"), ("-", "--"), strict=True):
+    for (name, sizes), color, line in zip(fits.items(), (ROLES["adamw"], ROLES["muon"]), ("-", "--"), strict=True):
         power, low, high = mean_interval(list(exponents(sizes).values()))
         points = np.log([(n, end) for n, plateau in sizes.items() for end in plateau.ends.values()])
         edges, middle = np.array([min(SIZES), max(SIZES)]), np.exp(points.mean(axis=0))
-        label = f"{name}: N to the power {power:.2f} ({low:.2f} to {high:.2f})"
+        label = f"{name}: power {power:.2f} ({low:.2f} to {high:.2f})"
         axes.plot(edges, middle[1] * (edges / middle[0]) ** power, line, color=color, linewidth=1.4, label=label)
-    axes.set(yscale="log", ylabel="plateau end (training steps; arrow: still on it)")
+    axes.set(yscale="log")
     axes.set_yticks([100, 200, 400, 800, 1600, 3200])
-    axes.legend(fontsize="small", loc="upper left")
 
 
 def _draw_leads(axes, plateaus: Plateaus) -> None:
     """Steps of AdamW for a step of Muon, by seed (crosses); mean and 95% interval."""
     for n, plateau in best_plateaus(plateaus).items():
         ratios = list(lead(plateaus[ADAMW][n], plateau).values())
-        middle, low, high = mean_interval(ratios)
-        axes.errorbar(n, middle, [[middle - low], [high - middle]], marker="o", capsize=4, color="black")
-        axes.plot([n * 1.06] * len(ratios), ratios, "x", markersize=5, color="black")
-        rate = best(plateaus)[n].split(", ")[1]
-        axes.annotate(f"{rate}  ", (n, middle), ha="right", va="center", fontsize="small")
-    axes.axhline(1, color="gray", linestyle=":", linewidth=1.2)
-    axes.set(ylabel="plateau of AdamW / of Muon at its best rate", ylim=(0, None), xlim=(400, 5200))
+        draw_interval(axes, n, ratios, seeds_at=n * 1.1, color=ROLES["muon"])
+        axes.annotate(
+            f"0{best(plateaus)[n].split(', ')[1]} ", (n, np.mean(ratios)), ha="right", va="center", fontsize=8
+        )
+    mark_baseline(axes, 1, "as soon")
+    axes.set_ylim(0, None)
 
 
 def lead(later: Plateau, sooner: Plateau) -> dict[int, float]:

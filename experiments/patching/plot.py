@@ -4,11 +4,23 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from analysis.compare import plateau_end
-from analysis.drawing import band, mark_baseline
+from analysis.drawing import (
+    ROLES,
+    draw_interval,
+    draw_runs,
+    intervals_note,
+    legend,
+    mark_baseline,
+    mark_plateau,
+    n_seeds,
+    name_panels,
+    panels,
+    seeds_note,
+    shades,
+)
 from analysis.phases import phases_of
 from analysis.statistics import SHARE, mean_interval
 from run_directory.records import baseline, last
@@ -45,28 +57,22 @@ def from_scratch(patched: Patched) -> dict[int, list[Result]]:
 
 def references(patched: Patched, own: list[Result]):
     """Left, loss over training with the attention of each reference; right, the loss at the end against its step."""
-    figure, (curves, ends) = plt.subplots(1, 2, figsize=(12, 4.8), layout="constrained")
+    figure, (curves, ends) = panels(1, 2, 3.6)
     by_reference = from_scratch(patched)
-    colors = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(by_reference)))
-    for (step, results), color in zip(by_reference.items(), colors, strict=True):
-        band(curves, [r.run for r in results], LOSS, color=color, label="untrained" if step == 0 else f"step {step}")
-    band(curves, [r.run for r in own], LOSS, color="black", linestyle="--", label=OWN)
-    means = np.array([mean_interval([last(r.run, LOSS) for r in results]) for results in by_reference.values()])
-    errors = (means[:, 0] - means[:, 1], means[:, 2] - means[:, 0])
-    ends.errorbar([*by_reference], means[:, 0], errors, marker="o", color="#0072B2", capsize=3)
-    mean = mean_interval([last(r.run, LOSS) for r in own])[0]
-    ends.axhline(mean, color="black", linestyle="--", linewidth=1.2)
-    ends.annotate(OWN, (1, mean), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize="small")
-    ends.axvspan(*plateau(own), color="#D9D9D9", zorder=0, linewidth=0)
-    ends.text(np.mean(plateau(own)), 0.01, "plateau", transform=ends.get_xaxis_transform(), ha="center", va="bottom",
-              fontsize="small")  # fmt: skip
+    for (step, results), color in zip(by_reference.items(), shades(len(by_reference)), strict=True):
+        label = "of the untrained model" if step == 0 else f"of step {step}"
+        draw_runs(curves, [r.run for r in results], LOSS, color=color, label=label)
+        draw_interval(ends, step, [last(r.run, LOSS) for r in results], seeds_at=step + 14, color=color)
+    draw_runs(curves, [r.run for r in own], LOSS, color=ROLES["unchanged"], linestyle="--", label=OWN)
+    ends.axhline(np.mean([last(r.run, LOSS) for r in own]), color=ROLES["unchanged"], linestyle="--", linewidth=1.4)
+    mark_plateau(ends, *plateau(own))
     for axes in (curves, ends):
         mark_baseline(axes, baseline(own[0].run))
-    curves.set(xlabel="training step", ylabel="attribute loss (nats)", ylim=(0, 8))
-    ends.set(
-        xlabel="step of the reference whose attention is used", ylabel="attribute loss at the end (nats)", ylim=(0, 6)
-    )
-    curves.legend(title="attention of", fontsize="small", ncols=2)
+    curves.set(xlabel="training step", ylim=(0, 8))
+    ends.set(xlabel="step of the reference whose attention is used", ylim=(0, 6))
+    name_panels((curves, ends), ("attribute loss (nats), by attention", "attribute loss at the end (nats)"))
+    every = [own, *by_reference.values()]
+    legend(figure, f"left, {seeds_note(every)}; right, {intervals_note(every)}")
     return figure
 
 
@@ -79,23 +85,33 @@ def plateau(own: list[Result]) -> tuple[float, float]:
 def grid(patched: Patched, own: list[Result]):
     """Loss at the end, by when patching starts and whose attention is used (paper, App. D); mean over seeds."""
     starts, steps = (sorted({pair[axis] for pair in patched}) for axis in (0, 1))
+    losses = {pair: mean_interval([last(r.run, LOSS) for r in results]) for pair, results in patched.items()}
     values = np.full((len(starts), len(steps)), np.nan)
-    for (start, step), results in patched.items():
-        values[starts.index(start), steps.index(step)] = np.mean([last(r.run, LOSS) for r in results])
-    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    for (start, step), (mean, _, _) in losses.items():
+        values[starts.index(start), steps.index(step)] = mean
+    figure, axes = panels(1, 1, 3.4)
     image = axes.imshow(values, cmap="cividis", aspect="auto")
     middle = np.nanmean(values)
     for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            frozen = " frozen" if starts[row] == steps[column] and starts[row] else ""
-            axes.text(column, row, f"{value:.2f}{frozen}", ha="center", va="center", fontsize="small",
-                      color="black" if value > middle else "white")  # fmt: skip
+        pair = starts[row], steps[column]
+        text = _cell(pair, losses[pair]) if pair in losses else "not run"
+        color = "black" if value > middle else "white" if pair in losses else ROLES["baseline"]
+        axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=color)
     axes.set_xticks(range(len(steps)), ["untrained" if step == 0 else step for step in steps])
     axes.set_yticks(range(len(starts)), starts)
-    mean = mean_interval([last(r.run, LOSS) for r in own])[0]
-    axes.set(xlabel="step of the reference", ylabel="patching starts at step", title=f"own attention: {mean:.2f}")
-    figure.colorbar(image, label="attribute loss at the end (nats)")
+    axes.set(xlabel="step of the reference whose attention is used", ylabel="patching starts at step")
+    figure.colorbar(image, label="attribute loss at the end (nats)\ndark: low, which is good")
+    mean, low, _ = mean_interval([last(r.run, LOSS) for r in own])
+    note = f"mean ± half of its 95% interval, {n_seeds(map(len, patched.values()))}; frozen: its own, of that step"
+    legend(figure, f"{note}. With its own attention all along a model ends at {mean:.2f} ± {mean - low:.2f}.")
     return figure
+
+
+def _cell(pair: tuple[int, int], loss: tuple[float, float, float]) -> str:
+    start, step = pair
+    mean, low, _ = loss
+    frozen = "\nfrozen" if start == step and start else ""
+    return f"{mean:.2f} ± {mean - low:.2f}{frozen}"
 
 
 def table(patched: Patched, own: list[Result]) -> str:

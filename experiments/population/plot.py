@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, ScalarFormatter
 
-from analysis.drawing import style
+from analysis.drawing import legend, mark_baseline, n_seeds, name_panels, panels, shades
 from run_directory.records import baseline
 from sweeps.claims import Values
 from sweeps.power_laws import end, exposures, length, powers_of, sensitivity
@@ -29,23 +28,26 @@ def main(folder: Path) -> None:
 
 def draw(groups: Groups):
     """Loss over training, then each measure against the number of individuals; a dot for each seed."""
-    figure, (loss, *others) = plt.subplots(1, 4, figsize=(14, 3.6), layout="constrained")
-    for number, (n, results) in enumerate(groups.items()):
-        for result in results:
-            steps, values = result.run.curve(LOSS)
-            label = f"{n:,} (n = {len(results)} seed{'s' * (len(results) > 1)})" if result is results[0] else None
-            loss.plot(steps, values / baseline(result.run), linewidth=1, label=label, **style(number))
-    loss.axhline(1, color="gray", linestyle=":", linewidth=1.2)
-    loss.set(xlabel="training step", ylabel="attribute loss / baseline", ylim=(0.4, 1.5))
-    loss.legend(title="individuals", fontsize="small")
-    for axes, (name, measure) in zip(others, PANELS.items(), strict=True):
-        points = [(n, measure(result)) for n, results in groups.items() for result in results]
-        axes.plot(*zip(*[point for point in points if point[1]], strict=True), "o", color="#0072B2", mfc="none")
-        axes.set(xscale="log", yscale="log", xlabel="individuals", ylabel=name)
-        axes.set_xticks([*groups], [f"{n:,}" for n in groups])
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            formatter(ScalarFormatter())
+    figure, axes = panels(2, 2, 5)
+    loss, *others = axes.flat
+    for n, color in zip(groups, shades(len(groups)), strict=True):
+        for run in (result.run for result in groups[n]):
+            steps, values = run.curve(LOSS)
+            label = f"{n:,} individuals ({n_seeds([len(groups[n])])})"
+            loss.plot(steps, values / baseline(run), linewidth=1, label=label, color=color)
+    mark_baseline(loss, 1)
+    loss.set(xlabel="training step", ylim=(0.4, 1.5))
+    for one, measure in zip(others, PANELS.values(), strict=True):
+        for n, color in zip(groups, shades(len(groups)), strict=True):
+            values = [value for value in map(measure, groups[n]) if value]
+            one.plot([n] * len(values), values, "o", color=color, markerfacecolor="none")
+        one.set(xscale="log", yscale="log", xlabel="individuals", xlim=(min(groups) / 1.3, max(groups) * 1.3))
+        one.set_xticks([*groups], [f"{n:,}" for n in groups])
+        one.minorticks_off()
+        one.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        one.yaxis.set_major_formatter(ScalarFormatter())
+    name_panels((loss, *others), ("attribute loss / baseline", *PANELS))
+    legend(figure, "a line, and a dot, for each seed", columns=3)
     return figure
 
 

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-
-from analysis.drawing import COLORS, band
-from analysis.phases import phases_of, slowdown
+from analysis.drawing import ROLES, draw_runs, legend, name_panels, panels, seeds_note
+from analysis.phases import TOLERANCE, phases_of, slowdown
 from analysis.statistics import SHARE
 from run_directory.records import Run, baseline, last
 from sweeps.claims import Values
@@ -42,19 +40,27 @@ def main(folder: Path) -> None:
 
 
 def draw(groups: Groups):
-    """Attribute loss divided by its baseline over training; a panel for each setting, mean and range over seeds."""
-    figure, panels = plt.subplots(2, 4, figsize=(13, 6.4), sharey=True, layout="constrained")
-    for axes, (setting, variants) in zip(panels.ravel(), CHANGED.items(), strict=False):
+    """Attribute loss divided by its baseline over training; a panel for each setting, mean and each seed."""
+    figure, axes = panels(4, 2, 7, sharex=True, sharey=True)
+    looks = [(ROLES["unchanged"], "-"), (ROLES["less"], "--"), (ROLES["more"], "-.")]
+    for one, (setting, variants) in zip(axes.flat, CHANGED.items(), strict=False):
         shown = {USUAL[setting]: groups[UNCHANGED]} | {label: groups[variant] for variant, label in variants.items()}
-        styles = zip(("#000000", COLORS[5], COLORS[4]), ("-", "--", "-."), strict=True)
-        for (label, results), (color, line) in zip(shown.items(), styles, strict=False):
-            band(axes, [_relative(r.run) for r in results], LOSS, color=color, linestyle=line, label=label)
-        axes.axhspan(0.95, 1.05, color="#D9D9D9", zorder=0, linewidth=0)
-        axes.set(xlabel="training step", ylim=(0, 2))
-        axes.legend(title=setting, fontsize="small", title_fontsize="small")
-    for axes in panels[:, 0]:
-        axes.set_ylabel("attribute loss / baseline")
-    panels[-1, -1].set_visible(False)
+        for (label, results), (color, line) in zip(shown.items(), looks, strict=False):
+            draw_runs(one, [_relative(r.run) for r in results], LOSS, color=color, linestyle=line, label=label)
+        one.axhspan(1 - TOLERANCE, 1 + TOLERANCE, color=ROLES["plateau"], zorder=0, linewidth=0)
+        one.set_ylim(0, 2)
+        one.legend(fontsize=8.5, loc="upper right", frameon=False)
+    name_panels(axes.flat, CHANGED)
+    axes[-1, -1].axis("off")
+    for one in (axes[-1, 0], axes[-2, 1]):
+        one.set_xlabel("training step")
+        one.tick_params(labelbottom=True)
+    figure.supylabel("attribute loss / no-knowledge baseline", fontsize=9)
+    legend(
+        figure,
+        f"{seeds_note(groups.values())}; black: unchanged; gray: within {TOLERANCE:.0%} of the baseline",
+        axes=(),
+    )
     return figure
 
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from analysis.attention import signature_figure
-from analysis.drawing import COLORS, Groups, band
+from analysis.drawing import ROLES, Groups, draw_runs, legend, mark_plateau, name_panels, panels, seeds_note
 from analysis.phases import phases_of
 from analysis.statistics import interval_text, markdown
 from run_directory.records import last
@@ -21,7 +20,7 @@ EXTRACTION = f"{LAST}_value_to_name"
 GRADIENTS = ("layer_1_gradient_to_names", f"{LAST}_gradient_to_names")
 CONTROLLED = {
     EXTRACTION: "extraction in layer 2",
-    SHARPNESS: "sharpness of layer 2 (lower is sharper)",
+    SHARPNESS: "entropy in layer 2 (lower: sharper)",
     GRADIENTS[0]: "gradient to names in layer 1",
 }
 
@@ -37,13 +36,17 @@ def main(folder: Path) -> None:
 
 
 def control(runs: Groups):
-    """Signatures where there is something to know of individuals, and where there is not; range over seeds."""
-    figure, panels = plt.subplots(1, len(CONTROLLED), figsize=(12, 4.2), layout="constrained")
-    for axes, (key, label) in zip(panels, CONTROLLED.items(), strict=True):
-        for (name, group), color, line in zip(runs.items(), (COLORS[5], COLORS[4]), ("-", "--"), strict=True):
-            band(axes, group, key, color=color, linestyle=line, label=name)
-        axes.set(xlabel="training step", ylabel=label, ylim=(0, None))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    """Signatures where there is something to know of individuals, and where there is not; mean and each seed."""
+    figure, axes = panels(1, len(CONTROLLED), 2.9)
+    looks = [(ROLES["unchanged"], "-"), (ROLES["other"], "--")]
+    plateaus = [phases_of(run) for run in next(iter(runs.values()))]
+    for one, key in zip(axes, CONTROLLED, strict=True):
+        for (name, group), (color, line) in zip(runs.items(), looks, strict=True):
+            draw_runs(one, group, key, color=color, linestyle=line, label=name)
+        mark_plateau(one, *(np.mean([getattr(p, edge) for p in plateaus]) for edge in ("plateau_start", "plateau_end")))
+        one.set(xlabel="training step", ylim=(0, None))
+    name_panels(axes, CONTROLLED.values())
+    legend(figure, f"{seeds_note(runs.values())}; the plateau is that with facts")
     return figure
 
 

@@ -4,10 +4,19 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import Groups, band, steps_on_a_log_scale, style
+from analysis.drawing import (
+    Groups,
+    draw_runs,
+    legend,
+    mark_baseline,
+    name_panels,
+    panels,
+    seeds_note,
+    steps_on_a_log_scale,
+    style,
+)
 from analysis.statistics import PERCENT
 from run_directory.records import last
 from sweeps.claims import Values
@@ -32,19 +41,21 @@ def main(folder: Path) -> None:
 
 def forgetting(groups: Groups):
     """Loss and accuracy on old pairs (left) and on new ones (right), over fine-tuning steps."""
-    figure, panels = plt.subplots(2, 2, figsize=(11, 7.4), sharex=True, layout="constrained")
+    figure, axes = panels(2, 2, 5.4, sharex=True, sharey="row")
     n_values = next(iter(groups.values()))[0].config["n_values"]
     for number, (name, runs) in enumerate(groups.items()):
         for column, part in enumerate(("old", "new")):
             for row, metric in enumerate(("loss", "accuracy")):
-                band(panels[row, column], runs, f"{part}_{metric}", label=name, **style(number))
-    for (loss, accuracy), part in zip(panels.T, ("old", "new"), strict=True):
-        loss.axhline(math.log(n_values), color="gray", linestyle=":", linewidth=1.2)
-        loss.set(title=f"{part} pairs", ylabel="loss (nats); dotted: nothing known", ylim=(0, None))
-        accuracy.set(xlabel="fine-tuning step", ylabel="accuracy", ylim=(0, 1.02))
-        accuracy.yaxis.set_major_formatter(PercentFormatter(1))
-    steps_on_a_log_scale(panels[1, 0])
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+                draw_runs(axes[row, column], runs, f"{part}_{metric}", label=name, **style(number))
+    for loss, accuracy in axes.T:
+        mark_baseline(loss, math.log(n_values), "nothing known (log of the number of values)")
+        accuracy.set_xlabel("fine-tuning step")
+    axes[0, 0].set(ylabel="loss (nats)", ylim=(0, None))
+    axes[1, 0].set(ylabel="accuracy", ylim=(0, 1.02))
+    axes[1, 0].yaxis.set_major_formatter(PercentFormatter(1))
+    steps_on_a_log_scale(axes[1, 0])
+    name_panels(axes.flat, [f"{part} pairs: {what}" for what in ("loss", "accuracy") for part in ("old", "new")])
+    legend(figure, seeds_note(groups.values()), columns=2)
     return figure
 
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import GROUP_STYLES
+from analysis.drawing import GROUP_STYLES, ROLES, legend, mark_baseline, mark_plateau, n_seeds, panels
 from analysis.phases import phases_of, slowdown
 from analysis.statistics import PERCENT
 from run_directory.records import Run, baseline, last
@@ -28,30 +27,32 @@ def main(folder: Path) -> None:
 
 def draw(groups: Groups):
     """A column for each world: loss, accuracy and attention over training; a line for each seed."""
-    figure, panels = plt.subplots(3, len(groups), figsize=(3.6 * len(groups), 7.2), sharey="row", layout="constrained")
-    for (world, results), (loss, accuracy, attention) in zip(groups.items(), panels.T, strict=True):
-        for number, result in enumerate(results):
-            run, once = result.run, number == 0
+    figure, grid = panels(3, len(groups), 6.4, sharey="row", squeeze=False)
+    looks = {
+        "values to names, last layer (extraction)": {"color": ROLES["value"], "linewidth": 1},
+        "name grouping, layer 1": {"color": ROLES["name"], "linewidth": 1, "linestyle": "--"},
+    }
+    for (world, results), (loss, accuracy, attention) in zip(groups.items(), grid.T, strict=True):
+        for run in (result.run for result in results):
             for group in ("seen", "unseen"):
-                how = GROUP_STYLES[group] | {"linewidth": 1, "label": GROUP_STYLES[group]["label"] if once else None}
+                how = GROUP_STYLES[group] | {"linewidth": 1}
                 steps, values = run.curve(f"{group}_attribute_loss")
                 loss.plot(steps, values / baseline(run), **how)
                 accuracy.plot(*run.curve(f"{group}_attribute_accuracy"), **how)
-            attention.plot(*run.curve(extraction(world)), color="#D55E00", linewidth=1,
-                           label="values to names, last layer (extraction)" if once else None)  # fmt: skip
-            attention.plot(*run.curve("layer_1_name_grouping"), color="#0072B2", linewidth=1, linestyle="--",
-                           label="name grouping, layer 1" if once else None)  # fmt: skip
+            for key, (label, how) in zip((extraction(world), "layer_1_name_grouping"), looks.items(), strict=True):
+                attention.plot(*run.curve(key), label=label, **how)
         starts, ends = zip(*(plateau(result.run) for result in results), strict=True)
         for axes in (loss, accuracy, attention):
-            axes.axvspan(np.median(starts), np.median(ends), color="#E5E5E5", zorder=0, linewidth=0)
-        loss.axhline(1, color="gray", linestyle=":", linewidth=1.2)
-        loss.set(title=f"{world} (n = {len(results)} seeds)", ylim=(0, 1.6))
+            mark_plateau(axes, np.median(starts), np.median(ends))
+        mark_baseline(loss, 1)
+        loss.set_title(f"{world} ({n_seeds([len(results)])})", fontsize=9.5)
+        loss.set_ylim(0, 1.6)
         accuracy.yaxis.set_major_formatter(PercentFormatter(1))
         accuracy.set_ylim(0, 1.02)
         attention.set(xlabel="training step", ylim=(0, 1))
-    for axes, label in zip(panels[:, 0], ("attribute loss / baseline", "attribute accuracy", "attention"), strict=True):
+    for axes, label in zip(grid[:, 0], ("attribute loss / baseline", "attribute accuracy", "attention"), strict=True):
         axes.set_ylabel(label)
-        axes.legend(fontsize="small", loc="center right" if label == "attention" else "best")
+    legend(figure, "a line for each seed; plateau: median over seeds")
     return figure
 
 

@@ -12,6 +12,7 @@ from modeling.patching import record
 from modeling.presets import build_model
 from run_directory.records import Run
 from settings.model import ModelSettings
+from tests.helpers.figures import check_readable, legend_texts, lines
 
 NAMES = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
 
@@ -28,23 +29,24 @@ def run_of(losses, n_layers=3, **config):
 THREE_PHASES = [8.0, 5.0, 5.0, 5.0, 2.0]
 
 
-def texts(axes):
-    return [text.get_text() for text in axes.texts]
-
-
 def test_signatures_are_drawn_for_each_layer_with_the_plateau():
     figure = signature_figure([run_of(THREE_PHASES), run_of(THREE_PHASES)])
     panels = figure.axes[1:]  # the first one is the loss
-    assert [len(axes.lines) for axes in panels] == [3] * 5
-    assert all("plateau" in texts(axes) for axes in figure.axes)
+    assert [[*lines(axes)] for axes in panels] == [["layer 1", "layer 2", "layer 3"]] * 5
+    assert [len(axes.patches) for axes in figure.axes] == [1] * 6  # the plateau
     assert panels[0].lines[0].get_ydata().tolist() == [0.8, 0.5, 0.5, 0.5, 0.2]
-    assert [text.get_text() for text in figure.legends[0].texts] == ["layer 1", "layer 2", "layer 3"]
+    assert legend_texts(figure) == [
+        "seen people", "no-knowledge baseline", "plateau", "layer 1", "layer 2", "layer 3",
+        "thick lines: mean of n = 2 seeds; thin lines: each seed",
+    ]  # fmt: skip
+    check_readable(figure)
 
 
 @pytest.mark.parametrize("run", [run_of([8.0, 5.0, 5.0]), run_of(THREE_PHASES, individuals_finetune="new")])
 def test_without_a_plateau_none_is_drawn(run):
     figure = signature_figure([run])
-    assert not any("plateau" in texts(axes) for axes in figure.axes)
+    assert not any(axes.patches for axes in figure.axes)
+    assert "plateau" not in legend_texts(figure)
     assert [layers_of(run_of([1.0], n)) for n in (0, 12)] == [[], list(range(1, 13))]
 
 
@@ -56,8 +58,10 @@ def test_a_heat_map_shows_each_layer_and_head():
         "layer 1, head 1", "layer 1, head 2", "layer 1, head 3", "layer 2, head 1",
     ]  # fmt: skip
     assert (panels[3].images[0].get_array() == attention[1, 0]).all()
-    assert [label.get_text() for label in panels[5].get_xticklabels()] == ["Ada", "was", "in", "Rome"]
-    assert len({label.get_color() for label in panels[5].get_yticklabels()}) == 3
+    assert [label.get_text() for label in panels[4].get_xticklabels()] == ["Ada", "was", "in", "Rome"]
+    assert len({label.get_color() for label in panels[4].get_yticklabels()}) == 3
+    assert legend_texts(figure)[:3] == ["text", "name", "value"]
+    check_readable(figure)
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def test_the_map_is_that_of_the_person_up_to_a_value(source, tokenizer, stream, 
     model, _ = command.find_model(str(run)).load()
     figure = command.attention_map(source, model, tokenizer, 7, 2)
     biography = stream.probe("map", 1, range(7, 8))
-    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ids = biography["input_ids"][:, : len(labels)]
     assert labels == [tokenizer.decode([token]).removeprefix(" ") for token in ids[0]]
     values = biography["attribute_ids"][0]

@@ -1,119 +1,130 @@
-"""Runs side by side: groups, means, tables, figures."""
+"""Runs side by side: means, tables, figures."""
 
-import json
 import math
-import shutil
-from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
 from scipy import stats
 
 import analysis.__main__ as command
-from analysis.compare import compare_curves, compare_individuals, compare_table, grouped, style
+from analysis.compare import compare_curves, compare_individuals, compare_table
+from analysis.curves import check_metrics
+from analysis.drawing import style
+from analysis.grouping import grouped
 from analysis.statistics import mean_interval
 from command_line import UserError
-from data_builder.source import Source
-from run_directory.records import Run
-from settings.data import DataSettings
-from tests.helpers.toys import replace_line
+from tests.helpers.figures import check_readable, legend_texts, lines
+from tests.helpers.runs import BASELINE, a_run, write
 
-BASELINE = 5.0
-
-
-def a_run(schedule, seed, losses=(9.0, 5.0, 1.0), individuals=None):
-    records = [
-        {"step": 100 * i, "no_knowledge_baseline": BASELINE, "seen_attribute_loss": loss,
-         "seen_attribute_accuracy": 1 - loss / 10}
-        for i, loss in enumerate(losses)
-    ]  # fmt: skip
-    config = {"schedule": schedule, "seed": seed, "n_individuals": 64, "output_dir": f"runs/{schedule}-{seed}"}
-    return Run(Path(config["output_dir"]), config, records, individuals)
+ALL = ("png", "svg")
+PEOPLE = {"individual": list(range(16)), "times_drawn": [1] * 8 + [50] * 8, "attribute_accuracy": [0] * 8 + [1] * 8}
 
 
 @pytest.fixture
 def runs():
-    people = {"individual": list(range(16)), "times_drawn": [1] * 8 + [50] * 8, "attribute_accuracy": [0] * 8 + [1] * 8}
-    uniform = [a_run("uniform", seed, (9.0, 5.0, 4.0 + seed / 10), people) for seed in (0, 1)]
+    uniform = [a_run("uniform", seed, (9.0, 5.0, 4.0 + seed / 10), PEOPLE) for seed in (0, 1)]
     return [*uniform, a_run("warm_up", 0), a_run("warm_up", 1)]
 
 
-def write(run, folder):
-    run_dir = folder / run.path.name
-    run_dir.mkdir(parents=True)
-    (run_dir / "config.yaml").write_text(yaml.safe_dump(run.config))
-    (run_dir / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in run.records))
-    if run.individuals:
-        (run_dir / "individuals.json").write_text(json.dumps(run.individuals))
-    return str(run_dir)
-
-
-@pytest.mark.parametrize("key", [None, "model", "reference"])
-def test_runs_are_grouped_by_what_differs_seeds_and_what_they_start_from_apart(runs, key):
-    for run in runs:
-        seed = run.config["seed"]
-        run.config.update({key: f"runs/all/facts-seed{seed}", "population_seed": seed} if key else {})
-    assert {name: len(group) for name, group in grouped(runs).items()} == {"schedule uniform": 2, "schedule warm_up": 2}
-    assert list(grouped(runs[:2])) == ["all runs"]
-
-
-def test_texts_count_by_what_they_hold_not_by_where_they_lay(tmp_path):
-    small = {"n_individuals": 12, "n_unseen": 2, "n_new": 2, "entries_per_list": 6}
-    direct = Source.build(DataSettings(**small))
-    direct.save(tmp_path / "saved")
-    own = tmp_path / "own"
-    shutil.copytree(tmp_path / "saved" / "source", own)
-    saved = Source.load(tmp_path / "saved")
-    named = Source.build(DataSettings(**small, population_seed=1, values_dir=str(own / "values")))  # the same lists
-    replace_line(own / "values" / "city.txt", direct.word_lists.lists["city"][0], "Elsewhere")
-    other = Source.build(DataSettings(**small, values_dir=str(own / "values")))  # others, at the same place
-    people = tmp_path / "people.csv"
-    people.write_text("".join(",".join(row) + "\n" for row in _a_person(direct)))
-    more = Source.build(DataSettings(**small, new_individuals=str(people)))
-    runs = []
-    for seed, source in enumerate((direct, saved, named, other, more)):
-        run = Run(tmp_path / f"run{seed}", asdict(source.settings) | {"seed": seed}, [])
-        source.save(run.path / "dataset")
-        (run.path / "dataset" / "source" / "values" / ".DS_Store").touch()
-        runs.append(run)
-    assert list(grouped(runs[:3])) == ["all runs"]
-    groups = grouped(runs)
-    assert [[run.config["seed"] for run in group] for group in groups.values()] == [[0, 1, 2], [3], [4]]
-    names = list(groups)
-    assert names[1].startswith("new_individuals None (none), ")
-    assert f"values_dir {own / 'values'} (" in names[1]
-    assert f"new_individuals {people} (" in names[2]
-
-
-def _a_person(source):
-    """A table of one, who is not in the population but has its values."""
-    attributes = list(source.world.attributes)
-    name = " ".join(source.word_lists.names(part)[-1] for part in source.world.name)
-    return ["name", *attributes], [name, *(source.word_lists.values(attribute)[0] for attribute in attributes)]
-
-
-def test_curves_are_means_over_seeds_with_their_range(runs):
+def test_curves_are_means_over_seeds_with_each_of_them(runs):
     figure = compare_curves(grouped(runs))
-    line = next(line for line in figure.axes[0].lines if line.get_label() == "schedule uniform")
-    assert line.get_xdata().tolist() == [0, 100, 200]
-    assert line.get_ydata() == pytest.approx([9.0, 5.0, 4.05])
-    band = figure.axes[0].collections[0].get_paths()[0].vertices
-    assert {4.0, 4.1} <= set(np.round(band[:, 1], 6))
-    longer = a_run("uniform", 2, (9.0, 5.0, 4.0, 3.0))  # of steps that only some have nothing is drawn
-    assert compare_curves({"uniform": [runs[0], longer]}).axes[0].lines[0].get_xdata().tolist() == [0, 100, 200]
+    loss, accuracy = figure.axes
+    steps, mean = lines(loss)["uniform"]
+    assert (steps, mean) == ([0, 100, 200], pytest.approx([9.0, 5.0, 4.05]))
+    seeds = [line.get_ydata().tolist() for line in loss.lines if line.get_label().startswith("_")]
+    assert [9.0, 5.0, 4.0] in seeds
+    assert [9.0, 5.0, 4.1] in seeds
+    assert len(seeds) == 4
+    assert not loss.collections  # one thing is drawn, and said:
+    assert legend_texts(figure)[-1] == "thick lines: mean of n = 2 seeds; thin lines: each seed"
+    assert lines(loss)["no-knowledge baseline"][1] == [BASELINE, BASELINE]
+    assert "attribute accuracy" in accuracy.get_title(loc="left")
+    check_readable(figure)
 
 
-def test_individuals_are_averaged_in_bins_of_equal_size(runs):
+def test_of_steps_that_only_some_have_nothing_is_drawn(runs):
+    longer = a_run("uniform", 2, (9.0, 5.0, 4.0, 3.0))
+    assert lines(compare_curves({"uniform": [runs[0], longer]}).axes[0])["uniform"][0] == [0, 100, 200]
+
+
+@pytest.mark.parametrize(
+    ("x", "places", "label"),
+    [
+        ("steps", [0, 100, 200], "training step"),
+        ("tokens", [0, 5000, 10000], "tokens learned from"),
+        ("exposures", [0, 5, 10], "exposures: biographies read / individuals"),
+        ("seconds", [0, 2, 4], "seconds of training, without evaluations"),
+    ],
+)
+def test_metrics_are_drawn_over_what_was_asked_for(runs, x, places, label):
+    metrics = ["seen_attribute_accuracy", "seen_attribute_loss", "tokens"]
+    figure = compare_curves(grouped(runs), metrics, x)
+    assert len(figure.axes) == 3
+    assert lines(figure.axes[0])["warm_up"] == (places, pytest.approx([0.1, 0.5, 0.9]))
+    assert {axes.get_xlabel() for axes in figure.axes} == {label}
+    assert [axes.get_title(loc="left").split("$")[-1].strip() for axes in figure.axes] == [
+        "attribute accuracy", "attribute loss (nats)", "tokens",
+    ]  # fmt: skip
+
+
+def test_a_place_is_the_mean_of_those_of_the_seeds(runs):
+    slower = a_run("warm_up", 1)
+    slower.records[:] = [record | {"seconds": 5.0 * record["seconds"]} for record in slower.records]
+    axes = compare_curves({"warm_up": [runs[2], slower]}, x="seconds").axes[0]
+    assert lines(axes)["warm_up"][0] == [0, 8, 16]
+    assert [line.get_xdata().tolist() for line in axes.lines[1:3]] == [[0, 2, 4], [0, 14, 28]]
+
+
+@pytest.mark.parametrize("losses", [(13.0,), (13.0, 12.5), (13.0, 12.8, 12.7)])
+def test_of_a_run_that_has_hardly_begun_everything_is_seen(losses):
+    figure = compare_curves({"short": [a_run("uniform", 0, losses)], "long": [a_run("uniform", 1)]})
+    for axes, values in zip(figure.axes, (losses, [1 - loss / 10 for loss in losses]), strict=True):
+        low, high = axes.get_ylim()
+        _, y = lines(axes)["short"]
+        assert y == pytest.approx(values)
+        if axes is figure.axes[0]:
+            assert low < min(values) <= max(values) < high
+    (line,) = (line for line in figure.axes[0].lines if line.get_label() == "short")
+    assert (line.get_marker() == "o") == (len(losses) < 3)
+
+
+def test_groups_of_other_worlds_have_baselines_of_their_own(runs):
+    other = a_run("uniform", 5)
+    other.records[:] = [record | {"no_knowledge_baseline": 3.0} for record in other.records]
+    figure = compare_curves({"small": [other], "large": runs[:2], "again": runs[2:]})
+    assert {"no-knowledge baseline of small", "no-knowledge baseline of large, again"} < set(legend_texts(figure))
+
+
+LONG = "a label that goes on and on: " + "learning_rate 0.0016, weight_decay 0.1, " * 6
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], [LONG * 3, "W" * 120]])
+def test_no_legend_is_cut_off(runs, labels):
+    figure = compare_curves(grouped(runs, labels))
+    texts = legend_texts(figure)
+    assert ["".join(text.split()) for text in texts[:2]] == ["".join(label.split()) for label in labels]
+    check_readable(figure)
+    heights = {round(axes.get_position().height * figure.get_figheight(), 1) for axes in figure.axes}
+    assert min(heights) > 2  # inches; however long they are
+    check_readable(compare_individuals(grouped(runs, labels)))
+
+
+def test_individuals_are_averaged_in_bins_of_equal_size():
     assert len({tuple(style(number).items()) for number in range(21)}) == 21  # many groups can be told apart
-    (line,) = compare_individuals({"uniform": runs[:1]}, n_bins=2).axes[0].lines
-    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([1, 50], [0, 1])
+    (axes,) = compare_individuals({"uniform": [a_run("uniform", 0, individuals=PEOPLE)]}, n_bins=2).axes
+    (mark,) = (box.lines[0] for box in axes.containers)
+    assert mark.get_xydata().tolist() == [[1, 0], [50, 1]]
+    fewer = PEOPLE | {"attribute_accuracy": [0] * 8 + [0.8] * 8}
+    two = [a_run("uniform", seed, individuals=people) for seed, people in enumerate((PEOPLE, fewer))]
+    figure = compare_individuals({"uniform": two}, n_bins=2)
+    ((_, last),) = (box.lines[2][0].get_segments() for box in figure.axes[0].containers)
+    assert last[:, 1] == pytest.approx([0, 1])  # the interval ends where accuracy does
+    assert legend_texts(figure)[-1].endswith("mean and 95% interval of n = 2 seeds")
 
 
 def test_the_table_has_means_and_intervals(runs):
     rows = compare_table(grouped(runs)).splitlines()
-    assert rows[2].startswith("| schedule uniform | 2 |")
+    assert rows[2].startswith("| uniform | 2 |")
     mean, low, high = mean_interval([4.0, 4.1])
     assert (low, high) == pytest.approx(stats.t.interval(0.95, 1, loc=mean, scale=stats.sem([4.0, 4.1])))
     assert [math.isnan(value) for value in mean_interval([3.0])] == [False, True, True]
@@ -122,15 +133,42 @@ def test_the_table_has_means_and_intervals(runs):
     assert "1 of 2 not reached" in flat
 
 
-def test_the_command_writes_figures_and_table(runs, tmp_path, capsys):
+def test_the_command_writes_figures_and_tables(runs, tmp_path, capsys):
     paths = [write(run, tmp_path / "runs") for run in runs]
-    command.main(["compare", *paths, "--output_dir", str(tmp_path / "figures")])
+    command.main(["compare", *paths, "--output_dir", str(tmp_path / "figures"), "--also", "svg"])
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        "learning_curves.png", "individuals.png", "table.md",
+        "table.md", "table.tex", *(f"{name}.{form}" for name in ("learning_curves", "individuals") for form in ALL),
     }  # fmt: skip
-    assert (tmp_path / "figures" / "table.md").read_text().strip() in capsys.readouterr().out
+    table = (tmp_path / "figures" / "table.md").read_text().strip()
+    assert table in capsys.readouterr().out
+    assert table.splitlines()[3].endswith("| schedule warm_up |")
     with pytest.raises(UserError, match="at least two runs"):
         command.main(["compare", paths[0]])
+
+
+def test_the_command_takes_labels_metrics_and_an_x_axis_or_says_what_is_wrong(runs, tmp_path, capsys):
+    paths = [write(run, tmp_path / "runs") for run in runs]
+    argv = ["compare", *paths, "--output_dir", str(tmp_path / "out")]
+    command.main([*argv, "--labels", "50% of_it", "all", "--x", "seconds", "--metric", "tokens", "seen_attribute_loss"])
+    header, _, first, _ = (tmp_path / "out" / "table.md").read_text().splitlines()
+    assert header == "| runs | seeds | plateau ends (step) | tokens | attribute loss (nats) | what differs |"
+    assert first.startswith("| 50% of_it | 2 |")
+    assert r"50\% of\_it & 2 & " in (tmp_path / "out" / "table.tex").read_text()
+    for more, message in (
+        (["--metric", "seen_attribute_los"], "unknown metric 'seen_attribute_los'; the nearest known one"),
+        (["--metric", "nothing"], "unknown metric 'nothing'; docs/METRICS.md lists all"),
+        (["--labels", "a"], "--labels: 1 given, 1 of them different, for 2 groups"),
+    ):
+        with pytest.raises(UserError, match=f"^{message}"):
+            command.main([*argv, *more])
+
+
+def test_what_only_some_runs_have_recorded_is_one_clear_line(runs):
+    runs[1].records[:] = [{k: v for k, v in record.items() if k != "tokens"} for record in runs[1].records]
+    with pytest.raises(UserError, match=r"^runs/uniform-1 has not recorded tokens; leave it out"):
+        check_metrics(runs, ["tokens"])
+    with pytest.raises(UserError, match=r"^runs/uniform-1 has no tokens in its records; choose another --x$"):
+        compare_curves(grouped(runs), x="tokens")
 
 
 def test_one_run_is_not_two_seeds_however_it_is_spelled(runs, tmp_path, monkeypatch):
@@ -143,7 +181,8 @@ def test_one_run_is_not_two_seeds_however_it_is_spelled(runs, tmp_path, monkeypa
     assert not (tmp_path / "figures").exists()
 
 
-def test_a_place_for_the_figures_of_one_run_is_refused(runs, tmp_path):
-    with pytest.raises(UserError, match="^--output_dir is for compare"):
-        command.main([write(runs[0], tmp_path), "--output_dir", str(tmp_path / "x")])
+@pytest.mark.parametrize("option", [["--output_dir", "x"], ["--labels", "a"], ["--metric", "tokens"], ["--x", "steps"]])
+def test_what_is_for_a_comparison_is_refused_for_the_figures_of_one_run(runs, tmp_path, option):
+    with pytest.raises(UserError, match=f"^{option[0]} is for compare"):
+        command.main([write(runs[0], tmp_path), *option])
     assert not (tmp_path / runs[0].path.name / "figures").exists()

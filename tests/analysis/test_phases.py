@@ -1,14 +1,16 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.figures import draw_run
-from analysis.phases import find_phases, slowdown
+from analysis.figures import PHASE_NAMES, draw_run, learning_curve
+from analysis.phases import Phases, find_phases, slowdown
 from command_line import UserError
-from run_directory.records import load_run
+from run_directory.records import Run, load_run
+from tests.helpers.figures import check_readable, legend_texts
 
 
 def curve(start, end, baseline=5.0, last=1000):
@@ -82,6 +84,22 @@ def test_figure_and_numbers_are_written_also_before_any_phase_is_over(run, capsy
     for kept in (1, 8):
         (run / "metrics.jsonl").write_text("\n".join(lines[:kept]) + "\n")
         draw_run(run)
+
+
+@pytest.mark.parametrize(("begins", "ends"), [(20, 60), (200, 600), (995, None), (None, None)])
+def test_each_phase_is_named_above_its_band_and_no_name_covers_another(begins, ends):
+    records = [{"step": s, "no_knowledge_baseline": 5.0, "seen_attribute_loss": 5.0, "seen_attribute_accuracy": 0.5}
+               for s in (0, 1000)]  # fmt: skip
+    figure = learning_curve(Run(None, {"seed": 3}, records), Phases(begins, ends))
+    check_readable(figure)
+    names = [text for text in figure.axes[0].texts if text.get_text() in PHASE_NAMES]
+    assert [text.get_text() for text in names] == list(PHASE_NAMES[: 1 + (begins is not None) + (ends is not None)])
+    edges = [0, *filter(None, (begins, ends)), 1000]
+    for text, left, right in zip(names, edges[:-1], edges[1:], strict=True):
+        assert left < text.get_position()[0] < right
+    upright = [text.get_window_extent() for text in names if not text.get_rotation()]
+    assert all(one.x1 < other.x0 for one, other in pairwise(upright))
+    assert legend_texts(figure)[-1] == "one run, seed 3"
 
 
 def test_a_metric_is_read_between_two_records_and_a_line_that_is_still_being_written_left_out(run):

@@ -1,6 +1,7 @@
 """Who is drawn, against the paper's definitions written down slowly."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from command_line import UserError
 from data_builder.random import uniforms
 from data_builder.schedules import SCHEDULES, Adaptive, Plan, build_schedule
 from data_builder.stream import BiographyStream
-from settings.schedule import ScheduleSettings
+from settings.schedule import READS, ScheduleSettings
 from tests.helpers.independent import fits
 
 STEPS, BATCH = 40, 25  # with 50 people an epoch is 2 steps
@@ -206,6 +207,29 @@ def test_adaptive_draws_are_a_function_of_step_and_state():
         again = schedule.draw(step, draws).tolist()
         assert again == other.draw(step, draws).tolist()
         assert (again == early[step]) == (step < 10)
+
+
+class Noting(ScheduleSettings):
+    """Notes which settings are read."""
+
+    def __getattribute__(self, name):
+        noted.add(name)
+        return super().__getattribute__(name)
+
+
+noted = set()
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_reads_the_settings_that_are_said_to_be_its_own_and_no_others(name):
+    settings = Noting(schedule=name, weight_replay_finetune=0.5)  # without it there is no replay
+    noted.clear()
+    schedule = SCHEDULES[name](Plan(range(50), settings, STEPS, BATCH, baseline=5.0, old=range(50, 60)))
+    for step in range(12):
+        schedule.draw(step, EXTREMES)
+        schedule.observe(step, 1.0)
+        schedule.metrics(step)
+    assert noted & {field.name for field in fields(ScheduleSettings)} == set(READS[name])
 
 
 def test_only_adaptive_watches_and_the_step_and_settings_of_others_do_not_matter_where_nothing_changes():
