@@ -218,7 +218,7 @@ def test_a_run_of_the_recipe_command_can_be_compared(finished, trained, tmp_path
     other = finetune(tmp_path / "other", trained, seed=1, interpolations=[0.5])
     write_comparison([load_run(finished), other], tmp_path / "figures")
     written = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert written == {"finetuning.png", "trade_off.png", "frontier.png", "table.md"}
+    assert written == {"finetuning.png", "trade_off.png", "frontier.png", "table.md", "table.tex"}
     with pytest.raises(UserError, match="compare either pre-trainings or fine-tunings of one kind"):
         write_comparison([load_run(trained), other], tmp_path / "figures")
     assert json.loads((finished / "hallucination.json").read_text())["detectors"]

@@ -37,6 +37,8 @@ COMPLETIONS = [
     (run_patching, "--reference_p", {"--reference_patching "}),
     (data_builder.__main__, "recipes/tiny.yaml --popul", {"--population_seed "}),
     (analysis.__main__, "compare --out", {"--output_dir "}),
+    (analysis.__main__, "compare runs/a --x ", {"steps", "tokens", "exposures", "seconds"}),
+    (sweeps.__main__, "plot experiments/schedules --also ", {"pdf", "svg"}),
     (evaluation.__main__, "runs/mine --peo", {"--people "}),
     (evaluation.attention_map, "runs/mine --ind", {"--individual "}),
     (hub_cards.__main__, "publish-", {"publish-dataset "}),
