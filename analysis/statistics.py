@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 Bounds = tuple[float, float]
 UNBOUNDED: Bounds = (-np.inf, np.inf)
 SHARE: Bounds = (0, 1)
 PERCENT: Bounds = (0, 100)
-NEAREST = 1e-3  # of the range: values nearer to a bound count as being so far from it
 
 Rows = tuple[Iterable[str], list[tuple]]  # of a table: its header, and the cells of each row
 
@@ -23,31 +22,53 @@ def mean_interval(values: Sequence[float], bounds: Bounds = UNBOUNDED) -> tuple[
 
     Args:
         values: one of each seed.
-        bounds: what values can be at all, e.g. (0, 1). Mean and interval are then those of the transformed values
-            (`transform`), and lie within the bounds: of (0, inf) the geometric mean.
+        bounds: what values can be at all, e.g. (0, 1). The interval is then made on a scale without ends
+            (`to_scale`, by the delta method), and lies within them; for (-1, 1) it is that of Fisher's z.
     """
-    if len(values) > 1 and np.ptp(values) == 0:
-        return (float(values[0]),) * 3
-    values = transform(values, bounds)
-    mean, half = values.mean(), np.nan
-    if len(values) > 1:
-        half = stats.t.ppf(0.975, len(values) - 1) * standard_error(values)
-    return tuple(float(back) for back in inverse_transform(np.array([mean, mean - half, mean + half]), bounds))
-
-
-def standard_error(values: np.ndarray) -> float:
-    """Of the mean of (n,) values."""
-    return float(values.std(ddof=1) / np.sqrt(len(values)))
+    values = np.asarray(values, dtype=float)
+    if np.ptp(values) == 0:
+        end = float(values[0]) if len(values) > 1 else np.nan
+        return float(values[0]), end, end
+    mean, middle, error = _on_scale(values, bounds)
+    half = stats.t.ppf(0.975, len(values) - 1) * error
+    return mean, from_scale(middle - half, bounds), from_scale(middle + half, bounds)
 
 
 def p_above(values: Sequence[float], level: float, bounds: Bounds = UNBOUNDED) -> float:
-    """p of Student's one-sided test that the mean is above a level; nan without at least two different values."""
-    values, level = transform(values, bounds), transform([level], bounds)[0]
-    if np.isinf(level):  # the bound itself, above which all values lie
-        return 0.0
-    if len(values) < 2 or np.ptp(values) == 0:
+    """p of Student's one-sided test that the mean is above a level, on the scale of `mean_interval`.
+
+    nan without at least two different values.
+    """
+    values = np.asarray(values, dtype=float)
+    if level <= bounds[0]:
+        return 0.0  # all that is possible
+    if np.ptp(values) == 0:
         return np.nan
-    return float(stats.t.sf((values.mean() - level) / standard_error(values), len(values) - 1))
+    _, middle, error = _on_scale(values, bounds)
+    return float(stats.t.sf((middle - to_scale(level, bounds)) / error, len(values) - 1))
+
+
+def _on_scale(values: np.ndarray, bounds: Bounds) -> tuple[float, float, float]:
+    """Mean of (n,) values that differ; where it lies on the scale; and its standard error there."""
+    mean, error, (low, high) = float(values.mean()), values.std(ddof=1) / np.sqrt(len(values)), bounds
+    stretch = (1 / (mean - low) if np.isfinite(low) else 0) + (1 / (high - mean) if np.isfinite(high) else 0)
+    return mean, to_scale(mean, bounds), float(error * (stretch or 1))
+
+
+def to_scale(value: float, bounds: Bounds) -> float:
+    """A value on a scale without ends: the logit between two bounds, the logarithm above one."""
+    low, high = bounds
+    if np.isinf(high):
+        return value if np.isinf(low) else float(np.log(value - low))
+    return float(np.log((value - low) / (high - value)))
+
+
+def from_scale(value: float, bounds: Bounds) -> float:
+    """From the scale of `to_scale` back."""
+    low, high = bounds
+    if np.isinf(high):
+        return value if np.isinf(low) else float(low + np.exp(value))
+    return float(low + (high - low) * special.expit(value))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -58,28 +79,6 @@ def holm(ps: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(order) - rank) * p))
         adjusted[place] = largest
     return adjusted
-
-
-def transform(values: Sequence[float], bounds: Bounds) -> np.ndarray:
-    """(n,) values on a scale without ends: logit between two bounds (twice Fisher's z for (-1, 1)), log above one."""
-    values, (low, high) = np.asarray(values, dtype=float), bounds
-    if np.isinf(high) and np.isinf(low):
-        return values
-    if np.isinf(high):
-        with np.errstate(divide="ignore"):
-            return np.log(values - low)
-    shares = np.clip((values - low) / (high - low), NEAREST, 1 - NEAREST)
-    return np.log(shares / (1 - shares))
-
-
-def inverse_transform(values: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """From the scale of `transform` back."""
-    low, high = bounds
-    if np.isinf(high) and np.isinf(low):
-        return values
-    if np.isinf(high):
-        return low + np.exp(values)
-    return low + (high - low) / (1 + np.exp(-values))
 
 
 def interval_text(values: Sequence[float | None], form: str, bounds: Bounds = UNBOUNDED) -> str:

@@ -38,7 +38,7 @@ class Claim:
         unit: of the quantity.
         kind: `confirmatory`, or `exploratory` if it was stated after a look at the data.
         paper: what the paper finds, in words or as a number.
-        bounds: what the quantity can be at all; `analysis.statistics.transform`.
+        bounds: what the quantity can be at all; `analysis.statistics.mean_interval`.
         tuning: what was chosen on which seeds, and how many trials each side got.
     """
 

@@ -105,7 +105,7 @@ def test_a_figure_is_written_in_the_formats_that_were_asked_for_the_same_each_ti
 def test_an_experiment_is_plotted_in_further_formats(tmp_path):
     (tmp_path / "plot.py").write_text(
         "import matplotlib.pyplot as plt\nfrom sweeps.results import publish\n\n\n"
-        "def main(folder):\n    publish(folder, {'one': plt.figure(figsize=(1, 1))}, 'table', [])\n"
+        "def main(folder):\n    publish(folder, {'one': plt.figure(figsize=(1, 1))}, 'table', {})\n"
     )
     command.main(["plot", str(tmp_path), "--also", "pdf"])
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"one.png", "one.pdf", "table.md", "claims.json"}

@@ -6,7 +6,7 @@ import pytest
 from analysis.drawing import GROUP_STYLES
 from analysis.finetuning import finetuning_curves, frontier, trade_off
 from analysis.hallucination import hallucination_figure
-from analysis.statistics import mean_interval
+from analysis.statistics import SHARE, mean_interval
 from run_directory.records import Run
 from tests.helpers.figures import check_readable, legend_texts, lines
 
@@ -60,7 +60,7 @@ def test_the_trade_off_goes_to_the_end_and_the_frontier_has_a_point_for_each_met
     lora = next(box for box in axes.containers if box.get_label() == "lora")
     assert [line.get_xydata().tolist() for line in lora.lines[:1]] == [[[pytest.approx(0.9), pytest.approx(0.3)]]]
     across = lora.lines[2][0].get_segments()[0]
-    assert across[:, 0] == pytest.approx(mean_interval([0.9, 0.8, 1.0])[1:])
+    assert across[:, 0] == pytest.approx(mean_interval([0.9, 0.8, 1.0], SHARE)[1:])
     assert {text.get_text() for text in axes.texts} == {"none", "1/2"}
 
 

@@ -6,8 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics import PERCENT, UNBOUNDED, holm, interval_text, inverse_transform, mean_interval, p_above
-from analysis.statistics import transform as transformed
+from analysis.statistics import PERCENT, UNBOUNDED, from_scale, holm, interval_text, mean_interval, p_above, to_scale
 
 numbers = st.lists(st.floats(-100, 100), min_size=2, max_size=6)
 shares = st.lists(st.floats(0, 1), min_size=2, max_size=6)
@@ -22,24 +21,38 @@ def test_without_bounds_an_interval_is_students(values):
 
 
 @given(shares)
-def test_an_interval_lies_within_its_bounds_and_around_its_value(values):
+def test_an_interval_lies_within_its_bounds_and_around_the_mean(values):
     mean, low, high = mean_interval(values, (0, 1))
-    assert 0 <= low <= mean <= high <= 1
-    assert min(values) - 2e-3 <= mean <= max(values) + 2e-3
+    assert mean == pytest.approx(np.mean(values))
+    assert 0 <= low <= mean + 1e-9
+    assert mean - 1e-9 <= high <= 1
 
 
-def test_above_a_bound_it_is_that_of_logarithms_and_in_minus_one_to_one_fishers():
-    mean, low, high = mean_interval([2.0, 8.0], (0, np.inf))
-    assert mean == pytest.approx(4)
-    assert low * high == pytest.approx(16)
+def test_between_bounds_it_is_that_of_the_logit_above_one_of_the_logarithm():
+    values = [0.90, 0.92, 0.97]
+    mean, low, high = mean_interval(values, (0, 1))
+    half = stats.t.ppf(0.975, 2) * stats.sem(values) / (mean * (1 - mean))  # the slope of the logit at the mean
+    assert np.log([low / (1 - low), high / (1 - high)]) == pytest.approx(
+        np.log(mean / (1 - mean)) + np.array([-half, half])
+    )
+    mean, low, high = mean_interval([2.0, 4.0], (0, np.inf))
+    assert mean == 3
+    assert low * high == pytest.approx(9)
     correlations = [0.2, 0.5, 0.9]
-    assert mean_interval(correlations, (-1, 1))[0] == pytest.approx(np.tanh(np.arctanh(correlations).mean()))
+    _, low, high = mean_interval(correlations, (-1, 1))
+    middle = np.mean(correlations)
+    half = stats.t.ppf(0.975, 2) * stats.sem(correlations) / (1 - middle**2)  # the slope of Fisher's z
+    assert (low, high) == pytest.approx(tuple(np.tanh(np.arctanh(middle) + np.array([-half, half]))))
 
 
-@given(shares, st.sampled_from([(0, 1), (-2, 5), (0, np.inf), UNBOUNDED]))
-def test_a_transformation_goes_back(values, bounds):
-    values = [0.01 + 0.98 * value for value in values]
-    assert inverse_transform(transformed(values, bounds), bounds) == pytest.approx(values)
+def test_where_the_spread_is_small_bounds_change_nothing():
+    values = [50.0, 50.1, 50.2]
+    assert mean_interval(values, PERCENT) == pytest.approx(mean_interval(values), rel=1e-4)
+
+
+@given(st.floats(0.01, 0.99), st.sampled_from([(0, 1), (-2, 5), (0, np.inf), UNBOUNDED]))
+def test_the_scale_goes_back(value, bounds):
+    assert from_scale(to_scale(value, bounds), bounds) == pytest.approx(value)
 
 
 def test_values_that_are_all_the_same_are_told_without_an_interval():
