@@ -8,6 +8,7 @@ import sweeps.__main__ as command
 from analysis.drawing import GROUP_STYLES, ROLES, draw_interval, legend, panels, save, seeds_note, shades, styles
 from analysis.formats import also_as
 from analysis.statistics import mean_interval
+from sweeps.sweep import ROOT
 from tests.helpers.figures import check_readable
 
 
@@ -117,3 +118,9 @@ def test_making_a_figure_leaves_the_settings_of_matplotlib_alone():
     legend(figure, "note")
     assert dict(plt.rcParams) == before
     assert figure.axes[0].xaxis.label.get_size() == 9
+
+
+def test_pictures_of_the_project_are_small():
+    pictures = [file for folder in ("experiments", "docs") for file in (ROOT / folder).rglob("*.png")]
+    assert len(pictures) > 20
+    assert [str(file) for file in pictures if file.stat().st_size > 200_000] == []
