@@ -111,10 +111,10 @@ def updated(page: Path, rows: Iterable[Row]) -> str:
 
 def forest(rows: Iterable[Row]):
     """Each finding of the README in units of its smallest effect of interest: a dot for each seed, a 95% interval."""
-    from matplotlib import pyplot as plt
+    from analysis.drawing import legend, panels
 
     shown = [(row, finding) for row in rows if row.claim for finding in _single(row)]
-    figure, axes = plt.subplots(figsize=(8.6, 0.28 * len(shown) + 1.4), layout="constrained")
+    figure, axes = panels(1, 1, 0.25 * len(shown) + 0.6)
     for place, (_, finding) in enumerate(reversed(shown)):
         color, label = _COLORS[finding.verdict], finding.verdict
         equal = all(map(math.isfinite, finding.claim.levels))
@@ -124,15 +124,16 @@ def forest(rows: Iterable[Row]):
         )
         if finding.interval:
             axes.plot([_scaled(finding, end) for end in finding.interval], [place] * 2, color=color, linewidth=1.5)
-    axes.set_yticks(range(len(shown)), [_label(*one) for one in reversed(shown)], fontsize="small")
+    axes.set_yticks(range(len(shown)), [_label(*one) for one in reversed(shown)])
     for level, line in ((0, "-"), (1, ":"), (-1, ":")):
         axes.axvline(level, color="gray", linewidth=1, linestyle=line, zorder=0)
     axes.set_xscale("symlog", linthresh=2)
     axes.set_xticks([-10, -1, 0, 1, 10], ["−10", "−1", "0", "1", "10"])
     axes.set(ylim=(-1, len(shown)), xlim=(-20, 40))
-    axes.set_xlabel("effect / smallest effect of interest\n(diamonds: equivalence, which holds between −1 and 1)")
-    labels = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(labels.values(), labels.keys(), loc="outside upper right", ncols=len(labels), fontsize="small")
+    axes.set_xlabel("effect / smallest effect of interest")
+    legend(
+        figure, "a mark for each seed, a line for the 95% interval; diamonds: equivalence, which holds between −1 and 1"
+    )
     return figure
 
 

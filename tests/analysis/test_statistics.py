@@ -57,6 +57,7 @@ def test_the_scale_goes_back(value, bounds):
 
 def test_values_that_are_all_the_same_are_told_without_an_interval():
     assert mean_interval([100.0, 100.0], PERCENT) == (100, 100, 100)
+    assert interval_text([0.0], "{:.1f}%", PERCENT) == "0.0%"  # of one value, itself
     assert interval_text([100.0, 100.0], "{:.1f}%", PERCENT) == "100.0%"
     assert interval_text([3.0], "{:.0f}") == "3"
     assert interval_text([3.0, None], "{:.0f}") == "1 of 2 not reached"

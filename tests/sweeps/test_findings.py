@@ -12,6 +12,7 @@ from sweeps.claims import Claim, judge, write_findings
 from sweeps.claims_page import claims_page, claims_table, measured, seeds, verdict_text
 from sweeps.findings import EXPERIMENTS, PAGE, Row, find_experiments, findings_tables, forest, load_rows, updated
 from sweeps.sweep import ROOT
+from tests.helpers.figures import check_readable
 
 AGAIN = "run: python -m sweeps claims"
 
@@ -94,6 +95,7 @@ def test_a_row_tells_what_was_measured_or_that_nobody_has(experiment):
 
 def test_the_forest_has_every_seed_in_units_of_the_smallest_effect(experiment):
     figure = forest([Row("It is so", "Fig. 2 left", "mine/x")])
+    check_readable(figure)
     (axes,) = figure.axes
     dots, interval, *_ = axes.lines
     assert dots.get_xdata() == pytest.approx([2, 2.4, 2.2])
