@@ -1,5 +1,6 @@
 # make demo   the three phases on screen, from a fresh machine; again: shows the run that is there
 # make test   all tests, from a fresh machine
+# make docs   the documentation as a site, build/docs/site/index.html; also from a fresh machine
 # make test-lowest   all tests with the lowest versions that pyproject.toml allows (of torch, the one of CONSTRAINTS)
 # They make .venv or .venv-lowest if need be. For a GPU: make CONSTRAINTS= demo
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 OUTPUT ?= runs/demo
 ONE_PROCESS := --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no
 
-.PHONY: demo test test-lowest quality
+.PHONY: demo test docs test-lowest quality
 
 .venv/installed: pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -25,6 +26,10 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+docs: .venv/installed
+	$(BIN)/python -m docs.pages build/docs
+	$(BIN)/python -m zensical build --strict --config-file build/docs/mkdocs.yml
 
 .venv-lowest/installed: pyproject.toml constraints-cpu.txt
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest

@@ -1,6 +1,7 @@
-"""What README and docs promise is run or read here, so that it cannot drift."""
+"""What docs and recipes promise is read here, so that it cannot drift."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,15 @@ from modeling.presets import PRESETS, SIZES, build_config
 from settings import FINETUNING, PATCHING, PRETRAINING
 from settings.model import ModelSettings
 from settings.read import parse_settings
+from tests.helpers.pages import commands
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
-PAGES = ("README.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "docs/SHARING.md")
+# README and tutorial are run (test_readme.py).
+PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if page.stem != "TUTORIAL"]
+MADE = {"my_run.py"}  # by the reader
 SCRIPTS = {"run_pretrain.py": PRETRAINING, "run_finetune.py": FINETUNING, "run_patching.py": PATCHING}
 
 
@@ -65,31 +69,26 @@ def test_parameter_counts_in_the_docs_are_true(full_source):
         assert cells[6:8] == [f"{n_weights:,}", f"{model.num_parameters():,}"]
 
 
-def test_every_file_that_the_readme_names_exists_and_the_example_table_of_own_people_can_be_read(tmp_path):
-    text = (ROOT / "README.md").read_text()
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", text) + re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+def test_the_example_table_of_own_people_can_be_read(tmp_path):
     (table,) = re.findall(r"```\n(name,.*?)```", (ROOT / "docs" / "FINETUNING.md").read_text(), re.DOTALL)
     (tmp_path / "people.csv").write_text(table)
     (person,) = read_individuals(tmp_path / "people.csv", load_world())
     assert person["company"] == "Babbage, Inc."
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_a_page_names_settings_and_files_that_exist(page):
-    text = (ROOT / page).read_text()
-    commands = [
-        line
-        for line in text.splitlines()
-        if re.match(r"(accelerate launch|python (-m )?(run_|my_run|data_builder))", line)
-    ]
-    assert commands or page == "docs/SHARING.md"
-    for line in commands:
-        words = line.split("#")[0].split()
-        script = next((SCRIPTS[word] for word in words if word in SCRIPTS), PRETRAINING)
-        known = vars_of(parse_settings(script, [], "")).keys() | {"num_proc", "multi_gpu", "num_processes"}
-        for word in words:
-            assert not word.startswith("--") or word[2:] in known | {"quiet", "version"}, word
-            assert not word.endswith((".yaml", ".py")) or word == "my_run.py" or (ROOT / word).exists(), word
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_of_a_page_names_modules_settings_and_files_that_exist(page):
+    for line in commands(page):
+        words = line.split()
+        script = next((SCRIPTS[word] for word in words if word in SCRIPTS), None)
+        if script:
+            known, options = vars_of(parse_settings(script, [], "")), re.findall(r" --(\w+)", line.partition(".py ")[2])
+            assert [option for option in options if option not in known] == []
+        if "-m" in words:
+            assert find_spec(words[words.index("-m") + 1]), line
+        files = [word for word in words if word.endswith((".yaml", ".py")) and word not in MADE]
+        assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_pages_have_commands():
+    assert {page.stem for page in PAGES if commands(page)} >= {"SCHEDULES", "FINETUNING", "PATCHING", "EXTENDING"}
