@@ -60,7 +60,7 @@ def _section(folder: Path) -> list[str]:
 
 def claims_table(found: Iterable[Finding]) -> str:
     """A row for each claim."""
-    header = ("verdict", "figure", "claim", "measured (95% interval)", "expected", "paper", "seeds", "p (Holm)")
+    header = ("verdict", "claim", "measured (95% interval)", "expected", "seeds", "p (Holm)")
     return markdown(header, (_line(finding) for finding in found))
 
 
@@ -68,14 +68,15 @@ def _line(finding: Finding) -> list[str]:
     claim = finding.claim
     smallest = f" by {_number(claim.smallest)}" if claim.smallest else ""
     p = "–" if finding.p_holm is None else "< 0.0001" if finding.p_holm < 1e-4 else f"{finding.p_holm:.2g}"
-    notes = [note for note in (claim.kind if claim.kind == "exploratory" else None, claim.tuning) if note]
+    kind = claim.kind if claim.kind == "exploratory" else None
+    paper = None if claim.paper is None else f"paper: {claim.paper}"
+    notes = "; ".join(note for note in (paper, kind, claim.tuning) if note)
+    figure = "" if claim.figure == BEYOND else f"{claim.figure}: "
     cells = (
         f"**{verdict_text(finding)}**" if finding.verdict == OTHERWISE else verdict_text(finding),
-        claim.figure,
-        f"{claim.statement} *Measured: {claim.quantity}.*" + (f" ({'; '.join(notes)})" if notes else ""),
+        f"{figure}{claim.statement} *Measured: {claim.quantity}.*" + (f" ({notes})" if notes else ""),
         measured(finding),
         f"{claim.expect}{smallest}",
-        "–" if claim.paper is None else str(claim.paper),
         seeds(finding),
         p,
     )

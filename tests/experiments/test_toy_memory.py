@@ -93,7 +93,9 @@ def test_results_are_those_of_any_experiment(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "VARIANTS", {"new-8": Variant(8), "replay-1/8": Variant(8, 1 / 8)})
     memory.main(tmp_path, SMALL)
     results = load_results(tmp_path)
-    assert [result.name for result in results] == [f"{v}-seed{s}" for s in memory.SEEDS for v in ("new-8", "replay-1/8")]
+    assert [result.name for result in results] == [
+        f"{v}-seed{s}" for s in memory.SEEDS for v in ("new-8", "replay-1/8")
+    ]
     steps, accuracies = results[0].run.curve("old_accuracy")
     assert steps.tolist() == sorted(memory.measured_steps(12))
     assert accuracies[0] == results[1].run.curve("old_accuracy")[1][0]

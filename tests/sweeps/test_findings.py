@@ -61,7 +61,7 @@ def test_failures_come_first_and_cells_hold_no_bars(tmp_path):
     stated = [found({0: 9.0, 1: 9.5}), found({0: -9.0, 1: -9.5}, id="y", statement="a|b")]
     write_findings(tmp_path / "mine", stated)
     page = claims_page([tmp_path / "mine"])
-    assert page.index("**otherwise**") < page.index("as in the paper | Fig. 2 left")
+    assert page.index("**otherwise**") < page.index("| as in the paper | Fig. 2 left: It is so.")
     assert "a&#124;b" in page
     assert "Fewer than 5 seeds" in page
     assert claims_table([]).count("\n") == 1
@@ -123,6 +123,6 @@ def test_the_tables_go_between_the_markers(experiment):
 
 def test_claims_of_an_experiment_are_shown(experiment, capsys):
     command.main(["claims", str(experiment / "mine")])
-    assert "| as in the paper | Fig. 2 left | It is so. *Measured: a - b.* | 11 [8.52, 13.5] points |" in (
+    assert "| as in the paper | Fig. 2 left: It is so. *Measured: a - b.* | 11 [8.52, 13.5] points |" in (
         capsys.readouterr().out
     )
