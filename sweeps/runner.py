@@ -1,6 +1,5 @@
 """Runs a sweep: starts what is to be done, watches it, and stores the results of what is finished."""
 
-import contextlib
 import signal
 import time
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from sweeps.collect import collect_results
 from sweeps.directories import Progress, is_finished, read_progress
 from sweeps.display import open_display
 from sweeps.launch import build_executor, cancel, last_error, submit
+from sweeps.signals import handled, interrupt
 from sweeps.sweep import Sweep, SweepRun
 from sweeps.timing import seconds_left
 
@@ -50,7 +50,7 @@ def run_sweep(sweep: Sweep, stored: set[str], jobs: int, cluster: str, options: 
     statuses = [Status(run, _first_state(run, stored), progress=read_progress(run.path)) for run in sweep.runs]
     collect_results(sweep)
     try:
-        with _signals(_interrupt), open_display() as display:
+        with handled(interrupt), open_display() as display:
             _work(sweep, statuses, executor, jobs, display)
     except KeyboardInterrupt:
         raise UserError("interrupted; the same command goes on with what was cut off") from None
@@ -93,27 +93,12 @@ def _left(statuses: list[Status], jobs: int) -> float | None:
 
 def _cancel(statuses: list[Status]) -> None:
     """End the jobs that go on. What they had saved stays, so that they can be resumed."""
-    with _signals(signal.SIG_IGN):
+    with handled(signal.SIG_IGN):
         running = [status.job for status in statuses if status.state == "running"]
         while running := [job for job in running if not job.done()]:
             for job in running:
                 cancel(job)
             time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def _signals(handler):
-    """Handle all signals that ask for an end in one way: Ctrl-C, `kill`, and a terminal that is closed."""
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
-
-
-def _interrupt(*_):
-    raise KeyboardInterrupt
 
 
 def _report_failures(statuses: list[Status]) -> None:

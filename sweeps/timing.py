@@ -10,6 +10,7 @@ from command_line import UserError
 from settings import COST
 from sweeps.directories import Progress, is_finished, read_progress, state
 from sweeps.launch import run_command, threads_each
+from sweeps.signals import handled, interrupt
 from sweeps.sweep import ROOT, Sweep, SweepRun
 from training.forecast import duration
 
@@ -67,7 +68,7 @@ def dry_run(sweep: Sweep, stored: set[str], jobs: int) -> None:
 
 def _trial(sweep: Sweep, run: SweepRun, jobs: int) -> Progress:
     """Start a run elsewhere, until it predicts its own time (or ends); as if it stood at its first step."""
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
+    with handled(interrupt), tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
         directory = Path(folder) / run.name
         command = run_command(sweep, run, directory, threads_each(jobs))
         process = subprocess.Popen([*command, "--logging_steps", "5"], cwd=ROOT, stdout=log, stderr=log)

@@ -131,6 +131,20 @@ def test_a_dry_run_of_a_new_sweep_tries_one_run_elsewhere_and_ends_it(tmp_path, 
         trial(tmp_path, "import sys; sys.exit('no GPU')")
 
 
+def test_a_dry_run_that_is_ended_takes_its_trial_along(tmp_path):
+    (tmp_path / "script.py").write_text(TALKER.replace("predicted_seconds", "seconds_so_far"))
+    folder = experiment(tmp_path, {"a": {}}, script=str(tmp_path / "script.py"))
+    dry_run = [sys.executable, "-m", "sweeps", "run", folder, "--dry_run"]
+    process = subprocess.Popen(dry_run, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: processes_of(tmp_path / "script.py") or process.poll() is not None)
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+    wait_for(lambda: not processes_of(tmp_path / "script.py"))
+
+
 def test_a_sweep_that_is_ended_takes_its_runs_along_and_goes_on_later(tmp_path):
     settings = {"max_steps": 250, "save_at": [15, 25], "save_steps": 100, "eval_steps": 125, "num_threads": 1}
     folder = experiment(tmp_path / "cut", {"a": {}}, settings=settings)
@@ -164,5 +178,5 @@ def wait_for(condition, seconds=120):
 
 def processes_of(folder):
     """Command lines of living processes that name a folder."""
-    lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
     return [line for line in lines if str(folder) in line]
