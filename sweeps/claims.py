@@ -18,7 +18,7 @@ AS_STATED, DIRECTION, INCONCLUSIVE, OTHERWISE, NOT_RUN = (
     "as in the paper", "direction only", "inconclusive", "otherwise", "not run",
 )  # fmt: skip
 BEYOND = "beyond"  # the figure of claims that the paper does not make
-KINDS = ("confirmatory", "exploratory")
+KINDS = ("confirmatory", "post hoc", "exploratory")
 SIGNIFICANT = 0.05
 
 Values = Mapping[int, float | None]  # by seed; None is what a run did not come to
@@ -34,9 +34,10 @@ class Claim:
         statement: one sentence that is understood without others.
         quantity: what is measured, by its definition.
         expect: `above 0`, `below 50` or `between -10 and 10` (equivalence), in the unit of the quantity.
-        smallest: the smallest effect of interest, counted from the level of `expect`; none if it is `between`.
+        smallest: the smallest effect of interest, counted from the level of `expect`; None if it is `between`.
         unit: of the quantity.
-        kind: `confirmatory`, or `exploratory` if it was stated after a look at the data.
+        kind: `confirmatory`: stated before the runs; `post hoc`: its form (quantity, smallest effect) is younger than
+            the runs that decide it; `exploratory`: found in the data.
         paper: what the paper finds, in words or as a number.
         bounds: what the quantity can be at all; `analysis.statistics.mean_interval`.
         tuning: what was chosen on which seeds, and how many trials each side got.
@@ -48,7 +49,7 @@ class Claim:
     quantity: str
     expect: str
     unit: str = ""
-    smallest: float = 0.0
+    smallest: float | None = None
     kind: str = "confirmatory"
     paper: str | float | None = None
     bounds: Bounds = UNBOUNDED
@@ -79,7 +80,7 @@ class Finding:
         unreached: seeds of which the quantity does not exist, since a run did not come so far.
         worlds: how many different populations the seeds had.
         p: that it is so by chance: twice Student's one-sided p, of equivalence the larger of two (TOST).
-        p_holm: the same, adjusted for the number of confirmatory claims of the experiment.
+        p_holm: the same, adjusted for the number of claims of the experiment that are not exploratory and were tried.
         verdict: `decide`.
     """
 
@@ -103,7 +104,12 @@ def load_claims(folder: Path) -> list[Claim]:
         UserError: a claim that is not understood.
     """
     file = Path(folder) / "claims.yaml"
-    stated = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
+    try:
+        stated = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(stated or [], list):
+        raise UserError(f"{file} is no list of claims: each begins with `- id:`")
     claims = [_claim(file, number, one) for number, line in enumerate(stated or [], 1) for one in _each(line)]
     ids = [claim.id for claim in claims]
     if doubled := next((id for id in ids if ids.count(id) > 1), None):
@@ -112,7 +118,7 @@ def load_claims(folder: Path) -> list[Claim]:
 
 
 def _each(line) -> list:
-    if not (isinstance(line, dict) and isinstance(line.get("each"), list)):
+    if not (isinstance(line, dict) and isinstance(line.get("each"), list) and line["each"]):
         return [line]
     shared = {key: value for key, value in line.items() if key != "each"}
     return [
@@ -124,16 +130,29 @@ def _each(line) -> list:
 def _claim(file: Path, number: int, line: dict) -> Claim:
     try:
         claim = Claim(**line)
-        bounds = tuple(float(bound) for bound in claim.bounds)
-        (low, high), (least, most) = claim.levels, bounds
-        if low < high and least < most and claim.kind in KINDS and 0 <= claim.smallest < math.inf:
-            return replace(claim, bounds=bounds, smallest=float(claim.smallest))
-    except (TypeError, ValueError):
+        claim = replace(claim, bounds=tuple(float(bound) for bound in claim.bounds))
+        if _is_sound(claim):
+            return claim
+    except (TypeError, ValueError, AttributeError):
         pass
     raise UserError(
         f"{file}, claim {number}: each needs id, figure, statement, quantity and expect (above A, below A, or between A"
-        f" and B); it may have unit, smallest, kind ({' or '.join(KINDS)}), paper, bounds [a, b], tuning, each"
+        f" and B), and, if not between, smallest; it may have unit, kind ({', '.join(KINDS)}), paper, bounds [a, b] "
+        "around the levels, tuning, each [a, b]"
     )
+
+
+def _is_sound(claim: Claim) -> bool:
+    texts = (claim.id, claim.figure, claim.statement, claim.quantity, claim.unit, claim.tuning or "")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(claim.paper, str | float | int | None):
+        return False
+    levels, (least, most) = [level for level in claim.levels if math.isfinite(level)], claim.bounds
+    if not levels or sorted(set(levels)) != levels or not all(least < level < most for level in levels):
+        return False
+    if (math.isinf(least) and math.isfinite(most)) or claim.kind not in KINDS:
+        return False
+    number = isinstance(claim.smallest, int | float) and 0 <= claim.smallest < math.inf
+    return claim.smallest is None if len(levels) == 2 else number
 
 
 def judge(claims: Iterable[Claim], measured: Mapping[str, Values], worlds: Mapping[int, int]) -> list[Finding]:
@@ -151,11 +170,18 @@ def judge(claims: Iterable[Claim], measured: Mapping[str, Values], worlds: Mappi
     if unknown := next(iter(measured.keys() - {claim.id for claim in claims}), None):
         raise UserError(f"claim {unknown} is measured, but not stated; put it into claims.yaml")
     findings = [_find(claim, measured.get(claim.id) or {}, worlds) for claim in claims]
-    counted = [f.p if f.p is not None and f.claim.kind == "confirmatory" else math.nan for f in findings]
+    adjusted = holm([_counted(finding) for finding in findings])
     return [
-        replace(finding, p_holm=None if math.isnan(p) else p)
-        for finding, p in zip(findings, holm(counted), strict=True)
+        replace(finding, p_holm=None if math.isnan(p) or finding.p is None else p)
+        for finding, p in zip(findings, adjusted, strict=True)
     ]
+
+
+def _counted(finding: Finding) -> float:
+    """What counts for Holm: p; 1 where it was tried and there is none; nan of what was not tried, or exploratory."""
+    if finding.verdict == NOT_RUN or finding.claim.kind == "exploratory":
+        return math.nan
+    return 1.0 if finding.p is None else finding.p
 
 
 def _find(claim: Claim, values: Values, worlds: Mapping[int, int]) -> Finding:
@@ -164,6 +190,9 @@ def _find(claim: Claim, values: Values, worlds: Mapping[int, int]) -> Finding:
     if not known:
         return Finding(claim, unreached=unreached, verdict=INCONCLUSIVE if values else NOT_RUN)
     numbers = list(known.values())
+    least, most = claim.bounds
+    if outside := next((number for number in numbers if not least <= number <= most), None):
+        raise UserError(f"claim {claim.id} is measured as {outside}, beyond its bounds")
     value, low, high = mean_interval(numbers, claim.bounds)
     one_value = math.isnan(low) or low == high
     p = _p(numbers, claim)
@@ -171,15 +200,15 @@ def _find(claim: Claim, values: Values, worlds: Mapping[int, int]) -> Finding:
         claim, known, value, None if one_value else (low, high), unreached,
         len({worlds.get(seed, seed) for seed in known}), None if math.isnan(p) else p,
         # A seed that did not come so far has no number: the others are a choice, and decide nothing.
-        verdict=INCONCLUSIVE if unreached else decide(claim, low, high),
+        verdict=INCONCLUSIVE if unreached or one_value else decide(claim, low, high),
     )  # fmt: skip
 
 
 def decide(claim: Claim, low: float, high: float) -> str:
     """The verdict of a 95% interval.
 
-    Of a direction: as stated, if the whole interval is beyond the level by the smallest effect of interest; direction
-    only, if it is beyond the level; otherwise, if the effect is smaller than that; inconclusive, if it may be or not.
+    Of a direction: as stated, if the whole interval is beyond the level by the smallest effect of interest; otherwise,
+    if all of it falls short of that; direction only, if it is beyond the level at least; else inconclusive.
     Of an equivalence (TOST, each side at 2.5%): as stated, if it lies between the levels; otherwise, if outside.
     """
     if math.isnan(low):
@@ -188,9 +217,9 @@ def decide(claim: Claim, low: float, high: float) -> str:
     if math.isfinite(bottom) and math.isfinite(top):
         return AS_STATED if bottom < low and high < top else OTHERWISE if top < low or high < bottom else INCONCLUSIVE
     low, high = (low - bottom, high - bottom) if math.isfinite(bottom) else (top - high, top - low)
-    if low > 0:
-        return AS_STATED if low >= claim.smallest else DIRECTION
-    return OTHERWISE if high < claim.smallest else INCONCLUSIVE
+    if low > 0 and low >= claim.smallest:
+        return AS_STATED
+    return OTHERWISE if high < claim.smallest else DIRECTION if low > 0 else INCONCLUSIVE
 
 
 def _p(numbers: list[float], claim: Claim) -> float:

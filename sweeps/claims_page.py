@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from analysis.statistics import markdown
+from command_line import UserError
 from sweeps.claims import (
     AS_STATED,
     BEYOND,
@@ -29,21 +30,29 @@ measures them from stored results, and the verdict is computed ([how](README.md#
 
 - **as in the paper** (of a claim beyond it: **as stated**): the 95% interval over seeds lies beyond the level by the
   smallest effect of interest, or, of an equivalence, between the levels;
-- **direction only**: it lies beyond the level, but the effect may be smaller than that of interest;
+- **otherwise**: it falls short of the smallest effect of interest, or goes the other way;
+- **direction only**: it lies beyond the level, and the effect may be smaller or larger than that of interest;
 - **inconclusive**: it is on both sides, or a run did not come so far;
-- **otherwise**: the effect is smaller than that of interest, or goes the other way;
 - **not run**.
 
-p is adjusted for the number of confirmatory claims of the experiment (Holm); `*` marks a claim that does not stand
-after it. "Worlds" are different populations: where there is one, an interval tells nothing of other individuals.
+`†` marks claims whose form (quantity, smallest effect) is younger than the runs that decide them. p is that of the
+direction (or of the equivalence), adjusted for the number of claims of the experiment that were tried (Holm); `*`
+marks a claim that does not stand after it. "Worlds" are different populations: where there is one, an interval tells
+nothing of other individuals.
 """
 
 
 def findings_of(folder: Path) -> list[Finding]:
     """Those that are stored; of an experiment without results, its claims as not run."""
-    if (folder / "results" / CLAIMS).is_file():
-        return read_findings(folder)
-    return [Finding(claim) for claim in load_claims(folder)]
+    stated = load_claims(folder)
+    if not stated:
+        raise UserError(f"{folder} states no claims: it has no claims.yaml, or an empty one")
+    if not (folder / "results" / CLAIMS).is_file():
+        return [Finding(claim) for claim in stated]
+    found = read_findings(folder)
+    if [finding.claim for finding in found] != stated:
+        raise UserError(f"{folder}/claims.yaml is not what results/{CLAIMS} decides: python -m sweeps plot {folder}")
+    return found
 
 
 def claims_page(folders: Iterable[Path]) -> str:
@@ -103,10 +112,11 @@ def seeds(finding: Finding) -> str:
 
 
 def verdict_text(finding: Finding) -> str:
-    """The verdict; of a claim beyond the paper `as stated`."""
+    """The verdict, of a claim beyond the paper `as stated`; its marks are explained on the page of claims."""
     text = "as stated" if finding.verdict == AS_STATED and finding.claim.figure == BEYOND else finding.verdict
-    stands = finding.verdict in (AS_STATED, DIRECTION)
-    return text + " *" * (stands and finding.p_holm is not None and finding.p_holm >= SIGNIFICANT)
+    falls = finding.verdict in (AS_STATED, DIRECTION) and finding.p_holm is not None and finding.p_holm >= SIGNIFICANT
+    younger = finding.claim.kind == "post hoc" and finding.verdict != NOT_RUN
+    return text + " *" * falls + " †" * younger
 
 
 def _number(value: float) -> str:

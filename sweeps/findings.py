@@ -19,6 +19,7 @@ from sweeps.sweep import ROOT
 
 EXPERIMENTS = ROOT / "experiments"
 _COLORS = {AS_STATED: "#0072B2", DIRECTION: "#56B4E9", INCONCLUSIVE: "#808080", OTHERWISE: "#D55E00"}
+_LABELS = {AS_STATED: "as in the paper, or as stated"}
 BEGIN, END = "<!-- findings -->", "<!-- /findings -->"
 
 
@@ -116,12 +117,10 @@ def forest(rows: Iterable[Row]):
     shown = [(row, finding) for row in rows if row.claim for finding in _single(row)]
     figure, axes = panels(1, 1, 0.25 * len(shown) + 0.6)
     for place, (_, finding) in enumerate(reversed(shown)):
-        color, label = _COLORS[finding.verdict], finding.verdict
-        equal = all(map(math.isfinite, finding.claim.levels))
+        color, equal = _COLORS[finding.verdict], all(map(math.isfinite, finding.claim.levels))
+        how = {"color": color, "markersize": 4, "mfc": "none", "label": _LABELS.get(finding.verdict, finding.verdict)}
         where = [_scaled(finding, value) for value in finding.values.values()]
-        axes.plot(
-            where, [place] * len(where), "D" if equal else "o", color=color, markersize=4, mfc="none", label=label
-        )
+        axes.plot(where, [place] * len(where), "D" if equal else "o", **how)
         if finding.interval:
             axes.plot([_scaled(finding, end) for end in finding.interval], [place] * 2, color=color, linewidth=1.5)
     axes.set_yticks(range(len(shown)), [_label(*one) for one in reversed(shown)])
@@ -129,7 +128,7 @@ def forest(rows: Iterable[Row]):
         axes.axvline(level, color="gray", linewidth=1, linestyle=line, zorder=0)
     axes.set_xscale("symlog", linthresh=2)
     axes.set_xticks([-10, -1, 0, 1, 10], ["−10", "−1", "0", "1", "10"])
-    axes.set(ylim=(-1, len(shown)), xlim=(-20, 40))
+    axes.set_ylim(-1, len(shown))
     axes.set_xlabel("effect / smallest effect of interest")
     legend(
         figure, "a mark for each seed, a line for the 95% interval; diamonds: equivalence, which holds between −1 and 1"

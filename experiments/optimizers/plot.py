@@ -207,8 +207,8 @@ def claimed(plateaus: Plateaus) -> dict[str, Values]:
 
 
 def _sooner(later: Plateau, sooner: Plateau) -> Values:
-    """By how much, in percent of the later one."""
-    return {seed: 100 * (1 - ratio) for seed, ratio in ratios(sooner.ends, later.ends).items()}
+    """By how much, in percent of the later one; None where that is still on its plateau."""
+    return {seed: 100 * (1 - ratio) if later.left else None for seed, ratio in ratios(sooner.ends, later.ends).items()}
 
 
 def rare(adamw: list[Result], muon: list[Result]) -> dict[str, Values]:

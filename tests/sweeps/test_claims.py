@@ -4,7 +4,6 @@ import json
 import math
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ WORLDS = {seed: seed for seed in range(9)}
 
 def claim(expect="above 0", smallest=5.0, **others):
     texts = {"id": "x", "figure": "Fig. 2 left", "statement": "It is so.", "quantity": "a - b", "unit": "points"}
-    return Claim(**(texts | others), expect=expect, smallest=smallest)
+    return Claim(**(texts | others), expect=expect, smallest=None if expect.startswith("between") else smallest)
 
 
 def rounded(path):
@@ -80,7 +79,7 @@ def test_no_claim_is_made_twice_or_beyond_what_is_possible(folder):
         ("above 0", (6, 9), AS_STATED),
         ("above 0", (5, 9), AS_STATED),
         ("above 0", (1, 9), DIRECTION),
-        ("above 0", (1, 3), DIRECTION),  # sure, and too small to be of interest
+        ("above 0", (1, 3), OTHERWISE),  # sure, and too small to be of interest
         ("above 0", (-1, 9), INCONCLUSIVE),
         ("above 0", (-3, 4), OTHERWISE),  # surely smaller than what is of interest
         ("above 0", (-9, -1), OTHERWISE),
@@ -123,17 +122,26 @@ def test_a_seed_that_did_not_come_so_far_leaves_a_claim_open():
     assert (found.verdict, found.value, found.unreached) == (INCONCLUSIVE, None, 1)
     (found,) = judge([claim()], {}, WORLDS)
     assert (found.verdict, found.p) == (NOT_RUN, None)
-    (found,) = judge([claim()], {"x": {0: 10.0}}, WORLDS)
-    assert (found.verdict, found.interval) == (INCONCLUSIVE, None)
+    for alike in ({0: 10.0}, {0: 10.0, 1: 10.0}):
+        (found,) = judge([claim()], {"x": alike}, WORLDS)
+        assert (found.value, found.verdict, found.interval) == (10, INCONCLUSIVE, None)
 
 
-def test_equivalence_is_two_tests_and_only_confirmatory_claims_count_for_holm():
+def test_equivalence_is_two_tests_and_all_that_was_tried_but_exploratory_claims_counts_for_holm():
     values = {seed: 0.1 * seed for seed in range(5)}
     claims = [claim("between -1 and 1", id="a"), claim("between -1 and 1", id="b", kind="exploratory"), claim(id="c")]
     a, b, c = judge(claims, {"a": values, "b": values, "c": {s: v + 20 for s, v in values.items()}}, WORLDS)
     assert (a.verdict, c.verdict) == (AS_STATED, AS_STATED)
     assert a.p == b.p < 0.001
     assert (a.p_holm, b.p_holm, c.p_holm) == (pytest.approx(a.p), None, pytest.approx(2 * c.p))
+    claims.append(claim(id="d", kind="post hoc"))
+    *_, c, d = judge(claims, {"a": values, "c": {s: v + 20 for s, v in values.items()}, "d": {0: None}}, WORLDS)
+    assert (c.p_holm, d.p_holm) == (pytest.approx(3 * c.p), None)  # d was tried, in vain
+
+
+def test_a_measure_beyond_what_is_possible_is_a_mistake():
+    with pytest.raises(UserError, match="claim x is measured as 1.2, beyond its bounds"):
+        judge([claim("above 0.5", 0.1, bounds=(0, 1))], {"x": {0: 0.9, 1: 1.2}}, WORLDS)
 
 
 def test_what_is_measured_must_be_stated():
@@ -142,7 +150,7 @@ def test_what_is_measured_must_be_stated():
 
 
 def test_findings_are_read_as_they_were_written(tmp_path):
-    claims = [claim(bounds=(0.0, math.inf)), claim(id="y", paper=0.81)]
+    claims = [claim("above 1", bounds=(0.0, math.inf)), claim(id="y", paper=0.81)]
     findings = judge(claims, {"x": {0: 10.0, 1: 12.0}}, WORLDS)
     (tmp_path / "results").mkdir()
     write_findings(tmp_path, findings)
@@ -151,14 +159,17 @@ def test_findings_are_read_as_they_were_written(tmp_path):
         read_findings(tmp_path / "nothing")
 
 
-STATED = {"id": "x", "figure": "beyond", "statement": "s", "quantity": "q", "expect": "above 0"}
+STATED = {"id": "x", "figure": "beyond", "statement": "s", "quantity": "q", "expect": "above 0", "smallest": 1}
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"expect": "more"}, {"expect": "between 2 and 1"}, {"smallest": -1}, {"smallest": "some"}, {"kind": "sure"},
-        {"bounds": [1, 0]}, {"bounds": 3}, {"holds": True}, {"id": None, "statement": None, "no": 1},
+        {"bounds": [1, 0]}, {"bounds": 3}, {"holds": True}, {"id": None}, {"statement": None}, {"figure": 3},
+        {"expect": 5}, {"expect": None}, {"expect": ["above 0"]}, {"expect": "above -inf"}, {"expect": "above nan"},
+        {"expect": "between 0 and 1"}, {"smallest": None}, {"bounds": [0, 1]}, {"bounds": [float("-inf"), 1]},
+        {"tuning": 3}, {"paper": ["a"]}, {"each": []}, {"each": "ab"},
     ],
 )  # fmt: skip
 def test_a_claim_that_is_not_understood_is_one_line(tmp_path, wrong):
@@ -170,6 +181,10 @@ def test_a_claim_that_is_not_understood_is_one_line(tmp_path, wrong):
 def test_claims_of_a_kind_are_stated_once(tmp_path):
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump([STATED | {"id": "x-{each}", "each": ["a", 2]}]))
     assert [one.id for one in load_claims(tmp_path)] == ["x-a", "x-2"]
+    for text, message in (("5", "is no list of claims"), ("- [", "is no YAML"), (b"\xff", "is no YAML")):
+        (tmp_path / "claims.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(UserError, match=message):
+            load_claims(tmp_path)
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump([STATED, STATED]))
     with pytest.raises(UserError, match="two claims have the id x"):
         load_claims(tmp_path)
@@ -226,4 +241,3 @@ def test_a_claim_that_was_not_measured_is_not_run(tmp_path):
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump([STATED]))
     publish(tmp_path, {}, "", {})
     assert [finding.verdict for finding in read_findings(tmp_path)] == [NOT_RUN]
-    assert replace(read_findings(tmp_path)[0].claim, bounds=(0, 1)).bounds == (0, 1)

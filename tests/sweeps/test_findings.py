@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import yaml
 from matplotlib import pyplot as plt
 
 import sweeps.__main__ as command
@@ -19,8 +20,15 @@ AGAIN = "run: python -m sweeps claims"
 
 def found(values, expect="above 0", worlds=None, **others):
     texts = {"id": "x", "figure": "Fig. 2 left", "statement": "It is so.", "quantity": "a - b", "unit": "points"}
-    claim = Claim(**(texts | others), expect=expect, smallest=5.0)
+    claim = Claim(**(texts | others), expect=expect, smallest=None if expect.startswith("between") else 5.0)
     return judge([claim], {claim.id: values}, worlds or {seed: seed for seed in values})[0]
+
+
+def store(folder, stated):
+    """What an experiment states, and what its results decide."""
+    keys = ("id", "figure", "statement", "quantity", "unit", "expect", "smallest")
+    (folder / "claims.yaml").write_text(yaml.safe_dump([{key: getattr(f.claim, key) for key in keys} for f in stated]))
+    write_findings(folder, stated)
 
 
 def test_the_page_of_claims_is_up_to_date():
@@ -49,17 +57,18 @@ def test_words_for_a_finding():
 
 
 def test_a_claim_that_does_not_stand_after_holm_is_marked():
-    claims = [Claim(f"{n}", "Fig. 1", "s", "q", "above 0") for n in range(20)]
+    claims = [Claim(f"{n}", "Fig. 1", "s", "q", "above 0", smallest=0.1) for n in range(20)]
     values = {"0": {0: 1.0, 1: 2.0, 2: 1.5}} | {f"{n}": {0: 1.0, 1: -2.0, 2: 1.5} for n in range(1, 20)}
     first, *_ = judge(claims, values, {})
     assert first.p < 0.05 < first.p_holm
     assert verdict_text(first) == "as in the paper *"
+    assert verdict_text(found({0: 10.0, 1: 12.0, 2: 11.0}, kind="post hoc")) == "as in the paper †"
 
 
 def test_failures_come_first_and_cells_hold_no_bars(tmp_path):
     (tmp_path / "mine" / "results").mkdir(parents=True)
     stated = [found({0: 9.0, 1: 9.5}), found({0: -9.0, 1: -9.5}, id="y", statement="a|b")]
-    write_findings(tmp_path / "mine", stated)
+    store(tmp_path / "mine", stated)
     page = claims_page([tmp_path / "mine"])
     assert page.index("**otherwise**") < page.index("| as in the paper | Fig. 2 left: It is so.")
     assert "a&#124;b" in page
@@ -70,7 +79,7 @@ def test_failures_come_first_and_cells_hold_no_bars(tmp_path):
 @pytest.fixture
 def experiment(tmp_path, monkeypatch):
     (tmp_path / "mine" / "results").mkdir(parents=True)
-    write_findings(tmp_path / "mine", [found({0: 10.0, 1: 12.0, 2: 11.0})])
+    store(tmp_path / "mine", [found({0: 10.0, 1: 12.0, 2: 11.0})])
     monkeypatch.setattr(findings, "EXPERIMENTS", tmp_path)
     return tmp_path
 
@@ -126,3 +135,16 @@ def test_claims_of_an_experiment_are_shown(experiment, capsys):
     assert "| as in the paper | Fig. 2 left: It is so. *Measured: a - b.* | 11 [8.52, 13.5] points |" in (
         capsys.readouterr().out
     )
+
+
+def test_what_is_shown_is_what_is_stated_today(experiment):
+    (experiment / "mine" / "claims.yaml").write_text(yaml.safe_dump([]))
+    with pytest.raises(UserError, match="mine states no claims"):
+        command.main(["claims", str(experiment / "mine")])
+    with pytest.raises(UserError, match="nowhere states no claims"):
+        command.main(["claims", str(experiment / "nowhere")])
+    store(experiment / "mine", [found({0: 1.0, 1: 2.0})])
+    text = (experiment / "mine" / "claims.yaml").read_text()
+    (experiment / "mine" / "claims.yaml").write_text(text.replace("smallest: 5.0", "smallest: 90.0"))
+    with pytest.raises(UserError, match="claims.yaml is not what results/claims.json decides: python -m sweeps plot"):
+        command.main(["claims", str(experiment / "mine")])

@@ -119,7 +119,7 @@ def test_a_file_that_is_no_sweep_is_one_line(tmp_path, content):
 
 def test_the_documented_sweep_means_what_it_says(tmp_path):
     page = (ROOT / "experiments" / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (example,) = re.findall(r"```yaml\n(recipe: .*?)```", page, re.DOTALL)
     (tmp_path / "sweep.yaml").write_text(example)
     documented = load_sweep(tmp_path)
     rates = [f"adamw-n_individuals={n}-learning_rate={rate}" for n in (512, 1024) for rate in (0.001, 0.002)]

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -107,7 +108,7 @@ def test_when_the_launcher_is_told_to_stop_two_processes_save_together(whole, tm
 def test_a_sweep_repeats_its_signal_and_a_person_may_insist(monkeypatch, capfd):
     """However slow a step is, nobody but a person ends it before all is saved."""
     clock = iter([0.0, 0.5, 2.0])  # seconds: when it is first told, and at each further Ctrl-C
-    monkeypatch.setattr(signals.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     with signals.stop_signals() as stop:
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGUSR2, signal.SIGINT, signal.SIGHUP):
             signal.raise_signal(number)
