@@ -87,21 +87,25 @@ def measured(groups: dict[str, list[Result]], tuned: list[Result]) -> dict[str, 
         "ablation": lambda r: 100 * _left(r, "all"),
     }
     extraction, gradient = differences(*at_the_end(EXTRACTION)), ratios(*at_the_end(GRADIENTS[0]))
-    return {id: by_seed(facts, measure) for id, measure in measures.items()} | {
+    ended = [result for result in facts if phases_of(result.run).plateau_end is not None]
+    on_it = {result.seed: None for result in facts if result not in ended}
+    return {id: by_seed(ended, measure) | on_it for id, measure in measures.items()} | {
         "control-extraction": {seed: 100 * value for seed, value in extraction.items()},
         "control-gradient": {seed: np.log2(ratio) for seed, ratio in gradient.items()},
         "o-stable": by_seed(tuned, lambda r: 100 * _moved(r.run, EXTRACTION)),
     }
 
 
-def begins(result: Result, key: str) -> float:
+def begins(result: Result, key: str) -> float | None:
     """A metric where the plateau begins."""
-    return result.run.at(key, phases_of(result.run).plateau_start)
+    step = phases_of(result.run).plateau_start
+    return None if step is None else result.run.at(key, step)
 
 
-def ends(result: Result, key: str) -> float:
+def ends(result: Result, key: str) -> float | None:
     """A metric where the plateau ends."""
-    return result.run.at(key, phases_of(result.run).plateau_end)
+    step = phases_of(result.run).plateau_end
+    return None if step is None else result.run.at(key, step)
 
 
 def _share_on_plateau(result: Result) -> float:
