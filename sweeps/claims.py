@@ -155,7 +155,7 @@ def _is_sound(claim: Claim) -> bool:
     return claim.smallest is None if len(levels) == 2 else number
 
 
-def judge(claims: Iterable[Claim], measured: Mapping[str, Values], worlds: Mapping[int, int]) -> list[Finding]:
+def judge(claims: Iterable[Claim], measured: Mapping[str, Values], worlds: Mapping[int, object]) -> list[Finding]:
     """Decide claims.
 
     Args:
@@ -184,7 +184,7 @@ def _counted(finding: Finding) -> float:
     return 1.0 if finding.p is None else finding.p
 
 
-def _find(claim: Claim, values: Values, worlds: Mapping[int, int]) -> Finding:
+def _find(claim: Claim, values: Values, worlds: Mapping[int, object]) -> Finding:
     known = {seed: float(value) for seed, value in values.items() if value is not None and math.isfinite(value)}
     unreached = len(values) - len(known)
     if not known:

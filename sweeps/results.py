@@ -137,6 +137,9 @@ def publish(folder: str | Path, figures: Mapping, table: str, measured: Mapping[
     write_findings(folder, findings)
 
 
-def _worlds(folder: str | Path) -> dict[int, int]:
-    """The population of each seed."""
-    return {line["seed"]: line["config"].get("population_seed", line["seed"]) for line in read_lines(Path(folder))}
+def _worlds(folder: str | Path) -> dict[int, tuple]:
+    """The populations of each seed: one, unless variants differ in it."""
+    worlds: dict[int, set] = {}
+    for line in read_lines(Path(folder)):
+        worlds.setdefault(line["seed"], set()).add(line["config"].get("population_seed", line["seed"]))
+    return {seed: tuple(sorted(populations, key=str)) for seed, populations in worlds.items()}
