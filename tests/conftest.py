@@ -77,7 +77,7 @@ def own_texts(tmp_path):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """A run that was asked to end leaves its signal handlers, since its process is to end, too; that of tests is not."""
+    """A run that was asked to end leaves its signal handlers, as its process is to end, too; that of tests is not."""
     before = {number: signal.getsignal(number) for number in Stopped.by}
     try:
         return (yield)
