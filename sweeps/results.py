@@ -138,8 +138,8 @@ def publish(folder: str | Path, figures: Mapping, table: str, measured: Mapping[
 
 
 def _worlds(folder: str | Path) -> dict[int, tuple]:
-    """The populations of each seed: one, unless variants differ in it."""
+    """The populations of each seed: one, unless variants differ in it; 0, the default, where a config has none."""
     worlds: dict[int, set] = {}
     for line in read_lines(Path(folder)):
-        worlds.setdefault(line["seed"], set()).add(line["config"].get("population_seed", line["seed"]))
+        worlds.setdefault(line["seed"], set()).add(line["config"].get("population_seed", 0))
     return {seed: tuple(sorted(populations, key=str)) for seed, populations in worlds.items()}

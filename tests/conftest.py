@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import tempfile
 
 os.environ["OMP_NUM_THREADS"] = "1"  # several tests at once share the cores
@@ -17,7 +16,6 @@ os.environ["HF_MODULES_CACHE"] = os.path.join(os.environ["HF_HOME"], "modules")
 import pytest
 from hypothesis import settings
 
-from command_line import Stopped
 from data_builder.schedules import Plan, Uniform
 from data_builder.sentences import TEMPLATES_DIR
 from data_builder.source import Source
@@ -73,15 +71,3 @@ def own_texts(tmp_path):
     shutil.copytree(VALUES_DIR, tmp_path / "values")
     shutil.copytree(TEMPLATES_DIR, tmp_path / "templates")
     return {"values_dir": str(tmp_path / "values"), "templates_dir": str(tmp_path / "templates")}
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    """A run that was asked to end leaves its signal handlers, as its process is to end, too; that of tests is not."""
-    before = {number: signal.getsignal(number) for number in Stopped.by}
-    try:
-        return (yield)
-    finally:
-        for number, handler in before.items():
-            if handler is not None and signal.getsignal(number) is not handler:
-                signal.signal(number, handler)

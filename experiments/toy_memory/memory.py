@@ -186,7 +186,7 @@ def main(folder: Path = Path(__file__).parent, sizes: Sizes = Sizes()) -> None:
     names = [(seed, variant) for seed in SEEDS for variant in VARIANTS]
     lines = [
         {"name": f"{variant}-seed{seed}", "variant": variant, "seed": seed, "settings": vars(VARIANTS[variant]),
-         "config": vars(sizes), "records": columns(rows)}
+         "config": vars(sizes) | {"population_seed": seed}, "records": columns(rows)}  # its pairs are its own
         for (seed, variant), rows in zip(names, records, strict=True)
     ]  # fmt: skip
     results_file(folder).parent.mkdir(exist_ok=True)

@@ -105,6 +105,15 @@ def test_when_the_launcher_is_told_to_stop_two_processes_save_together(whole, tm
         assert load_run(run).curve(key)[1] == pytest.approx(load_run(whole).curve(key)[1], rel=1e-3)
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """As in a terminal; what a shell has started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_a_sweep_repeats_its_signal_and_a_person_may_insist(monkeypatch, capfd):
     """However slow a step is, nobody but a person ends it before all is saved."""
     clock = iter([0.0, 0.5, 2.0])  # seconds: when it is first told, and at each further Ctrl-C
