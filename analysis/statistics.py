@@ -37,11 +37,9 @@ def mean_interval(values: Sequence[float], bounds: Bounds = UNBOUNDED) -> tuple[
 def p_above(values: Sequence[float], level: float, bounds: Bounds = UNBOUNDED) -> float:
     """p of Student's one-sided test that the mean is above a level, on the scale of `mean_interval`.
 
-    nan without at least two different values.
+    The level lies between the bounds. nan without at least two different values.
     """
     values = np.asarray(values, dtype=float)
-    if level <= bounds[0]:
-        return 0.0  # all that is possible
     if np.ptp(values) == 0:
         return np.nan
     _, middle, error = _on_scale(values, bounds)
@@ -89,11 +87,9 @@ def interval_text(values: Sequence[float | None], form: str, bounds: Bounds = UN
     if None in values:
         return f"{values.count(None)} of {len(values)} not reached"
     mean, low, high = mean_interval(values, bounds)
-    return (
-        form.format(mean)
-        if np.isnan(low) or low == high
-        else f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"
-    )
+    if np.isnan(low) or low == high:
+        return form.format(mean)
+    return f"{form.format(mean)} ({form.format(low)} to {form.format(high)})"
 
 
 def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -194,7 +194,7 @@ def _find(claim: Claim, values: Values, worlds: Mapping[int, object]) -> Finding
     if outside := next((number for number in numbers if not least <= number <= most), None):
         raise UserError(f"claim {claim.id} is measured as {outside}, beyond its bounds")
     value, low, high = mean_interval(numbers, claim.bounds)
-    one_value = math.isnan(low) or low == high
+    one_value = math.isnan(low) or low == high  # one seed, or the same number in all: no interval
     p = _p(numbers, claim)
     return Finding(
         claim, known, value, None if one_value else (low, high), unreached,
@@ -211,8 +211,6 @@ def decide(claim: Claim, low: float, high: float) -> str:
     if all of it falls short of that; direction only, if it is beyond the level at least; else inconclusive.
     Of an equivalence (TOST, each side at 2.5%): as stated, if it lies between the levels; otherwise, if outside.
     """
-    if math.isnan(low):
-        return INCONCLUSIVE
     bottom, top = claim.levels
     if math.isfinite(bottom) and math.isfinite(top):
         return AS_STATED if bottom < low and high < top else OTHERWISE if top < low or high < bottom else INCONCLUSIVE

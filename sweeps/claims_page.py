@@ -35,10 +35,10 @@ measures them from stored results, and the verdict is computed ([how](README.md#
 - **inconclusive**: it is on both sides, or a run did not come so far;
 - **not run**.
 
-`†` marks claims whose form (quantity, smallest effect) is younger than the runs that decide them. p is that of the
-direction (or of the equivalence), adjusted for the number of claims of the experiment that were tried (Holm); `*`
-marks a claim that does not stand after it. "Worlds" are different populations: where there is one, an interval tells
-nothing of other individuals.
+`†` marks claims whose form (quantity, smallest effect) is younger than the runs that decide them, and exploratory ones.
+p is that of the direction (or of the equivalence), adjusted for the number of claims of the experiment that were tried
+(Holm); `*` marks a claim that does not stand after it. "Worlds" are different populations: where there is one, an
+interval tells nothing of other individuals.
 """
 
 
@@ -114,9 +114,15 @@ def seeds(finding: Finding) -> str:
 def verdict_text(finding: Finding) -> str:
     """The verdict, of a claim beyond the paper `as stated`; its marks are explained on the page of claims."""
     text = "as stated" if finding.verdict == AS_STATED and finding.claim.figure == BEYOND else finding.verdict
-    falls = finding.verdict in (AS_STATED, DIRECTION) and finding.p_holm is not None and finding.p_holm >= SIGNIFICANT
-    younger = finding.claim.kind == "post hoc" and finding.verdict != NOT_RUN
-    return text + " *" * falls + " †" * younger
+    return text + marks([finding])
+
+
+def marks(findings: Iterable[Finding]) -> str:
+    """` *` if one of them does not stand after Holm, ` †` if one is not confirmatory; nothing of what was not run."""
+    run = [finding for finding in findings if finding.verdict != NOT_RUN]
+    held = [finding for finding in run if finding.verdict in (AS_STATED, DIRECTION) and finding.p_holm is not None]
+    falls = any(finding.p_holm >= SIGNIFICANT for finding in held)
+    return " *" * falls + " †" * any(finding.claim.kind != "confirmatory" for finding in run)
 
 
 def _number(value: float) -> str:

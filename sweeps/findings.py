@@ -14,7 +14,7 @@ from analysis.statistics import markdown
 from command_line import UserError
 from run_directory.layout import replace_text
 from sweeps.claims import AS_STATED, BEYOND, DIRECTION, INCONCLUSIVE, NOT_RUN, OTHERWISE, Finding
-from sweeps.claims_page import ORDER, PAGE, claims_page, findings_of, measured, seeds, verdict_text
+from sweeps.claims_page import ORDER, PAGE, claims_page, findings_of, marks, measured, seeds, verdict_text
 from sweeps.sweep import ROOT
 
 EXPERIMENTS = ROOT / "experiments"
@@ -84,7 +84,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
     counts = Counter(f.verdict for f in found)
     text = ", ".join(f"{verdict} {counts[verdict]}" for verdict in reversed(ORDER) if counts[verdict])
     most = max(found, key=lambda finding: len(finding.values))
-    return row.here.replace("{value}", f"{len(found)}"), row.world, seeds(most), link.format(text)
+    return row.here.replace("{value}", f"{len(found)}"), row.world, seeds(most), link.format(text + marks(found))
 
 
 def write_all() -> None:

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from matplotlib.ticker import LogLocator, ScalarFormatter
 
+from analysis.drawing import shades
 from analysis.phases import TOLERANCE, phases_of
 from analysis.statistics import interval_text, markdown
 from sweeps.claims import Values
 from sweeps.results import Result, by_seed
 
-Sizes = Mapping[int, list[Result]]  # results by the number of individuals
+Sizes = Mapping[int, list[Result]]  # results by the number of individuals, or by what else is varied
 TOLERANCES = (0.02, 0.03, TOLERANCE, 0.08)
 
 
@@ -28,6 +30,18 @@ def exposures(result: Result, tolerance: float = TOLERANCE) -> float | None:
     step, config = end(result, tolerance), result.run.config
     batch = config["per_device_train_batch_size"] * config["gradient_accumulation_steps"]  # a sweep's run: one process
     return None if step is None else step * batch / config["n_individuals"]
+
+
+def draw_against(axes, groups: Sizes, measure: Callable[..., float | None], what: str) -> None:
+    """A dot for each run that has it, on log scales, against what the groups are by: individuals, or the batch."""
+    for size, color in zip(groups, shades(len(groups)), strict=True):
+        values = [value for value in map(measure, groups[size]) if value]
+        axes.plot([size] * len(values), values, "o", color=color, markerfacecolor="none")
+    axes.set(xscale="log", yscale="log", xlabel=what, xlim=(min(groups) / 1.3, max(groups) * 1.3))
+    axes.set_xticks([*groups], [f"{size:,}" for size in groups])
+    axes.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ScalarFormatter())
 
 
 MEASURES = {"end (step)": end, "length (steps)": length, "exposures at the end": exposures}

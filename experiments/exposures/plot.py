@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from matplotlib.ticker import LogLocator, ScalarFormatter
-
 from analysis.drawing import legend, mark_baseline, n_seeds, name_panels, panels, shades
 from run_directory.records import baseline
 from sweeps.claims import Values
-from sweeps.power_laws import end, exposures, powers
+from sweeps.power_laws import draw_against, end, exposures, powers
 from sweeps.results import Result, by_seed, interval_table, load_results, publish, ratios
 from sweeps.sweep import ROOT
 
@@ -37,18 +35,10 @@ def draw(groups: Groups):
             label = f"batch {batch} ({n_seeds([len(results)])})"
             read = steps * batch / run.config["n_individuals"]
             loss.plot(read, values / baseline(run), linewidth=1, label=label, color=color)
-        for one, measure in zip(others, PANELS.values(), strict=True):
-            values = [value for value in map(measure, results) if value]
-            one.plot([batch] * len(values), values, "o", color=color, markerfacecolor="none")
+    for one, measure in zip(others, PANELS.values(), strict=True):
+        draw_against(one, groups, measure, "batch (biographies)")
     mark_baseline(loss, 1)
     loss.set(xlabel="exposures (biographies of each individual)", ylim=(0.4, 1.5))
-    for one in others:
-        one.set(xscale="log", yscale="log", xlabel="batch (biographies)", xlim=(BATCHES[0] / 1.3, BATCHES[-1] * 1.3))
-        one.set_xticks(BATCHES, [f"{batch}" for batch in BATCHES])
-        one.minorticks_off()
-        one.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        one.yaxis.set_major_formatter(ScalarFormatter())
-    others[-1].set_ylim(10, 100)
     name_panels((loss, *others), ("attribute loss / baseline", *PANELS))
     legend(figure, "a line, and a dot, for each seed", columns=3)
     return figure

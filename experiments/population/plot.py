@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from matplotlib.ticker import LogLocator, ScalarFormatter
-
 from analysis.drawing import legend, mark_baseline, n_seeds, name_panels, panels, shades
 from run_directory.records import baseline
 from sweeps.claims import Values
-from sweeps.power_laws import end, exposures, length, powers_of, sensitivity
+from sweeps.power_laws import draw_against, end, exposures, length, powers_of, sensitivity
 from sweeps.results import Result, by_seed, interval_table, load_results, publish
 
 SIZES = (512, 1024, 2048, 4096)
@@ -38,14 +36,7 @@ def draw(groups: Groups):
     mark_baseline(loss, 1)
     loss.set(xlabel="training step", ylim=(0.4, 1.5))
     for one, measure in zip(others, PANELS.values(), strict=True):
-        for n, color in zip(groups, shades(len(groups)), strict=True):
-            values = [value for value in map(measure, groups[n]) if value]
-            one.plot([n] * len(values), values, "o", color=color, markerfacecolor="none")
-        one.set(xscale="log", yscale="log", xlabel="individuals", xlim=(min(groups) / 1.3, max(groups) * 1.3))
-        one.set_xticks([*groups], [f"{n:,}" for n in groups])
-        one.minorticks_off()
-        one.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        one.yaxis.set_major_formatter(ScalarFormatter())
+        draw_against(one, groups, measure, "individuals")
     name_panels((loss, *others), ("attribute loss / baseline", *PANELS))
     legend(figure, "a line, and a dot, for each seed", columns=3)
     return figure

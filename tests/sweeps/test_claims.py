@@ -91,7 +91,6 @@ def test_no_claim_is_made_twice_or_beyond_what_is_possible(folder):
         ("between -10 and 10", (-9, 11), INCONCLUSIVE),
         ("between -10 and 10", (-20, 20), INCONCLUSIVE),
         ("between -10 and 10", (11, 20), OTHERWISE),
-        ("above 0", (math.nan, math.nan), INCONCLUSIVE),
     ],
 )
 def test_a_verdict_is_that_of_the_definition(expect, interval, verdict):

@@ -62,7 +62,9 @@ def test_a_claim_that_does_not_stand_after_holm_is_marked():
     first, *_ = judge(claims, values, {})
     assert first.p < 0.05 < first.p_holm
     assert verdict_text(first) == "as in the paper *"
-    assert verdict_text(found({0: 10.0, 1: 12.0, 2: 11.0}, kind="post hoc")) == "as in the paper †"
+    for kind in ("post hoc", "exploratory"):
+        assert verdict_text(found({0: 10.0, 1: 12.0, 2: 11.0}, kind=kind)) == "as in the paper †"
+        assert verdict_text(found({}, kind=kind)) == "not run"
 
 
 def test_failures_come_first_and_cells_hold_no_bars(tmp_path):
