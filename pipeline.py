@@ -1,5 +1,6 @@
 """What every training script does once its people, stream and model are there: train, measure, record, share."""
 
+import math
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -127,7 +128,12 @@ def _execute(
     from training.start import begin_run, say_what_it_takes, start_accelerate
 
     probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
-    measure_model = run_measure(probes, source.word_lists.value_sizes, training.attention_individuals)
+    lists = source.word_lists
+    # Rare individuals are seen ones; nobody else is counted twice.
+    n_learned = {group: len(groups[group]) for group in ("seen", "new") if group in probes}
+    measure_model = run_measure(
+        probes, lists.value_sizes, training.attention_individuals, math.prod(lists.name_sizes), n_learned
+    )
 
     def measure(model) -> dict[str, float]:
         return measure_model(measured(model))

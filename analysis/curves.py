@@ -18,6 +18,8 @@ X_AXES = tuple(_X)
 _QUANTITIES = {
     "attribute_loss": ("attribute loss", "nats"),
     "attribute_accuracy": ("attribute accuracy", "%"),
+    "bits": ("learned bits of an individual's facts", "bits"),
+    "name_bits": ("learned bits of an individual's name", "bits"),
     "entropy": ("entropy of the answer", "nats"),
     "top_probability": ("probability of the likeliest answer", "%"),
     "calibration_error": ("calibration error", ""),
@@ -90,7 +92,7 @@ def metric_words(key: str) -> str:
         return key.replace("_", " ")
     words, unit = _QUANTITIES[quantity]
     of_whom = "" if group == "seen" else f" of {group} people"
-    return f"{words}{of_whom}{' (nats)' if unit == 'nats' else ''}"
+    return f"{words}{of_whom}{f' ({unit})' if unit in ('nats', 'bits') else ''}"
 
 
 def is_percentage(key: str) -> bool:

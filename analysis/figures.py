@@ -1,6 +1,7 @@
 """Figures of a run."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def learning_curve(run: Run, phases: Phases | None):
             if len(run.curve(f"{group}_attribute_{metric}")[0]):
                 draw_runs(axes, [run], f"{group}_attribute_{metric}", **style)
     mark_baseline(loss, baseline(run))
+    _mark_bits(loss, run)
     last = max(1, int(run.curve("seen_attribute_loss")[0][-1]))
     loss.set(ylabel="attribute loss (nats)", ylim=(0, None), xlim=(0, last))
     accuracy.set(ylabel="attribute accuracy", ylim=(0, 1.02))
@@ -63,6 +65,18 @@ def learning_curve(run: Run, phases: Phases | None):
             _shade_phases(axes, phases, last)
         _name_phases(loss, phases, last)
     return figure
+
+
+def _mark_bits(axes, run: Run) -> None:
+    """Learned bits on the right: they are the loss's distance to the baseline, summed over attributes."""
+    n_attributes = sum(key.startswith("seen_attribute_loss_") for key in run.records[-1])
+    if not n_attributes:
+        return
+    nats, bit = baseline(run), math.log(2)
+    ways = (lambda loss: n_attributes * (nats - loss) / bit, lambda bits: nats - bits * bit / n_attributes)
+    right = axes.secondary_yaxis("right", functions=ways)
+    right.tick_params(labelsize=axes.yaxis.get_ticklabels()[0].get_size())
+    right.set_ylabel("learned bits of an individual", size=axes.yaxis.label.get_size())
 
 
 def _edges(phases: Phases, last: int) -> list[float]:

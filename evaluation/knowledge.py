@@ -4,6 +4,7 @@ One implementation, on flat arrays with an entry for each value token; the train
 `evaluate` modules of this folder both use it.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,6 +46,20 @@ def attribute_accuracies(correct, rows, attributes, n_attributes: int) -> np.nda
 def no_knowledge_baseline(value_sizes: Sequence[int]) -> float:
     """Attribute loss, in nats, of an ideal model that knows the values but nobody: mean of ln(size)."""
     return float(np.mean(np.log(value_sizes)))
+
+
+def learned_bits(losses: Sequence[float], value_sizes: Sequence[int]) -> float:
+    """How much of an individual's facts is known: what knowing nobody would cost more (Allen-Zhu & Li, 2404.05405).
+
+    Args:
+        losses: attribute loss of each attribute, (n_attributes,), in nats.
+        value_sizes: number of values of each.
+
+    Returns:
+        Bits per individual, at most the sum of log2(size). Below zero where a model is sure of what is wrong; not cut
+        off there, so that one attribute's bits don't hide that another is worse than a guess.
+    """
+    return float(np.sum(np.log(value_sizes) - losses)) / math.log(2)
 
 
 def _value_ids(rows, attributes, n_attributes: int) -> np.ndarray:

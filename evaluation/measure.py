@@ -1,28 +1,34 @@
 """What is measured of a model while it trains: what it knows of groups of individuals, and how sure it is."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from evaluation.hallucination import confidence, separation
-from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
-from evaluation.probes import joined, predictions, probe_predictions, rows_of
+from evaluation.knowledge import attribute_accuracies, attribute_losses, learned_bits, no_knowledge_baseline
+from evaluation.probes import joined, name_losses, predictions, probe_predictions, rows_of
 from evaluation.signatures import attention_metrics, forward_with_gradients
 
 
-def run_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[str, int], n_looked_at: int) -> Callable:
+def run_measure(
+    probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[str, int], n_looked_at: int,
+    n_names: int | None = None, n_learned: dict[str, int] | None = None,
+) -> Callable:  # fmt: skip
     """What the training loop calls at an evaluation.
 
     Args:
         probes: a probe of the stream for each group: `seen`, and others.
         value_sizes: number of values of each attribute.
         n_looked_at: of how many of the seen people attention is measured; the same pass tells what is known of them.
+        n_names: how many different names there could be; None where nobody knows.
+        n_learned: how many individuals there are in each group that is learned from.
 
     Returns:
         A function from a model to `no_knowledge_baseline` and, of each group, the metrics of `knowledge` and
         `hallucination.confidence`; with unseen people also those of `hallucination.separation`; those of
-        `signatures.attention_metrics`.
+        `signatures.attention_metrics`; with `n_names` the bits `seen_name_bits`, with `n_learned` `bits_per_parameter`.
     """
     first, rest = rows_of(probes["seen"], 0, n_looked_at), rows_of(probes["seen"], n_looked_at)
 
@@ -35,32 +41,38 @@ def run_measure(probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[st
             seen.append((n_looked_at, probe_predictions(model, rest)))
         others = {group: probe_predictions(model, probe) for group, probe in probes.items() if group != "seen"}
         metrics = {"no_knowledge_baseline": no_knowledge_baseline([*value_sizes.values()])}
-        metrics |= _knowledge_and_confidence({"seen": joined(seen)} | others, [*value_sizes])
+        metrics |= _knowledge_and_confidence({"seen": joined(seen)} | others, value_sizes)
+        if n_names:
+            loss = float(name_losses(model, probes["seen"]).mean())
+            metrics["seen_name_bits"] = (math.log(n_names) - loss) / math.log(2)
+        if n_learned:
+            n_bits = sum(n * metrics[f"{group}_bits"] for group, n in n_learned.items())
+            metrics["bits_per_parameter"] = n_bits / sum(parameter.numel() for parameter in model.parameters())
         return metrics | attention_metrics(attention, gradients, batch)
 
     return measure
 
 
-def _knowledge_and_confidence(flats: dict[str, dict[str, np.ndarray]], attributes: list[str]) -> dict[str, float]:
+def _knowledge_and_confidence(flats: dict[str, dict[str, np.ndarray]], value_sizes: dict[str, int]) -> dict[str, float]:
     metrics = {}
     for group, flat in flats.items():
-        metrics |= knowledge(flat, group, attributes) | confidence(flat, group)
+        metrics |= knowledge(flat, group, value_sizes) | confidence(flat, group)
     return metrics | (separation(flats["seen"], flats["unseen"]) if "unseen" in flats else {})
 
 
-def knowledge(flat: dict[str, np.ndarray], group: str, attributes: list[str]) -> dict[str, float]:
-    """Attribute loss and accuracy from the predictions for a probe, overall and for each attribute.
+def knowledge(flat: dict[str, np.ndarray], group: str, value_sizes: dict[str, int]) -> dict[str, float]:
+    """Attribute loss and accuracy from the predictions for a probe, overall and for each attribute, and learned bits.
 
     Returns:
         `<group>_attribute_loss`, `<group>_attribute_accuracy` and, with the attribute's name
-        appended, the same for each attribute; nats and 0-1.
+        appended, the same for each attribute; nats and 0-1. `<group>_bits`, per individual.
     """
-    where = (flat["rows"], flat["attributes"], len(attributes))
+    where = (flat["rows"], flat["attributes"], len(value_sizes))
     losses = attribute_losses(flat["losses"], *where)
     accuracies = attribute_accuracies(flat["correct"], *where)
     metrics = {}
     for name, values in (("loss", losses), ("accuracy", accuracies)):
         metrics[f"{group}_attribute_{name}"] = float(values.mean())
-        for attribute, value in zip(attributes, values, strict=True):
+        for attribute, value in zip(value_sizes, values, strict=True):
             metrics[f"{group}_attribute_{name}_{attribute}"] = float(value)
-    return metrics
+    return metrics | {f"{group}_bits": learned_bits(losses, [*value_sizes.values()])}

@@ -70,6 +70,22 @@ def text_losses(model, probe: dict[str, torch.Tensor]) -> np.ndarray:
     return np.concatenate(sums)
 
 
+@torch.no_grad()
+def name_losses(model, probe: dict[str, torch.Tensor]) -> np.ndarray:
+    """Cross-entropy of each biography's name where it first stands, summed over its tokens, in nats; (biographies,)."""
+    device, sums = next(model.parameters()).device, []
+    for _, chunk in _chunks(probe):
+        wanted = chunk["name_ids"] == 1
+        wanted[:, 0] = False  # nothing predicts it
+        width = int(wanted.any(0).nonzero().max()) + 1  # what comes after a name does not change its loss
+        rows, columns = wanted.nonzero(as_tuple=True)
+        logits = wanted_logits(model, chunk["input_ids"][:, :width].to(device), wanted[:, :width].to(device))
+        labels = chunk["input_ids"][rows, columns].to(device)
+        losses = functional.cross_entropy(logits.float(), labels, reduction="none")
+        sums.append(np.bincount(rows.numpy(), weights=losses.cpu().numpy(), minlength=len(wanted)))
+    return np.concatenate(sums)
+
+
 def probe_predictions(model, probe: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     """`value_predictions` of a whole probe, a few rows at a time."""
     return joined([(start, value_predictions(model, chunk)) for start, chunk in _chunks(probe)])

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.knowledge import attribute_accuracies, attribute_losses, no_knowledge_baseline
+from evaluation.knowledge import attribute_accuracies, attribute_losses, learned_bits, no_knowledge_baseline
 from evaluation.measure import knowledge, run_measure
-from evaluation.probes import probe_predictions
+from evaluation.probes import name_losses, probe_predictions
 from modeling.presets import build_model
 from settings.model import ModelSettings
 from tests.helpers.independent import ATTRIBUTES
@@ -98,7 +98,7 @@ def test_probe_metrics_equal_full_logits_of_the_stock_model(model, stream):
     ).tolist()
     correct = (logits.argmax(-1) == probe["input_ids"][:, 1:]).tolist()
     expected_loss, expected_accuracy = slow_metrics(probe["attribute_ids"][:, 1:].tolist(), losses, correct)
-    metrics = knowledge(probe_predictions(model, probe), "unseen", ATTRIBUTES)
+    metrics = knowledge(probe_predictions(model, probe), "unseen", stream.value_sizes)
     assert metrics["unseen_attribute_loss"] == pytest.approx(np.mean(expected_loss), rel=1e-5)
     assert metrics["unseen_attribute_accuracy"] == pytest.approx(np.mean(expected_accuracy))
     for attribute, loss in zip(ATTRIBUTES, expected_loss, strict=True):
@@ -111,8 +111,35 @@ def test_an_evaluation_measures_what_is_known_of_all_however_many_are_looked_at(
     probes = {group: stream.probe(group, 20) for group in ("seen", "unseen")}
     expected = {}
     for group, probe in probes.items():
-        expected |= knowledge(probe_predictions(model, probe), group, ATTRIBUTES)
+        expected |= knowledge(probe_predictions(model, probe), group, stream.value_sizes)
     found = run_measure(probes, stream.value_sizes, n_looked_at)(model)
     assert found["seen_attribute_loss"] > found["no_knowledge_baseline"]  # untrained it knows less than nothing
     assert found["seen_attribute_accuracy"] == 0
     assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
+
+
+def test_who_knows_all_has_all_bits_and_who_knows_nobody_has_none():
+    """64 values are 6 bits, 1,024 are 10 (Allen-Zhu & Li, 2404.05405)."""
+    sizes = [64, 1024]
+    assert learned_bits([0, 0], sizes) == pytest.approx(16)
+    assert learned_bits(np.log(sizes), sizes) == pytest.approx(0)
+    assert learned_bits([math.log(64) + math.log(2), math.log(512)], sizes) == pytest.approx(-1 + 1)
+
+
+def test_a_name_costs_what_the_whole_model_says_where_it_first_stands(model, stream):
+    probe = stream.probe("seen", 5)
+    logits = model(input_ids=probe["input_ids"], attention_mask=probe["attention_mask"]).logits.log_softmax(-1)
+    for row, loss in enumerate(name_losses(model, probe)):
+        ids, names = probe["input_ids"][row].tolist(), probe["name_ids"][row].tolist()
+        first = names.index(1)
+        places = range(first, next(i for i in range(first, len(ids)) if names[i] != 1))
+        assert loss == pytest.approx(-sum(logits[row, i - 1, ids[i]].item() for i in places), rel=1e-5)
+
+
+def test_bits_of_a_parameter_count_all_individuals_that_were_learned(model, stream):
+    probes = {group: stream.probe(group, 6) for group in ("seen", "new")}
+    measure = run_measure(probes, stream.value_sizes, 4, n_names=4096, n_learned={"seen": 30, "new": 12})
+    found = measure(model)
+    assert found["seen_name_bits"] == pytest.approx(12 - name_losses(model, probes["seen"]).mean() / math.log(2))
+    n_bits = 30 * found["seen_bits"] + 12 * found["new_bits"]
+    assert found["bits_per_parameter"] == pytest.approx(n_bits / sum(tensor.numel() for tensor in model.parameters()))
