@@ -25,7 +25,7 @@ demo: .venv/installed
 	$(BIN)/python -m evaluation $(OUTPUT) --people 3
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 docs: .venv/installed
 	$(BIN)/python -m docs.pages build/docs
@@ -39,7 +39,7 @@ docs: .venv/installed
 	touch $@
 
 test-lowest: .venv-lowest/installed
-	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n 2 --dist worksteal
 
 quality: .venv/installed
 	$(BIN)/ruff check .

@@ -16,6 +16,11 @@ import yaml
 
 from habits import PlainLoader, decoded
 
+# OpenMP's threads spin 300,000 times before they sleep, on a core that the thread they wait for may need: beside other
+# programs a step takes several times as long (docs/SPEED.md). It is read when torch is imported, which comes later.
+if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"} & {*os.environ}:
+    os.environ |= {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}  # GNU's; LLVM's and Intel's, in milliseconds
+
 # Where the rooms lie, and whether that is a clone of the project; an installed wheel lies in site-packages.
 HOME = Path(__file__).parent
 CLONE = HOME if (HOME / "pyproject.toml").is_file() else None
@@ -46,6 +51,14 @@ class Stopped(UserError):
 
     label, exit_code = "stopped", 75  # EX_TEMPFAIL of sysexits.h: no failure, try again
     by = tuple(getattr(signal, name) for name in _ASKING if hasattr(signal, name))
+
+
+def cores() -> int:
+    """Physical cores that this process may use."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
 def read_yaml(file: str | Path, kind: str = "") -> dict:

@@ -11,9 +11,10 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import torch
 from torch.nn import functional
+
+from command_line import cores
 
 # Rows that go through the model together, those of similar length: less padding is computed, and activations stay in
 # the cache.
@@ -66,14 +67,30 @@ def keep_memory() -> None:
     mallopt(_M_TOP_PAD, 2**26)
 
 
-def use_cores(n_threads: int | None) -> None:
-    """Use so many threads; if not told, this process's share of the cores (`accelerate launch` would leave it one)."""
-    if n_threads is None and _on:
-        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        cores = min(allowed, psutil.cpu_count(logical=False) or allowed)
-        n_threads = max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+def use_cores(n_threads: int | None) -> str:
+    """Use so many threads; if not told, as many as `OMP_NUM_THREADS` says, or this process's share of the cores.
+
+    Returns:
+        Why so many.
+    """
+    if n_threads is None and not _on:
+        return "torch's own choice"
     if n_threads is not None:
         torch.set_num_threads(n_threads)
+        return "--num_threads"
+    if given := _told_by_environment():
+        torch.set_num_threads(given)
+        return "OMP_NUM_THREADS"
+    n_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(max(1, cores() // n_processes))
+    return "all cores" if n_processes == 1 else f"cores / {n_processes} processes"
+
+
+def _told_by_environment() -> int | None:
+    """What the user set; `accelerate launch` sets 1 where nobody did, which would leave all other cores idle."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ
+    return int(given) if given.isdecimal() and int(given) > launched else None
 
 
 def bf16_slowdown() -> float:

@@ -43,7 +43,11 @@ class TrainingSettings:
     max_grad_norm: float = setting(1.0, "norm that gradients are clipped to; the paper leaves it open", above=0)
     mixed_precision: Literal["no", "bf16"] = setting("no", "precision of forward passes; bf16 for a GPU", cost=True)
     num_threads: int | None = setting(
-        None, "CPU threads per process; an equal share of all cores if None", Role.SAVING, at_least=1, at_most=1024
+        None,
+        "CPU threads per process; if None as OMP_NUM_THREADS says, or an equal share of all cores",
+        Role.SAVING,
+        at_least=1,
+        at_most=1024,
     )
     cpu_tricks: bool = setting(
         True, "faster code for a CPU (modeling/cpu.py); changes results in their last bits", cost=True

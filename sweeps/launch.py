@@ -12,7 +12,7 @@ import psutil
 import submitit
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError
 
-from command_line import UserError
+from command_line import UserError, cores
 from sweeps.sweep import ROOT, Sweep, SweepRun
 
 # submitit's own limits are minutes. Here it is a month; SLURM's partitions rarely take more than a day.
@@ -60,8 +60,7 @@ def _words(value) -> list[str]:
 
 def threads_each(jobs: int) -> int:
     """This machine's cores, shared out among the runs that go on at once."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed) // jobs)
+    return max(1, cores() // jobs)
 
 
 def submit(executor: submitit.AutoExecutor, sweep: Sweep, run: SweepRun, jobs: int) -> submitit.Job:

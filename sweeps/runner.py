@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from command_line import UserError
 from sweeps.collect import collect_results
-from sweeps.directories import Progress, is_finished, read_progress
+from sweeps.directories import Progress, is_finished, read_progress, recorded_at
 from sweeps.display import open_display
 from sweeps.launch import build_executor, cancel, last_error, submit
 from sweeps.signals import handled, interrupt
@@ -24,11 +24,13 @@ class Status:
     state: str = "waiting"
     job: object | None = None
     progress: Progress = field(default_factory=Progress)
+    read_at: tuple | None = None
 
     def update(self) -> None:
-        """Read how far it is, and whether it has ended."""
+        """Read how far it is, if anything was recorded since, and whether it has ended."""
         ended = self.job.done()  # asked first, so that the progress is not older than the answer
-        self.progress = read_progress(self.run.path)
+        if (recorded := recorded_at(self.run.path)) != self.read_at:
+            self.progress, self.read_at = read_progress(self.run.path), recorded
         if ended:
             self.state = "finished" if is_finished(self.run.path) else "failed"
 

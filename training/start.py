@@ -52,10 +52,9 @@ def start_accelerate(run: Path, settings: TrainingSettings) -> Accelerator:
     missing = set(settings.report_to or []) - {"all", *map(str, accelerator.log_with)}
     if missing:
         raise UserError(f"report_to {' '.join(sorted(missing))}: not installed; install it, or leave it out")
-    if on_cpu:
-        use_cores(settings.num_threads)
+    why = f" ({use_cores(settings.num_threads)})" if on_cpu else ""
     if accelerator.is_main_process:
-        _say_how(accelerator, settings)
+        _say_how(accelerator, settings, why)
     return accelerator
 
 
@@ -88,13 +87,17 @@ def begin_run(
     accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolve(others).items()})
 
 
-def _say_how(accelerator: Accelerator, settings: TrainingSettings) -> None:
-    """One line of what a step is, and one for each way in which that may not be what was meant."""
+def _say_how(accelerator: Accelerator, settings: TrainingSettings, why: str) -> None:
+    """One line of what a step is, and one for each way in which that may not be what was meant.
+
+    Args:
+        why: there are so many threads.
+    """
     n, here, precision = accelerator.num_processes, accelerator.device, settings.mixed_precision
     print(
         f"batch {settings.batch_size(n):,} (processes {n}, each {settings.per_device_train_batch_size} by "
         f"{settings.gradient_accumulation_steps}), mixed_precision {precision}, "
-        f"threads {torch.get_num_threads()}, {_device_name(here)}"
+        f"threads {torch.get_num_threads()}{why}, {_device_name(here)}"
     )
     for name, untold in (("mixed_precision", "no"), ("gradient_accumulation_steps", "1")):
         launched = os.environ.get(f"ACCELERATE_{name.upper()}", untold)

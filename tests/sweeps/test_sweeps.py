@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 from types import SimpleNamespace
 
@@ -188,6 +189,20 @@ def test_time_left_is_that_of_alike_runs(tmp_path):
     assert seconds_left(dict(zip(runs, stands, strict=True)), jobs=3) == pytest.approx(100)  # the longest decides
     assert seconds_left(dict.fromkeys(runs, Progress()), jobs=1) is None
     assert seconds_left(dict.fromkeys(runs, stands[0]), jobs=1) == 0
+
+
+def test_a_run_is_read_again_only_once_it_has_recorded_something(tmp_path, monkeypatch):
+    """Reading all of it at each look took a sixth of a core from the runs."""
+    looks, run = [], SimpleNamespace(path=tmp_path)
+    monkeypatch.setattr(runner, "read_progress", lambda path: looks.append(path) or Progress(len(looks)))
+    status = Status(run, "running", SimpleNamespace(done=lambda: False))
+    status.update()
+    assert status.progress.step == 0  # nothing there yet
+    for step in (1, 1, 2):
+        (tmp_path / "metrics.jsonl").write_text("line\n" * step)
+        os.utime(tmp_path / "metrics.jsonl", (step, step))
+        status.update()
+    assert (len(looks), status.progress.step) == (2, 2)
 
 
 def test_the_display_tells_how_each_run_goes(tmp_path, capsys):

@@ -19,7 +19,7 @@ from training.forecast import duration
 
 def said(capsys, n_processes=1, **settings):
     accelerator = SimpleNamespace(num_processes=n_processes, device=torch.device("cpu"))
-    start._say_how(accelerator, TrainingSettings(**settings))
+    start._say_how(accelerator, TrainingSettings(**settings), " (all cores)")
     return capsys.readouterr().out.splitlines()
 
 
