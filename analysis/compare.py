@@ -164,23 +164,32 @@ def write_comparison(
     Raises:
         UserError: runs of both kinds, or what they have not recorded.
     """
-    if len({run.finetune_group for run in runs}) > 1:
-        raise UserError("compare either pre-trainings or fine-tunings of one kind (individuals_finetune), not both")
     check_metrics(runs, metrics)
     groups = grouped(runs, labels)
-    if runs[0].finetune_group:
-        figures = {"finetuning": compare_curves(groups, metrics, x) if metrics else finetuning_curves(groups, x)}
-        figures |= {"trade_off": trade_off(groups), "frontier": frontier(end_points(groups))}
-        table = _finetuned(groups, metrics)
-    else:
-        figures = {"individuals": compare_individuals(groups)} if any(run.individuals for run in runs) else {}
-        figures["learning_curves"] = compare_curves(groups, metrics or METRICS, x)
-        table = _compared(groups, metrics or METRICS)
+    figures, table = comparison(groups, metrics, x)
     if len(groups) > 1:
         table = _with_column(table, "what differs", differences(groups).values())
     save_all(folder, figures, markdown(*table))
     replace_text(folder / "table.tex", latex(*table))
     print(f"figures: {folder}")
+
+
+def comparison(groups: Groups, metrics: Sequence[str] = (), x: str = "steps") -> tuple[dict, Rows]:
+    """The figures and the table of `write_comparison`.
+
+    Raises:
+        UserError: runs of several kinds.
+    """
+    runs = [run for group in groups.values() for run in group]
+    if len({run.finetune_group for run in runs}) > 1:
+        raise UserError("compare either pre-trainings or fine-tunings of one kind (individuals_finetune), not both")
+    if runs[0].finetune_group:
+        figures = {"finetuning": compare_curves(groups, metrics, x) if metrics else finetuning_curves(groups, x)}
+        figures |= {"trade_off": trade_off(groups), "frontier": frontier(end_points(groups))}
+        return figures, _finetuned(groups, metrics)
+    figures = {"individuals": compare_individuals(groups)} if any(run.individuals for run in runs) else {}
+    figures["learning_curves"] = compare_curves(groups, metrics or METRICS, x)
+    return figures, _compared(groups, metrics or METRICS)
 
 
 def _finetuned(groups: Groups, metrics: Sequence[str]) -> Rows:

@@ -5,6 +5,7 @@ python -m sweeps run experiments/schedules --jobs 2     # skips what is finished
 python -m sweeps run experiments/schedules --dry_run    # what is to be done, and how long it will take
 python -m sweeps run experiments/schedules --only 'mine-*'    # runs whose names match; --rerun trains stored ones again
 python -m sweeps run experiments/schedules --jobs 8 --cluster slurm --cluster_options slurm_partition=gpu
+python -m sweeps price experiments/paper/*/ --teraflops 150   # operations of all runs, and hours on such a GPU
 python -m sweeps plot experiments/schedules             # figures and claims, from results/runs.jsonl; --also pdf svg
 python -m sweeps drop experiments/schedules 'mine-*'    # deletes stored results; nothing else does
 python -m sweeps claims experiments/mine                # the table of its claims
@@ -30,11 +31,18 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sweeps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    for name, function in (("run", _run), ("plot", _plot), ("drop", _drop), ("claims", _claims)):
+    table = {"run": _run, "plot": _plot, "drop": _drop, "claims": _claims, "price": _price}
+    for name, function in table.items():
         command = commands.add_parser(name)
         command.set_defaults(command=function)
         if name == "claims":
             command.add_argument("folders", type=Path, nargs="*", help="experiments, whose claims are then only shown")
+            continue
+        if name == "price":
+            command.add_argument("folders", type=Path, nargs="+", help="of experiments")
+            command.add_argument(
+                "--teraflops", type=float, default=150, help="10^12 operations a second that training reaches there"
+            )
             continue
         command.add_argument("folder", type=Path, help="the experiment's folder")
         if name == "run":
@@ -90,15 +98,16 @@ def _options(pairs: list[str]) -> dict[str, int | str]:
 
 
 def _plot(arguments) -> None:
+    from sweeps import overview
+
     with also_as(arguments.also):
-        load_plot(arguments.folder).main(arguments.folder)
+        own = (arguments.folder / "plot.py").exists()
+        (load_plot(arguments.folder) if own else overview).main(arguments.folder)
 
 
 def load_plot(folder: Path):
     """The plot.py of an experiment, as a module; its `main(folder)` draws."""
     path = folder / "plot.py"
-    if not path.exists():
-        raise UserError(f"{folder} has no plot.py")
     spec = importlib.util.spec_from_file_location(f"plot_{folder.name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -109,6 +118,14 @@ def _drop(arguments) -> None:
     from sweeps.collect import drop_results
 
     print(f"dropped {', '.join(drop_results(arguments.folder, arguments.names))}")
+
+
+def _price(arguments) -> None:
+    from sweeps.price import print_prices
+
+    if not arguments.teraflops > 0:
+        raise UserError(f"teraflops is {arguments.teraflops:g}; it must be above 0")
+    print_prices(arguments.folders, arguments.teraflops)
 
 
 def _claims(arguments) -> None:

@@ -155,13 +155,17 @@ def _is_sound(claim: Claim) -> bool:
     return claim.smallest is None if len(levels) == 2 else number
 
 
-def judge(claims: Iterable[Claim], measured: Mapping[str, Values], worlds: Mapping[int, object]) -> list[Finding]:
+def judge(
+    claims: Iterable[Claim], measured: Mapping[str, Values], worlds: Mapping[int, object],
+    elsewhere: Mapping[str, Mapping[int, object]] | None = None,
+) -> list[Finding]:  # fmt: skip
     """Decide claims.
 
     Args:
         claims: as they were stated.
         measured: by the id of a claim, its quantity for each seed.
         worlds: the population of each seed.
+        elsewhere: the same for claims about other runs, by their ids.
 
     Raises:
         UserError: something was measured that no claim is about.
@@ -169,7 +173,7 @@ def judge(claims: Iterable[Claim], measured: Mapping[str, Values], worlds: Mappi
     claims = list(claims)
     if unknown := next(iter(measured.keys() - {claim.id for claim in claims}), None):
         raise UserError(f"claim {unknown} is measured, but not stated; put it into claims.yaml")
-    findings = [_find(claim, measured.get(claim.id) or {}, worlds) for claim in claims]
+    findings = [_find(claim, measured.get(claim.id) or {}, (elsewhere or {}).get(claim.id, worlds)) for claim in claims]
     adjusted = holm([_counted(finding) for finding in findings])
     return [
         replace(finding, p_holm=None if math.isnan(p) or finding.p is None else p)

@@ -121,7 +121,10 @@ def interval_table(corner: str, groups: Mapping[str, list[Result]], columns: Map
     return markdown([corner, *columns], rows)
 
 
-def publish(folder: str | Path, figures: Mapping, table: str, measured: Mapping[str, Values]) -> None:
+def publish(
+    folder: str | Path, figures: Mapping, table: str, measured: Mapping[str, Values],
+    elsewhere: Mapping[str, Path] | None = None,
+) -> None:  # fmt: skip
     """Write `<name>.png` of each figure, table.md and claims.json into an experiment's results; print the table.
 
     Args:
@@ -129,10 +132,12 @@ def publish(folder: str | Path, figures: Mapping, table: str, measured: Mapping[
         figures: by name.
         table: Markdown.
         measured: by the id of a claim, its quantity for each seed; a claim that is left out was not run.
+        elsewhere: the experiment whose runs a claim is measured in, by its id, where it is another one.
     """
     from analysis.drawing import save_all
 
-    findings = judge(load_claims(folder), measured, _worlds(folder))
+    others = {claim: _worlds(other) for claim, other in (elsewhere or {}).items()}
+    findings = judge(load_claims(folder), measured, _worlds(folder), others)
     save_all(results_file(folder).parent, figures, table)
     write_findings(folder, findings)
 

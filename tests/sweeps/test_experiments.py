@@ -108,12 +108,29 @@ def test_a_plot_is_drawn_and_a_dry_run_predicts_and_writes_nothing(swept, tmp_pa
     (tmp_path / "plot.py").write_text("def main(folder):\n    print('drawn', folder.name)\n")
     command.main(["plot", str(tmp_path)])  # calls the experiment's own
     assert capsys.readouterr().out == f"drawn {tmp_path.name}\n"
-    with pytest.raises(UserError, match=r"has no plot\.py"):
+    with pytest.raises(UserError, match="nowhere has no results yet: python -m sweeps run"):
         command.main(["plot", str(tmp_path / "nowhere")])
     before = sorted(swept.rglob("*"))
     command.main(["run", experiment(swept, {"a": {}, "c": {}}), "--dry_run"])
     assert "1 of 2 runs to go, about" in capsys.readouterr().out
     assert sorted(swept.rglob("*")) == before
+
+
+def test_without_a_plot_of_its_own_a_sweep_has_its_variants_side_by_side(swept, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    shutil.copytree(swept / "results", folder / "results")
+    command.main(["plot", str(folder)])
+    table = (folder / "results" / "table.md").read_text(encoding="utf-8")
+    assert [row.split(" | ")[0] for row in table.splitlines()] == [
+        "| runs",
+        "|---|---|---|---|---|",
+        "| a",
+        "| b-alpha=1.0",
+    ]
+    assert {"learning_curves.png", "individuals.png", "table.md"} <= {
+        file.name for file in (folder / "results").iterdir()
+    }
+    assert capsys.readouterr().out.rstrip().startswith(table.rstrip())
 
 
 def trial(folder, script):
