@@ -68,6 +68,9 @@ class TrainingSettings:
     )
     save_steps: int | None = setting(None, "steps between checkpoints; none if None", Role.SAVING, at_least=1)
     save_at: list[int] | None = setting(None, "further steps to checkpoint", Role.SAVING, at_least=1)
+    draw_figures: bool = setting(
+        True, "draw the run's figures when it ends; `python -m analysis` does so at any time", Role.SAVING
+    )
     resume_from_checkpoint: str | None = setting(
         None,
         "`latest`, a checkpoint of this run (checkpoint-500), or `auto`: latest if there is one, else begin",
