@@ -142,6 +142,8 @@ def run(main) -> None:
         _end(f"error: {_refusal(error)}", 2)
     except KeyboardInterrupt:
         _end("interrupted", 130)
+    finally:
+        gc.freeze()  # else the end looks through all objects once more, two seconds after torch was imported
 
 
 def _draw_into_files() -> None:
