@@ -80,6 +80,11 @@ class TrainingSettings:
     report_to: list[str] | None = setting(
         None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard; `none` or None for none", Role.PLACE
     )
+    run_name: str | None = setting(None, "the run's name for trackers, that of its directory if None", Role.PLACE)
+    project: str = setting("fact-learning", "the project that trackers file the run under", Role.PLACE)
+    trackio_space_id: str | None = setting(
+        None, "Space that trackio sends its numbers to, e.g. me/facts; on this machine alone if None", Role.PLACE
+    )
 
     # Whether `resume_from_checkpoint auto` found nothing to go on from.
     began_by_itself: ClassVar[bool] = False
