@@ -67,6 +67,7 @@ def begin_tracking(accelerator: Accelerator, run: Path, settings: TrainingSettin
     told = {key: value for key, value in public(config).items() if value is not None}
     how, resumed = names(run, settings.run_name), bool(settings.resume_from_checkpoint)
     trackio = how | {"resume": "allow" if resumed else "never", "space_id": settings.trackio_space_id}
+    trackio["private"] = config.get("hub_private_repo") or None  # as the Hub has it if None
     wandb = how | {"resume": "allow"}
     if accelerator.is_main_process and "wandb" in map(str, accelerator.log_with):
         wandb["id"] = _wandb_id(run)

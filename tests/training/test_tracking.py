@@ -87,6 +87,6 @@ def test_a_run_takes_the_name_project_and_space_that_it_is_given(tmp_path):
     given = {"run_name": "mine", "project": "facts", "trackio_space_id": "me/facts"}
     project, _, how = begun(tmp_path, "trackio", **given)
     assert project == "facts"
-    assert how["trackio"] == {"name": "mine", "group": None, "resume": "never", "space_id": "me/facts"}
+    assert how["trackio"] == {"name": "mine", "group": None, "resume": "never", "space_id": "me/facts", "private": None}
     assert "id" not in how["wandb"]
     assert not list(tmp_path.iterdir())
