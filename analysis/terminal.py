@@ -34,7 +34,7 @@ def picture(run: Run, phases: Phases | None, width: int | None = None, levels: s
     steps = np.geomspace(1, max(2, last), columns)
     losses = np.interp(steps, *run.curve(f"{group}_attribute_loss"))
     highest = losses.max() or 1
-    lines = [f"attribute loss of {GROUPS[group]} in nats (no-knowledge baseline {baseline(run):.2f}), and accuracy"]
+    lines = [f"attribute loss of {GROUPS[group]} in nats (baseline {baseline(run):.2f}), and accuracy"]
     lines += _beside((f"{highest:.1f}", *[""] * (_HEIGHT - 2), "0"), _bars(losses / highest, _HEIGHT, levels))
     for name in GROUPS:
         known = run.curve(f"{name}_attribute_accuracy")

@@ -20,7 +20,7 @@ def drawn(monkeypatch, encoding, width=60, losses=LOSSES, **config):
 
 def test_loss_falls_accuracy_rises_and_phases_begin_where_they_do(monkeypatch):
     title, *loss, seen, phase, step = drawn(monkeypatch, "utf-8")
-    assert title.endswith("(no-knowledge baseline 5.00), and accuracy")
+    assert title.endswith("(baseline 5.00), and accuracy")
     assert loss[0].startswith("      9.0 █")
     heights = [sum("▁▂▃▄▅▆▇█".find(row.ljust(55)[column]) + 1 for row in loss) for column in range(10, 55)]
     assert heights == sorted(heights, reverse=True)
