@@ -118,14 +118,18 @@ def _execute(
         options: further arguments of `train`.
     """
     # What the end needs is imported before the first step, too: whatever is missing is missed at once.
-    from analysis.figures import draw_run
+    from analysis.summary import summarize
     from evaluation.ablation import write_ablation
     from evaluation.hallucination import hallucination_report, write_hallucination
     from evaluation.individuals import write_individuals
     from evaluation.measure import run_measure
     from modeling.families import family_of
+    from run_directory.records import load_run
     from training.loop import train
     from training.start import begin_run, say_what_it_takes, start_accelerate
+
+    if training.draw_figures:
+        from analysis.figures import draw_run
 
     probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
     lists = source.word_lists
@@ -176,7 +180,7 @@ def _execute(
                 write_hallucination(run, report | {"seconds": time.perf_counter() - since})
             if family_of(model.config).attention:
                 write_ablation(run, model, probes["seen"])
-            draw_run(run)
+            draw_run(run) if training.draw_figures else summarize(load_run(run))
             # At last: it tells that a run has come to its end.
             write_individuals(run, model, probes["seen"], stream.times_drawn(n_steps, size))
     accelerator.end_training()

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
-from analysis.curves import curves, label_of_x
+from analysis.curves import GROUPS, curves, label_of_x
 from analysis.formats import further_formats
 from analysis.statistics import UNBOUNDED, Bounds, mean_interval
 from run_directory.layout import replace_text
@@ -38,11 +38,9 @@ ROLES = {
     "name": "#2A9D9D",
     "value": "#882255",
 }
+_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-."}
 GROUP_STYLES = {
-    "seen": {"color": ROLES["seen"], "linestyle": "-", "label": "seen people"},
-    "unseen": {"color": ROLES["unseen"], "linestyle": "--", "label": "unseen people"},
-    "new": {"color": ROLES["new"], "linestyle": "-.", "label": "new people"},
-    "rare": {"color": ROLES["rare"], "linestyle": "-.", "label": "rare seen people"},
+    group: {"color": ROLES[group], "linestyle": _GROUP_LINES[group], "label": who} for group, who in GROUPS.items()
 }
 # Of groups that have no role and no order; lines differ as well, for a print in gray.
 _COLORS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#8C6D00", "#56B4E9")

@@ -1,8 +1,6 @@
 """Figures of a run."""
 
-import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +9,11 @@ from matplotlib.ticker import PercentFormatter
 from analysis.attention import layers_of, signature_figure
 from analysis.drawing import GROUP_STYLES, ROLES, draw_runs, label_x, legend, mark_baseline, panels, save
 from analysis.hallucination import hallucination_figure
-from analysis.phases import TOLERANCE, Phases, phases_of
-from analysis.places import accuracy_by_place
-from run_directory.layout import FIGURES, LEARNING_CURVE, PHASES, replace_text
+from analysis.phases import PHASE_NAMES, Phases, edges_of
+from analysis.summary import summarize
+from run_directory.layout import FIGURES, LEARNING_CURVE
 from run_directory.records import Run, baseline, load_run
 
-PHASE_NAMES = ("1 statistics", "2 plateau", "3 knowledge")
 _PHASE_SHADES = ("#F2F2F2", ROLES["plateau"], "#F2F2F2")
 
 
@@ -30,18 +27,14 @@ def draw_run(path: str | Path) -> Phases | None:
         UserError: not a run, or nothing evaluated yet.
     """
     run = load_run(path)
-    phases = None if run.finetune_group else phases_of(run)
-    folder = run.path / FIGURES
+    phases, folder = summarize(run), run.path / FIGURES
     folder.mkdir(exist_ok=True)
     save(learning_curve(run, phases), folder / LEARNING_CURVE)
     if len(run.curve("unseen_entropy")[0]):
         save(hallucination_figure([run]), folder / "hallucination.png")
     if layers_of(run):
         save(signature_figure([run]), folder / "signatures.png")
-    if phases:
-        numbers = asdict(phases) | {"plateau_length": phases.plateau_length, "tolerance": TOLERANCE}
-        replace_text(folder / PHASES, json.dumps(numbers, indent=1) + "\n")
-    print(summary(run, phases))
+    print(f"figures: {folder}")
     return phases
 
 
@@ -79,14 +72,8 @@ def _mark_bits(axes, run: Run) -> None:
     right.set_ylabel("learned bits of an individual", size=axes.yaxis.label.get_size())
 
 
-def _edges(phases: Phases, last: int) -> list[float]:
-    """Where the phases that were reached begin and end."""
-    inner = [edge for edge in (phases.plateau_start, phases.plateau_end) if edge is not None]
-    return [0.0, *inner, float(last)]
-
-
 def _shade_phases(axes, phases: Phases, last: int) -> None:
-    edges = _edges(phases, last)
+    edges = edges_of(phases, last)
     for begin, end, shade in zip(edges[:-1], edges[1:], _PHASE_SHADES, strict=False):
         axes.axvspan(begin, end, color=shade, zorder=0, linewidth=0)
     for edge in edges[1:-1]:
@@ -95,7 +82,7 @@ def _shade_phases(axes, phases: Phases, last: int) -> None:
 
 def _name_phases(axes, phases: Phases, last: int) -> None:
     """The name of each phase above its band; aslant where one is wider than its band."""
-    edges = np.array(_edges(phases, last))
+    edges = np.array(edges_of(phases, last))
     how = {"transform": axes.get_xaxis_transform(), "fontsize": 9, "va": "bottom", "ha": "center"}
     names = [
         axes.text(x, 1.02, name, **how) for x, name in zip((edges[:-1] + edges[1:]) / 2, PHASE_NAMES, strict=False)
@@ -105,23 +92,3 @@ def _name_phases(axes, phases: Phases, last: int) -> None:
     if any(name.get_window_extent().width > width for name, width in zip(names, room, strict=True)):
         for name in names:
             name.set(rotation=30, ha="left", rotation_mode="anchor")
-
-
-def summary(run: Run, phases: Phases | None) -> str:
-    """One paragraph of numbers for the terminal."""
-
-    def step(edge: float | None) -> str:
-        return "not reached" if edge is None else f"step {edge:.0f}"
-
-    lines = [f"no-knowledge baseline {baseline(run):.3f} nats"]
-    if phases:
-        lines[0] += f"; plateau begins: {step(phases.plateau_start)}, ends: {step(phases.plateau_end)}"
-    for group, how in GROUP_STYLES.items():
-        losses, accuracies = (run.curve(f"{group}_attribute_{metric}")[1] for metric in ("loss", "accuracy"))
-        if len(losses):
-            numbers = f"attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}"
-            before = f" (before: {accuracies[0]:.1%})" if run.finetune_group else ""
-            lines.append(f"{how['label']}, held-out wording: {numbers}{before}")
-        if group == "seen" and run.individuals and "right_by_place" in run.individuals:  # older runs lack it
-            lines.append(accuracy_by_place(run.individuals["right_by_place"]))
-    return "\n".join([*lines, f"figures: {run.path / 'figures'}"])

@@ -1,12 +1,11 @@
 """Which runs are the same experiment with other seeds, what such a group is called, and in what groups differ."""
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import product
 
 from analysis.drawing import Groups
 from command_line import UserError
-from run_directory.layout import DATASET
+from run_directory.layout import DATASET, without_seed
 from run_directory.manifests import sha256
 from run_directory.records import Run
 from settings import SAME_EXPERIMENT, kept, role
@@ -102,5 +101,5 @@ def _directory_names(groups: Sequence[Sequence[Run]]) -> list[str]:
 
 def _common_name(names: list[str], shorten: bool) -> str:
     if shorten and len(names) > 1:
-        names = [re.sub(r"[-_.](seed|s)?[-_]?\d+$", "", name) for name in names]
+        names = [without_seed(name) for name in names]
     return ", ".join(dict.fromkeys(names))

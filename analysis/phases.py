@@ -19,6 +19,7 @@ import numpy as np
 from run_directory.records import Run, baseline
 
 TOLERANCE = 0.05
+PHASE_NAMES = ("1 statistics", "2 plateau", "3 knowledge")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ def find_phases(steps: np.ndarray, losses: np.ndarray, baseline: float, toleranc
 def phases_of(run: Run, tolerance: float = TOLERANCE) -> Phases:
     """The phases of a run, as far as it came."""
     return find_phases(*run.curve("seen_attribute_loss"), baseline(run), tolerance)
+
+
+def edges_of(phases: Phases, last: float) -> list[float]:
+    """Where the phases that were reached begin, in steps; and the last step, where the last of them ends."""
+    inner = [edge for edge in (phases.plateau_start, phases.plateau_end) if edge is not None]
+    return [0.0, *inner, float(last)]
 
 
 def slowdown(steps: np.ndarray, losses: np.ndarray, baseline: float, tolerance: float = TOLERANCE) -> float | None:

@@ -5,6 +5,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from data_builder.conflicts import Conflict, collect, refuse
@@ -146,5 +147,15 @@ def normalize(entry: str) -> str:
 
     Other marks stay, vowel signs for example, or अमित and अमृत would be the same.
     """
-    folded = "".join(c for c in unicodedata.normalize("NFKD", entry) if unicodedata.combining(c) < _ACCENT).casefold()
-    return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split()) or entry
+    folded = "".join(c for c in unicodedata.normalize("NFKD", entry) if not _is_accent(c)).casefold()
+    return " ".join("".join(map(_letter_or_space, folded)).split()) or entry
+
+
+@cache
+def _is_accent(character: str) -> bool:
+    return unicodedata.combining(character) >= _ACCENT
+
+
+@cache
+def _letter_or_space(character: str) -> str:
+    return character if unicodedata.category(character)[0] in "LMN" else " "

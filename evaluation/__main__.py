@@ -5,6 +5,8 @@ python -m evaluation runs/mine --people 3
 """
 
 import argparse
+import contextlib
+from pathlib import Path
 
 import numpy as np
 
@@ -15,10 +17,11 @@ from data_builder.population import groups_of_run
 from data_builder.random import permute, uniforms
 from data_builder.source import Source
 from run_directory.models import find_model
+from run_directory.records import load_run
 
 
 def main(argv: list[str]) -> None:
-    """Load a run with stock transformers; print what is known by group, then prompts, answers and the truth."""
+    """Load a run with stock transformers; print what is known by group, prompts, answers and the truth, its curve."""
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__.split("\n")[0])
     parser.add_argument("run", help="run directory, a checkpoint in one, or a Hub repository")
     parser.add_argument("--people", type=int, default=3, help="how many of the people it has read about")
@@ -34,6 +37,7 @@ def main(argv: list[str]) -> None:
         number = min(1 if group == "unseen" else arguments.people, len(members))
         for index in permute(np.arange(number), len(members), 0, "asked"):
             _ask_about(source, model, tokenizer, members.start + int(index), group)
+    _show_how_it_learned(found.path, arguments.run)
 
 
 _MEASURED = 1024  # of each group, at most
@@ -61,6 +65,17 @@ def _tell_what_is_known(source: Source, model, tokenizer, groups: dict[str, rang
         who = f"{len(right):,} of {len(members):,} people"
         print(f"{group} people, held-out wording: accuracy {right.mean():.1%} ({who})")
         print(accuracy_by_place(right))
+
+
+def _show_how_it_learned(path: Path, called: str) -> None:
+    """Print the learning curve of a run (checkpoints and repositories may lack its record), and what to do next."""
+    from analysis.phases import phases_of
+    from analysis.terminal import picture
+
+    with contextlib.suppress(UserError):
+        recorded = load_run(path)
+        print(f"\n{picture(recorded, None if recorded.finetune_group else phases_of(recorded))}")
+        print(f"\nnext: python -m explorer {called}    its checkpoints, people and attention in a browser")
 
 
 def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> None:

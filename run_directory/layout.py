@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 from command_line import ENVIRONMENT_KEY
@@ -23,11 +24,14 @@ ADAPTER = "adapter.safetensors"
 PROGRESS = "progress.json"
 MANIFEST = "manifest.json"
 LOCK = ".lock"
-# All that a run writes, beside its checkpoints; the last is of a tracker.
+TENSORBOARD = "tensorboard"
+WANDB_ID = ".wandb-id"
+# All that a run writes, beside its checkpoints; the last one is what older runs call TENSORBOARD.
 WRITTEN = (
     CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, *(f"{name}.json" for name in REPORTS), PHASES, LEARNING_CURVE, MANIFEST,
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    f".{CHECKPOINT}*.tmp", ".final.tmp", ".*.json*.tmp", ".*.yaml.tmp", "fact-learning",
+    f".{CHECKPOINT}*.tmp", ".final.tmp", ".*.json*.tmp", ".*.yaml.tmp", TENSORBOARD, WANDB_ID,
+    "fact-learning",
 )  # fmt: skip
 # Before the step, in the name of a branch on the Hub: `step-000500`, as Pythia's checkpoints are shared.
 STEP_BRANCH = "step-"
@@ -46,6 +50,11 @@ def metrics_file(run: Path) -> Path:
 def report_file(run: Path, name: str) -> Path:
     """One of REPORTS."""
     return run / f"{name}.json"
+
+
+def without_seed(name: str) -> str:
+    """What a run would be called without its seed: `mine` of mine-seed0, mine_1 or mine.s2."""
+    return re.sub(r"[-_.](seed|s)?[-_]?\d+$", "", name)
 
 
 def is_run(run: Path) -> bool:

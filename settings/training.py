@@ -68,6 +68,9 @@ class TrainingSettings:
     )
     save_steps: int | None = setting(None, "steps between checkpoints; none if None", Role.SAVING, at_least=1)
     save_at: list[int] | None = setting(None, "further steps to checkpoint", Role.SAVING, at_least=1)
+    draw_figures: bool = setting(
+        True, "draw the run's figures when it ends; `python -m analysis` does so at any time", Role.SAVING
+    )
     resume_from_checkpoint: str | None = setting(
         None,
         "`latest`, a checkpoint of this run (checkpoint-500), or `auto`: latest if there is one, else begin",
@@ -76,6 +79,11 @@ class TrainingSettings:
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)
     report_to: list[str] | None = setting(
         None, "accelerate trackers beside metrics.jsonl, e.g. trackio tensorboard; `none` or None for none", Role.PLACE
+    )
+    run_name: str | None = setting(None, "the run's name for trackers, that of its directory if None", Role.PLACE)
+    project: str = setting("fact-learning", "the project that trackers file the run under", Role.PLACE)
+    trackio_space_id: str | None = setting(
+        None, "Space that trackio sends its numbers to, e.g. me/facts; on this machine alone if None", Role.PLACE
     )
 
     # Whether `resume_from_checkpoint auto` found nothing to go on from.

@@ -8,6 +8,7 @@ python -m sweeps run experiments/schedules --jobs 8 --cluster slurm --cluster_op
 python -m sweeps price experiments/paper/*/ --teraflops 150   # operations of all runs, and hours on such a GPU
 python -m sweeps plot experiments/schedules             # figures and claims, from results/runs.jsonl; --also pdf svg
 python -m sweeps drop experiments/schedules 'mine-*'    # deletes stored results; nothing else does
+python -m sweeps to-trackio experiments/schedules       # its stored results, or finished runs: runs/mine runs/other
 python -m sweeps claims experiments/mine                # the table of its claims
 python -m sweeps claims                                 # writes that of all experiments, and the README's
 """
@@ -31,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sweeps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    table = {"run": _run, "plot": _plot, "drop": _drop, "claims": _claims, "price": _price}
+    table = {"run": _run, "plot": _plot, "drop": _drop, "claims": _claims, "price": _price, "to-trackio": _track}
     for name, function in table.items():
         command = commands.add_parser(name)
         command.set_defaults(command=function)
@@ -43,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--teraflops", type=float, default=150, help="10^12 operations a second that training reaches there"
             )
+            continue
+        if name == "to-trackio":
+            _add_tracking_options(command)
             continue
         command.add_argument("folder", type=Path, help="the experiment's folder")
         if name == "run":
@@ -65,6 +69,12 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--rerun", action="store_true", help="train anew what is stored already, too")
     command.add_argument("--dry_run", action="store_true", help="list the runs, predict their time, and exit")
+
+
+def _add_tracking_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("places", type=Path, nargs="+", help="experiments with stored results, and run directories")
+    command.add_argument("--project", default="fact-learning", help="of trackio")
+    command.add_argument("--trackio_space_id", help="Space to send them to, e.g. me/facts; on this machine if None")
 
 
 def _run(arguments) -> None:
@@ -126,6 +136,12 @@ def _price(arguments) -> None:
     if not arguments.teraflops > 0:
         raise UserError(f"teraflops is {arguments.teraflops:g}; it must be above 0")
     print_prices(arguments.folders, arguments.teraflops)
+
+
+def _track(arguments) -> None:
+    from sweeps.to_trackio import to_trackio
+
+    to_trackio(arguments.places, arguments.project, arguments.trackio_space_id)
 
 
 def _claims(arguments) -> None:

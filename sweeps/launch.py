@@ -47,7 +47,8 @@ def build_executor(sweep: Sweep, cluster: str, options: dict) -> submitit.AutoEx
 
 def run_command(sweep: Sweep, run: SweepRun, directory: Path, threads: int | None) -> list[str]:
     """The script with the settings of a run, as a command for `ROOT`."""
-    settings = run.settings | {"seed": run.seed, "output_dir": directory}
+    # Figures of single runs cost as much as twenty steps of a small model, and few are looked at.
+    settings = {"draw_figures": False} | run.settings | {"seed": run.seed, "output_dir": directory}
     if threads:
         settings = {"num_threads": threads} | settings
     options = [word for key, value in settings.items() for word in (f"--{key}", *_words(value))]

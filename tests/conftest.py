@@ -11,6 +11,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"  # some tests start processes
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="fact-learning-tests-")
 os.environ["HF_HUB_CACHE"] = os.path.join(os.environ["HF_HOME"], "hub")
 os.environ["HF_DATASETS_CACHE"] = os.path.join(os.environ["HF_HOME"], "datasets")
+os.environ["TRACKIO_DIR"] = os.path.join(os.environ["HF_HOME"], "trackio")  # it is read once
 os.environ["HF_MODULES_CACHE"] = os.path.join(os.environ["HF_HOME"], "modules")
 
 import pytest

@@ -88,7 +88,8 @@ def _save_stock(folder: Path, model, tokenizer) -> None:
     stock = merged(model)
     if n_positions := getattr(stock.config, "max_position_embeddings", None):
         tokenizer.model_max_length = n_positions
-    stock.save_pretrained(folder)
+    # Our families have one format; looking for an older one compiles a thousand patterns of all models first.
+    stock.save_pretrained(folder, save_original_format=False)
     tokenizer.save_pretrained(folder)
 
 

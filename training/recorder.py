@@ -152,7 +152,8 @@ class Recorder:
             progress.seconds = time.perf_counter() - self.begun
         others = {"predicted_seconds": self.forecast.seconds, "learning_rate": self.optimizers[0].param_groups[0]["lr"]}
         record = asdict(progress) | others | losses | self.schedule.metrics(progress.step) | measured
-        self.accelerator.log(record, step=progress.step)
+        step = record.pop("step")
+        self.accelerator.log(record, step)
 
     def _mean_losses(self) -> dict[str, float | None]:
         """Means over the updates since the last call: of a token and of a value; None before the first."""

@@ -16,7 +16,7 @@ from run_directory.environment import environment
 from run_directory.writing import clear
 from settings.training import TrainingSettings
 from training.forecast import duration
-from training.tracking import JsonlTracker
+from training.tracking import JsonlTracker, begin_tracking
 
 # Biographies that tell how long one is.
 _SAMPLE = 256
@@ -84,7 +84,7 @@ def begin_run(
         clear(run)
         write_config(run, resolve(others), environment_of(accelerator) | facts)
     accelerator.wait_for_everyone()
-    accelerator.init_trackers("fact-learning", config={key: str(value) for key, value in resolve(others).items()})
+    begin_tracking(accelerator, run, settings, resolve(others))
 
 
 def _say_how(accelerator: Accelerator, settings: TrainingSettings, why: str) -> None:

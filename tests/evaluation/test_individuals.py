@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 import evaluation.__main__ as quiz
 import evaluation.individuals
-from analysis.figures import summary
+from analysis.summary import summary
 from evaluation.individuals import individual_knowledge
 from modeling.presets import build_model
 from run_directory.records import load_run

@@ -8,7 +8,7 @@ from tests.helpers.pretraining import ROOT, pretrain
 
 SCRIPT = ROOT / "run_finetune.py"
 FAST = {"max_steps": 12, "per_device_train_batch_size": 8, "eval_steps": 6, "eval_individuals": 16, "num_threads": 1,
-        "learning_rate": 1e-3}  # fmt: skip
+        "learning_rate": 1e-3, "draw_figures": False}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,10 @@ TWO = ("accelerate", "launch", "--quiet", "--multi_gpu", "--num_processes", "2")
 TIMES = ("seconds", "evaluation_seconds", "predicted_seconds")
 
 
-def pretrain(run, *options):
-    run_pretrain.main([NANO, "--output_dir", str(run), *map(str, options)])
+def pretrain(run, *options, draw_figures=False):
+    """A run of the nano recipe in this process; without figures, which take longer than all else."""
+    figures = ("--draw_figures", draw_figures)
+    run_pretrain.main([NANO, "--output_dir", str(run), *map(str, (*figures, *options))])
     return load_run(run)
 
 
@@ -33,12 +35,13 @@ def pretrain(run, *options):
 def finished(tmp_path_factory):
     """A run of the nano recipe, for all tests to read."""
     run = tmp_path_factory.mktemp("runs") / "finished"
-    pretrain(run)
+    pretrain(run, draw_figures=True)
     return run
 
 
 def command(run, *options, launcher=(sys.executable,), script=ROOT / "run_pretrain.py", recipe=(NANO,)):
-    return [*launcher, str(script), *recipe, "--output_dir", str(run), *map(str, options)]
+    words = ("--output_dir", str(run), "--draw_figures", "false", *map(str, options))
+    return [*launcher, str(script), *recipe, *words]
 
 
 def weights(run):

@@ -51,7 +51,9 @@ def test_numbers_of_the_card_are_those_of_the_run(finished):
 def test_the_recipe_of_a_card_makes_the_run_again(finished, tmp_path):
     card = model_card(load_run(finished), "me/facts")
     (tmp_path / "recipe.yaml").write_text(card.split("```yaml\n")[1].split("```")[0])
-    run_pretrain.main([str(tmp_path / "recipe.yaml"), "--output_dir", str(tmp_path / "again")])
+    run_pretrain.main(
+        [str(tmp_path / "recipe.yaml"), "--output_dir", str(tmp_path / "again"), "--draw_figures", "false"]
+    )
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
 
 

@@ -38,12 +38,12 @@ def preset(request):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, preset):
     path = tmp_path_factory.mktemp("runs") / preset
-    pretrain(path, "--preset", preset, "--n_new", 8)
+    pretrain(path, "--preset", preset, "--n_new", 8, draw_figures=True)
     return path
 
 
 def start(script, output, **settings):
-    given = {"output_dir": output, "num_threads": 1} | settings
+    given = {"output_dir": output, "num_threads": 1, "draw_figures": False} | settings
     script.main([str(word) for key, value in given.items() for word in (f"--{key}", value)])
 
 

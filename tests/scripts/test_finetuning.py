@@ -31,7 +31,7 @@ from tests.helpers.toys import ADA, table
 @pytest.fixture(scope="module")
 def finished(trained, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "tuned"
-    finetune(run, trained, weight_replay_finetune=0.25, interpolations=[0.0, 0.5, 1.0], save_steps=6)
+    finetune(run, trained, weight_replay_finetune=0.25, interpolations=[0.0, 0.5, 1.0], save_steps=6, draw_figures=True)
     return run
 
 

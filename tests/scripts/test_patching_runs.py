@@ -33,7 +33,14 @@ def reference(tmp_path_factory):
 
 
 def arguments(run, reference, **settings):
-    given = {"output_dir": run, "reference": reference, "reference_patching": 20, "num_threads": 1} | settings
+    given = {
+        "output_dir": run,
+        "reference": reference,
+        "reference_patching": 20,
+        "num_threads": 1,
+        "draw_figures": False,
+    }
+    given |= settings
     return [str(word) for key, value in given.items() if value is not None for word in (f"--{key}", value)]
 
 
@@ -45,7 +52,7 @@ def patch(run, reference, **settings):
 @pytest.fixture(scope="module")
 def finished(reference, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "patched"
-    patch(run, reference, save_steps=10)
+    patch(run, reference, save_steps=10, draw_figures=True)
     return run
 
 

@@ -102,7 +102,7 @@ def test_names_of_one_word_group_no_tokens(tmp_path):
     texts = write_world(tmp_path / "world", ["protein"], {"gene": ["protein"]}, {"protein": names})
     options = [word for key, value in texts.items() for word in (f"--{key}", value)]
     options += ["--n_individuals", 40, "--n_unseen", 20, "--n_heldout_templates", 1, "--names_per_list", 64]
-    pretrain(tmp_path / "run", *options)
+    pretrain(tmp_path / "run", *options, draw_figures=True)
     record = load_run(tmp_path / "run").records[-1]
     assert record["name_grouping"] is None
     assert record["layer_1_value_to_name"] > 0

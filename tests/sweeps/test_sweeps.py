@@ -45,7 +45,10 @@ def test_a_whole_seed_comes_before_the_next(tmp_path):
     assert odd.settings == {"save_at": [2, 4], "dataset": "runs/x"}
     mine = sweep(tmp_path, settings={"save_at": [2, 4]}, seeds=[7])
     words = " ".join(run_command(mine, mine.runs[0], "runs/y", threads=2)[1:])
-    assert words == "run_pretrain.py recipes/nano.yaml --num_threads 2 --save_at 2 4 --seed 7 --output_dir runs/y"
+    settings = "--num_threads 2 --draw_figures False --save_at 2 4 --seed 7 --output_dir runs/y"
+    assert words == f"run_pretrain.py recipes/nano.yaml {settings}"
+    asked = sweep(tmp_path, settings={"draw_figures": True})
+    assert "--draw_figures True" in " ".join(run_command(asked, asked.runs[0], "runs/y", threads=None))
 
 
 def test_a_grid_of_too_many_points_is_one_line(tmp_path):

@@ -231,18 +231,6 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tmp_
         assert all(torch.isfinite(t).all() for t in load_file(checkpoint / "model.safetensors").values())
 
 
-def test_other_trackers_get_the_same_numbers(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
-    pretrain(tmp_path / "run", "--report_to", "tensorboard", "trackio")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    reader = EventAccumulator(str(tmp_path / "run" / "fact-learning"))
-    reader.Reload()
-    logged = [scalar.value for scalar in reader.Scalars(SEEN)]
-    assert logged == pytest.approx([line[SEEN] for line in records(tmp_path / "run")], rel=1e-5)
-    assert list((tmp_path / "trackio").rglob("*.db"))
-
-
 def test_facts_that_change_with_every_biography_cannot_be_known(tmp_path):
     """Control: with values drawn anew each time, the loss of seen people never goes under the baseline."""
     few = ("--n_individuals", 16, "--entries_per_list", 6, "--eval_individuals", 16, "--eval_steps", 30)
