@@ -11,6 +11,7 @@ from explorer.views import N_BINS, Lines
 TEMPLATES = Path(__file__).parent / "templates"
 # Of a chart, in units of which a phone shows about one per pixel.
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 340, 190, 40, 24, 8
+_DASHES = ("", "6 3", "8 2 2 2", "2 2")  # of seen, unseen, new, rare people, or of runs
 _PHASES = ("1 statistics", "2 plateau", "3 knowledge")
 
 _ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
@@ -47,7 +48,7 @@ def line_chart(panel: Lines, cursor: float | None = None, plateau: tuple | None 
         look = {"color": ROLES[name], "linestyle": "-"} if by_role else style(number)
         band = _points(np.append(x(steps), x(steps)[::-1]), np.append(y(highs), y(lows)[::-1]))
         now = float(np.interp(cursor, steps, means)) if cursor is not None else float(means[-1])
-        dash = {"seen": "", "unseen": "6 3", "new": "8 2 2 2", "rare": "2 2"}.get(name, ("", "6 3", "8 2 2 2", "2 2")[number % 4])
+        dash = _DASHES[[*ROLES].index(name) if by_role else number % 4]
         lines.append({"name": name, "color": look["color"], "points": _points(x(steps), y(means)), "now": now,
                       "band": band if (highs > lows).any() else "", "dash": dash})  # fmt: skip
     bands = []

@@ -9,7 +9,8 @@ from explorer import panels, views
 from explorer.source import Explored
 
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
-THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])  # nothing is fetched
+# Fonts of the reader's machine: nothing is fetched.
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 _PROMPT = "The birth place of"
 _SECONDS = 1.5  # of a step while playing
 # Keeps the address up to date, so that it can be sent to somebody; other keys of it stay.
@@ -39,7 +40,8 @@ def linked(named: dict[str, Explored], query: dict) -> tuple[str, int, str, int]
     step, who = query.get("step", ""), query.get("who", "")
     step = explored.nearest_step(int(step)) if step.isascii() and step.isdecimal() else explored.steps[-1]
     known = who.isascii() and who.isdecimal() and int(who) < len(explored.names)
-    return run, step, query.get("view") if query.get("view") in panels.VIEWS else panels.VIEWS[0], int(who) if known else 0
+    view = query.get("view") if query.get("view") in panels.VIEWS else panels.VIEWS[0]
+    return run, step, view, int(who) if known else 0
 
 
 def build(all_explored: list[Explored]) -> gr.Blocks:
@@ -116,11 +118,13 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
             return 1 if number >= len(named[title].steps) else number, gr.Timer(active=True), "❚❚ Pause"
 
         quiet = {"show_progress": "hidden"}
-        drawn = {"fn": draw, "inputs": [run, place, view, who, threshold, prompt],
-                 "outputs": [curves, panel, step, whom, threshold, prompt], "trigger_mode": "always_last"} | quiet  # fmt: skip
-        page.load(opened, None, [run, place, who, view], **quiet)
+        seen = [run, place, view, who, threshold, prompt]
+        shown = [curves, panel, step, whom, threshold, prompt]
+        changes = [run.change, place.change, view.change, who.change, threshold.change, prompt.submit]
+        loaded = page.load(opened, None, [run, place, who, view], **quiet)
+        loaded.then(draw, seen, shown, **quiet)
         run.input(switched, run, [place, who], **quiet)
-        gr.on([page.load, run.change, place.change, view.change, who.change, threshold.change, prompt.submit], **drawn)
+        gr.on(changes, draw, seen, shown, trigger_mode="always_last", **quiet)
         gr.on([step.change, view.change, who.change, run.change], None, [run, step, view, who], js=_ADDRESS)
         gr.on([sought.submit, sought.change], found, [run, sought], who, trigger_mode="always_last", **quiet)
         for group, button in zip(groups, luck, strict=True):

@@ -16,7 +16,7 @@ def curves(explored: Explored, step: int) -> str:
     """Learning curves with phases and a cursor."""
     plateau = views.phases(explored)
     charts = [line_chart(panel, step, plateau) for panel in views.learning_curves(explored)]
-    place = dict(title=explored.title, step=step, notices=explored.notices, phase=_phase(plateau, step))
+    place = {"title": explored.title, "step": step, "notices": explored.notices, "phase": _phase(plateau, step)}
     return render("curves", charts=charts, **place)
 
 

@@ -3,7 +3,6 @@
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-
 from command_line import UserError
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
@@ -89,5 +88,3 @@ class Explored:
     def nearest_step(self, step: float) -> int:
         """The step among those at which the model was saved."""
         return min(self.steps, key=lambda saved: abs(saved - step))
-
-

@@ -116,7 +116,7 @@ class Confidence:
 
 
 def confidence(explored: Explored, step: int, threshold: float) -> Confidence:
-    """Confidence of answers about equally many seen and unseen people, of whom answers are given from a threshold on."""
+    """Confidence of answers about equally many seen and unseen people; those from a threshold on are given."""
     groups = [group for group in ("seen", "unseen") if explored.source.population.groups[group]]
     flats = {group: _answers(explored, step, group) for group in groups}
     told = {group: answers(flat) for group, flat in flats.items()}
@@ -158,7 +158,9 @@ def attended(explored: Explored, step: int, person: int) -> Attended:
         UserError: a model without attention.
     """
     sentences = min(_SENTENCES, len(explored.renderer.values))
-    attention, tokens, kinds = attention_in(explored.stream, explored.model(step), explored.tokenizer, person, sentences)
+    attention, tokens, kinds = attention_in(
+        explored.stream, explored.model(step), explored.tokenizer, person, sentences
+    )
     end = len(kinds)
     while kinds[end - 1] == "value":
         end -= 1
