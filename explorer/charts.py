@@ -14,9 +14,15 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 340, 190, 40, 24, 8
 _DASHES = ("", "6 3", "8 2 2 2", "2 2")  # of seen, unseen, new, rare people, or of runs
 _PHASES = ("1 statistics", "2 plateau", "3 knowledge")
 
+
+def _percent(share: float) -> str:
+    """A probability or share in words."""
+    return "<0.1%" if 0 < share < 0.0005 else f"{100 * share:.{0 if share >= 0.0995 or not share else 1}f}%"
+
+
 _ENVIRONMENT = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
                            trim_blocks=True, lstrip_blocks=True)  # fmt: skip
-_ENVIRONMENT.filters["percent"] = lambda share: f"{100 * share:.0f}%" if share >= 0.1 else f"{100 * share:.1f}%"
+_ENVIRONMENT.filters["percent"] = _percent
 _ENVIRONMENT.globals |= {"ROLES": ROLES, "size": (WIDTH, HEIGHT, LEFT, BOTTOM, TOP)}
 
 

@@ -44,6 +44,13 @@ def linked(named: dict[str, Explored], query: dict) -> tuple[str, int, str, int]
     return run, step, view, int(who) if known else 0
 
 
+def somebody(explored: Explored, person) -> int:
+    """Whom a number or a typed text means; else, as while another run is opened, the first individual."""
+    if isinstance(person, int):
+        return person if 0 <= person < len(explored.names) else 0
+    return next(iter(views.search(explored, person or "")), 0)
+
+
 def build(all_explored: list[Explored]) -> gr.Blocks:
     """The page of some runs."""
     named = titles(all_explored)
@@ -62,11 +69,15 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
             place = gr.Slider(1, max(2, len(first.steps)), len(first.steps), step=1, label="Checkpoint", scale=8,
                               elem_id="checkpoint", interactive=len(first.steps) > 1)  # fmt: skip
         view = gr.Radio([*panels.VIEWS], value=panels.VIEWS[0], label="Look at", elem_id="view")
-        with gr.Row(equal_height=True) as whom:
-            sought = gr.Textbox(label="Search by name", elem_id="search", scale=2, min_width=140)
-            who = gr.Dropdown(choices(first, [0]), value=0, label="Individual", elem_id="who", scale=3, min_width=180)
+        with gr.Column() as whom:
+            with gr.Row(equal_height=True):
+                sought = gr.Textbox(label="Search by name", elem_id="search", min_width=140)
+                who = gr.Dropdown(choices(first, [0]), value=0, label="Individual", elem_id="who", min_width=180,
+                                  allow_custom_value=True)  # fmt: skip
             groups = [group for group, members in first.source.population.groups.items() if members]
-            luck = [gr.Button(f"Surprise me: {group}", min_width=110, elem_id=f"luck-{group}") for group in groups]
+            with gr.Row():
+                luck = [gr.Button(f"Surprise me: {group}", size="sm", min_width=120, elem_id=f"luck-{group}")
+                        for group in groups]  # fmt: skip
         threshold = gr.Slider(0, 1, 0.5, step=0.01, label="Threshold of confidence", visible=False, elem_id="threshold")
         prompt = gr.Textbox(_PROMPT, label="Beginning of a sentence", visible=False, elem_id="prompt", max_length=2000)
         panel = gr.HTML()
@@ -79,7 +90,7 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
         def draw(title, number, seen_as, person, sure, text):
             explored = named[title]
             at = explored.steps[min(int(number), len(explored.steps)) - 1]
-            chosen = person if isinstance(person, int) and 0 <= person < len(explored.names) else 0
+            chosen = somebody(explored, person)
             html = panels.panel(seen_as, explored, at, chosen, sure, text or "", all_explored)
             visible = [gr.update(visible=seen_as in _PERSONAL), gr.update(visible=seen_as == "Confidence"),
                        gr.update(visible=seen_as == "Prompt")]  # fmt: skip
@@ -120,10 +131,10 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
         quiet = {"show_progress": "hidden"}
         seen = [run, place, view, who, threshold, prompt]
         shown = [curves, panel, step, whom, threshold, prompt]
-        changes = [run.change, place.change, view.change, who.change, threshold.change, prompt.submit]
+        changes = [place.change, view.change, who.change, threshold.change, prompt.submit]
         loaded = page.load(opened, None, [run, place, who, view], **quiet)
         loaded.then(draw, seen, shown, **quiet)
-        run.input(switched, run, [place, who], **quiet)
+        run.input(switched, run, [place, who], **quiet).then(draw, seen, shown, **quiet)
         gr.on(changes, draw, seen, shown, trigger_mode="always_last", **quiet)
         gr.on([step.change, view.change, who.change, run.change], None, [run, step, view, who], js=_ADDRESS)
         gr.on([sought.submit, sought.change], found, [run, sought], who, trigger_mode="always_last", **quiet)

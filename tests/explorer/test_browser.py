@@ -93,7 +93,7 @@ def test_every_control_does_what_it_says(page, address):
     expect(page, "nobody has such a name")
 
     look_at(page, "Unseen twin")
-    expect(page, "does not exist for this model")
+    expect(page, "is nobody the model has read of")
     look_at(page, "Attention")
     expect(page, "layer 1, head 1")
     look_at(page, "Confidence")

@@ -19,8 +19,7 @@ from tests.helpers.pretraining import pretrain
 
 MARKUP = (
     "name,birth_date,birth_place,university,major,company,location\n"
-    "Ada <script>alert(1)</script> **Byron** Example,10 December 1915,London,Harvard University,mathematics,"
-    "Example Works,Paris\n"
+    "Ada <script> *B*,10 December 1915,London,Harvard University,mathematics,Works,Paris\n"
 )
 
 
@@ -45,7 +44,7 @@ def test_a_run_is_opened_with_all_its_checkpoints(explored):
 
 
 def test_the_likeliest_values_are_those_of_scoring_each_value(explored):
-    model, prompts = explored.model(20), prompt_tokens(explored.source, explored.stream.tables, 3)
+    model, prompts = explored.model(20).requires_grad_(False), prompt_tokens(explored.source, explored.stream.tables, 3)
     for attribute in (1, 3):
         values = explored.values[attribute]
         scores = {}
@@ -169,12 +168,12 @@ def test_names_and_prompts_are_shown_as_text(tmp_path):
     pretrain(run, "--new_individuals", people, "--max_steps", 2, "--eval_steps", 2, "--save_steps", 2)
     explored = Explored(str(run))
     ada = explored.source.population.groups["new"][0]
-    assert explored.names[ada].startswith("Ada <script>")
+    assert explored.names[ada].startswith("Ada <script> *B*")
     for view in panels.VIEWS:
         page = panels.panel(view, explored, 2, ada, 0.5, "<script>alert(1)</script>", [explored])
         assert "<script" not in page
         if view in ("Individual", "Attention"):
-            assert "Ada &lt;script&gt;alert(1)&lt;/script&gt; **Byron** Example" in page
+            assert "Ada &lt;script&gt; *B*" in page
 
 
 def test_a_damaged_checkpoint_is_left_out_with_a_notice(finished, tmp_path):
