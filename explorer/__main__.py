@@ -2,6 +2,7 @@
 """Look at runs in the browser: how a model comes to know somebody, checkpoint by checkpoint.
 
 python -m explorer runs/mine
+python -m explorer export runs/mine --output_dir page     # the same without a server, for some individuals
 """
 
 import argparse
@@ -18,6 +19,10 @@ LOCAL = "127.0.0.1"
 
 def main(argv: list[str]) -> None:
     """Open runs, and serve their page until Ctrl-C."""
+    if argv[:1] == ["export"]:
+        from explorer.export import main as export
+
+        return export(argv[1:])
     parser = argparse.ArgumentParser(prog="python -m explorer", description=__doc__.split("\n")[0])
     parser.add_argument("runs", nargs="+", help="run directories, or Hub repositories with a revision per checkpoint")
     parser.add_argument("--host", default=LOCAL, help="who may connect: this machine alone, or 0.0.0.0 for all")

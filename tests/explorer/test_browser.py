@@ -131,3 +131,26 @@ def test_pages_hold_no_path_of_this_machine(page, address, finished):
     expect(page, "right at step 20")
     config = page.request.get(f"{address}/config").text()
     assert str(finished.parent) not in page.content() + config
+
+
+def test_a_page_without_a_server_shows_everybody_it_holds(browser, finished, tmp_path):
+    from explorer import export
+
+    export.main([str(finished), "--output_dir", str(tmp_path / "page"), "--people", "4"])
+    wrong, page = [], browser.new_page(viewport={"width": 390, "height": 844})
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto((tmp_path / "page" / "index.html").as_uri())
+    expect(page, "right at step 20")
+    page.locator("#checkpoint").press("ArrowLeft")
+    expect(page, "right at step 10")
+    page.locator("#play").click()
+    expect(page, "right at step 20")
+    page.locator("#who").select_option(index=2)
+    expect(page, "Not in the training data")
+    for view, words in {"Unseen twin": "nobody the model", "Attention": "layer 1", "Confidence": "coverage"}.items():
+        page.locator("#view").select_option(view)
+        expect(page, words, "#panel")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert wrong == []
+    page.close()
