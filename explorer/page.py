@@ -71,8 +71,8 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
         view = gr.Radio([*panels.VIEWS], value=panels.VIEWS[0], label="Look at", elem_id="view")
         with gr.Column() as whom:
             with gr.Row(equal_height=True):
-                sought = gr.Textbox(label="Search by name", elem_id="search", min_width=140)
-                who = gr.Dropdown(choices(first, [0]), value=0, label="Individual", elem_id="who", min_width=180,
+                sought = gr.Textbox(label="Search by name", elem_id="search", min_width=240)
+                who = gr.Dropdown(choices(first, [0]), value=0, label="Individual", elem_id="who", min_width=240,
                                   allow_custom_value=True)  # fmt: skip
             groups = [group for group, members in first.source.population.groups.items() if members]
             with gr.Row():
@@ -132,9 +132,9 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
         seen = [run, place, view, who, threshold, prompt]
         shown = [curves, panel, step, whom, threshold, prompt]
         changes = [place.change, view.change, who.change, threshold.change, prompt.submit]
-        loaded = page.load(opened, None, [run, place, who, view], **quiet)
+        loaded = page.load(opened, None, [run, place, who, step, view], **quiet)
         loaded.then(draw, seen, shown, **quiet)
-        run.input(switched, run, [place, who], **quiet).then(draw, seen, shown, **quiet)
+        run.input(switched, run, [place, who, step], **quiet).then(draw, seen, shown, **quiet)
         gr.on(changes, draw, seen, shown, trigger_mode="always_last", **quiet)
         gr.on([step.change, view.change, who.change, run.change], None, [run, step, view, who], js=_ADDRESS)
         gr.on([sought.submit, sought.change], found, [run, sought], who, trigger_mode="always_last", **quiet)
@@ -146,6 +146,8 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
 
 
 def _of_run(explored: Explored, step: int, person: int, choices):
+    """What slider, individual and step are where a run is shown."""
     number = explored.steps.index(step) + 1
-    return (gr.update(maximum=max(2, len(explored.steps)), value=number),
-            gr.update(choices=choices(explored, [person]), value=person))  # fmt: skip
+    slider = gr.update(maximum=max(2, len(explored.steps)), value=number, interactive=len(explored.steps) > 1)
+    individual = gr.update(choices=choices(explored, [person]), value=person)
+    return slider, individual, gr.update(choices=explored.steps, value=step)

@@ -51,6 +51,9 @@ class Explored:
         self.renderer = Renderer(self.source)
 
     def _model(self, step: int):
+        import transformers
+
+        transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
         model, _ = find_step(self.name, step).load()
         return model.eval()
 
