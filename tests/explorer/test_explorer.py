@@ -236,3 +236,11 @@ def test_a_repository_is_explored_by_its_revisions(hub, finished, tmp_path):
     user.call(look, "me/facts")
     assert shown[0][:2] == ([10, 20], [])
     assert "6 right at step 10" in text_of(shown[0][2])
+
+    alone = copy(finished, tmp_path)
+    for step in (10, 20):
+        shutil.rmtree(alone / f"checkpoint-{step}")
+    user.hub_cards("publish", alone, "--repo", "me/alone")
+    user.call(look, "me/alone")
+    assert shown[1][:2] == ([20], ["no revisions, so only the model of step 20 is shown"])
+    assert "there is no repository me/none" in user.call(look, "me/none", code=2).stderr
