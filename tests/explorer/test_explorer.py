@@ -243,4 +243,4 @@ def test_a_repository_is_explored_by_its_revisions(hub, finished, tmp_path):
     user.hub_cards("publish", alone, "--repo", "me/alone")
     user.call(look, "me/alone")
     assert shown[1][:2] == ([20], ["no revisions, so only the model of step 20 is shown"])
-    assert "there is no repository me/none" in user.call(look, "me/none", code=2).stderr
+    assert "me/none is no directory and cannot be fetched from the Hub" in user.call(look, "me/none", code=2).stderr
