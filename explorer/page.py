@@ -1,6 +1,5 @@
 """The page: controls, and what they change. All that is shown comes from `panels`."""
 
-import random
 from pathlib import Path
 
 import gradio as gr
@@ -109,10 +108,9 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
         def chance(group):
             def draw_one(title):
                 explored = named[title]
-                members = explored.source.population.groups[group]
-                if not members:
+                person = views.surprise(explored, group)
+                if person is None:
                     return gr.update(label=f"Individual (nobody is {group})")
-                person = random.choice(members)
                 return gr.update(choices=choices(explored, [person]), value=person, label="Individual")
 
             return draw_one

@@ -90,12 +90,10 @@ def search(explored: Explored, text: str) -> list[int]:
     return [person for _, person in zip(range(_FOUND), found, strict=False)]
 
 
-def surprise(explored: Explored, group: str) -> int:
-    """Somebody of a group."""
+def surprise(explored: Explored, group: str) -> int | None:
+    """Somebody of a group; None if nobody is in it."""
     members = explored.source.population.groups[group]
-    if not members:
-        raise UserError(f"this population has no {group} individuals")
-    return random.choice(members)
+    return random.choice(members) if members else None
 
 
 @lru_cache(64)
