@@ -1,4 +1,5 @@
 # make demo   the three phases on screen, from a fresh machine; again: shows the run that is there
+# make explore   the demo's run in the browser, checkpoint by checkpoint; trains it if it is not there
 # make test   all tests, from a fresh machine
 # make docs   the documentation as a site, build/docs/site/index.html; also from a fresh machine
 # make test-lowest   all tests with the lowest versions that pyproject.toml allows (of torch, the one of CONSTRAINTS)
@@ -10,7 +11,7 @@ BIN := .venv/bin
 OUTPUT ?= runs/demo
 ONE_PROCESS := --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no
 
-.PHONY: demo test docs test-lowest quality
+.PHONY: demo explore test docs test-lowest quality
 
 .venv/installed: pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -23,6 +24,10 @@ demo: .venv/installed
 	test -e $(OUTPUT)/individuals.json || $(BIN)/accelerate launch --quiet $(ONE_PROCESS) run_pretrain.py \
 		recipes/tiny.yaml --dataset data/tiny --output_dir $(OUTPUT) --resume_from_checkpoint auto
 	$(BIN)/python -m evaluation $(OUTPUT) --people 3
+
+explore: .venv/installed
+	test -e $(OUTPUT)/individuals.json || $(MAKE) demo
+	$(BIN)/python -m explorer $(OUTPUT)
 
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

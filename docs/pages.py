@@ -28,7 +28,7 @@ NOT_OURS = {"build", "data", "runs", "tests"}
 SETTINGS, API = "docs/SETTINGS.md", "docs/api"
 # From the top down: who reads code begins with the scripts.
 ROOMS = ("pipeline", "evaluation", "training", "analysis", "modeling", "data_builder", "run_directory", "hub_cards",
-         "sweeps", "settings", "command_line")  # fmt: skip
+         "sweeps", "explorer", "settings", "command_line")  # fmt: skip
 SCRIPTS = {
     "run_pretrain.py": settings.PRETRAINING,
     "run_finetune.py": settings.FINETUNING,
@@ -40,7 +40,8 @@ SECTIONS = {
     "Tutorial": ["docs/TUTORIAL.md"],
     "How to": [
         "docs/RUNNING.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "experiments/README.md",
-        "docs/FIGURES.md", "docs/SHARING.md", "docs/EXTENDING.md", "docs/WORLDS.md", "data_builder/worlds/README.md",
+        "docs/FIGURES.md", "docs/EXPLORER.md", "docs/SHARING.md", "docs/EXTENDING.md", "docs/WORLDS.md",
+        "data_builder/worlds/README.md",
         "data_builder/templates/README.md", "docs/SPEED.md", "docs/REPRODUCING.md",
     ],
     "Reference": [SETTINGS, "docs/METRICS.md", "docs/FORMATS.md", *(f"{API}/{room}.md" for room in ROOMS)],

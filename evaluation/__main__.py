@@ -14,7 +14,7 @@ from command_line import UserError, complete, run
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
 from data_builder.population import groups_of_run
-from data_builder.random import permute, uniforms
+from data_builder.random import permute
 from data_builder.source import Source
 from run_directory.models import find_model
 from run_directory.records import load_run
@@ -80,18 +80,15 @@ def _show_how_it_learned(path: Path, called: str) -> None:
 
 def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> None:
     """Print one question for each attribute, in wording this person was never trained on."""
-    population, renderer = source.population, Renderer(source)
-    name = renderer.name(population.names[person])
-    print(f"\n{name} ({_NOTES[group]})")
-    draws = uniforms(0, "questions", (1, 2 * population.values.shape[1]), step=person)
-    wording = population.draw_wording(np.array([person]), draws, heldout=True)
-    for attribute, template in enumerate(wording.templates[0]):
-        sentence = renderer.templates[attribute][template]
-        prompt = f"{sentence.head} {name}{sentence.middle}".lstrip()
-        values = renderer.values[attribute]
-        answer, truth = _answer(model, tokenizer, prompt, values), values[population.values[person, attribute]]
-        print(f"  {'right' if answer == truth else 'WRONG'}  {prompt} [{answer}]", end="")
-        print("" if answer == truth else f"   truth: {truth}")
+    from evaluation.questions import questions
+
+    renderer = Renderer(source)
+    print(f"\n{renderer.name(source.population.names[person])} ({_NOTES[group]})")
+    for question, values in zip(questions(source, renderer, person), renderer.values, strict=True):
+        answer = _answer(model, tokenizer, question.prompt, values)
+        right = answer == question.truth
+        print(f"  {'right' if right else 'WRONG'}  {question.prompt} [{answer}]", end="")
+        print("" if right else f"   truth: {question.truth}")
 
 
 def _answer(model, tokenizer, prompt: str, values: list[str]) -> str:

@@ -61,14 +61,27 @@ def attention_map(source: Source, model, tokenizer, individual: int, n_sentences
     Raises:
         UserError: a model without attention.
     """
-    import torch
-
     from analysis.attention import heat_map
     from data_builder.stream import BiographyStream
+
+    stream = BiographyStream(source, tokenizer, None, seed=0)
+    return heat_map(*attention_in(stream, model, tokenizer, individual, n_sentences))
+
+
+def attention_in(stream, model, tokenizer, individual: int, n_sentences: int) -> tuple:
+    """Attention in the beginning of a biography, up to the value of the last of so many sentences.
+
+    Returns:
+        (layers, heads, tokens, tokens) probabilities; the tokens as texts; `text`, `name` or `value` of each.
+
+    Raises:
+        UserError: a model without attention.
+    """
+    import torch
+
     from modeling.patching import check_patchable, record
 
     check_patchable(model)
-    stream = BiographyStream(source, tokenizer, None, seed=0)
     biography = stream.probe("map", 1, range(individual, individual + 1))
     names, attributes = biography["name_ids"][0], biography["attribute_ids"][0]
     # Values end where an attribute is followed by another one or none.
@@ -78,7 +91,7 @@ def attention_map(source: Source, model, tokenizer, individual: int, n_sentences
         _, attention = record(model, biography["input_ids"][:, :length])
     kinds = ["name" if name else "value" if value else "text" for name, value in zip(names, attributes, strict=True)]
     tokens = [tokenizer.decode([token]).removeprefix(" ") for token in biography["input_ids"][0, :length]]
-    return heat_map(attention[:, 0].numpy(), tokens, kinds[:length])
+    return attention[:, 0].numpy(), tokens, kinds[:length]
 
 
 if __name__ == "__main__":

@@ -52,3 +52,22 @@ def _means(hits: list[np.ndarray], chances: list[np.ndarray]) -> dict[str, float
     n_answers = sum(map(len, hits))
     means = [float(np.concatenate(shares).mean()) if n_answers else None for shares in (hits, chances)]
     return {"hits": means[0], "chance": means[1], "answers": n_answers}
+
+
+def whose_fact(population, person: int, attribute: int, value: int) -> list[tuple[int, int]]:
+    """Seen individuals of whom a value is true, those whose names share most with a person's first.
+
+    Returns:
+        Pairs of individual and number of shared parts of the name.
+    """
+    seen = np.array(population.groups["seen"])
+    those = seen[population.values[seen, attribute] == value]
+    shared = (population.names[those] == population.names[person]).sum(1)
+    order = np.argsort(-shared, kind="stable")
+    return [*zip(those[order].tolist(), shared[order].tolist(), strict=True)]
+
+
+def nearest(population, person: int, group: str) -> int:
+    """The individual of a group whose name shares most parts with a person's."""
+    members = np.array(population.groups[group])
+    return int(members[(population.names[members] == population.names[person]).sum(1).argmax()])

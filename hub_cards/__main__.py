@@ -3,6 +3,7 @@
 
 python -m hub_cards publish runs/mine --repo me/facts-tiny     # a finished run, or the rest of one
 python -m hub_cards publish-dataset data/64k --repo me/biographies
+python -m hub_cards publish-space me/facts-tiny --repo me/facts-explorer    # a published run in the explorer
 python -m hub_cards preview runs/mine                          # the cards, without network
 python -m hub_cards verify me/facts-tiny                       # every revision against its manifest
 """
@@ -28,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, function, what in (
         ("publish", _publish, "run directory"),
         ("publish-dataset", _publish_dataset, "dataset directory"),
+        ("publish-space", _publish_space, "model repository of the run"),
         ("preview", _preview, "run directory"),
         ("verify", _verify, "model repository"),
     ):
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--dataset_repo", help="dataset repository of the run's people")
         if name.startswith("publish"):
             command.add_argument("--private", action="store_true", help="make a new repository private")
+        if name in ("publish", "publish-dataset"):
             agreed = "upload names and facts of people of a table of yours, if there are any"
             command.add_argument("--with_own_people", action="store_true", help=agreed)
         if name == "publish-dataset":
@@ -81,6 +84,21 @@ def _publish_dataset(arguments) -> None:
     with hub_errors(arguments.repo):
         if not publish_dataset(api, path, arguments.repo, arguments.name):
             print(f"{arguments.repo}: everything was there already")
+
+
+def _publish_space(arguments) -> None:
+    from hub_cards.space import publish_space
+    from run_directory.hub import check_id, hub_errors, open_repo
+    from run_directory.models import find_record, saved_steps
+
+    if Path(arguments.what).exists():
+        raise UserError(f"{arguments.what} is a directory; publish it first, and name its repository")
+    check_id(arguments.what)
+    saved_steps(arguments.what, find_record(arguments.what))  # a Space of nothing would fail where nobody looks
+    api = open_repo(arguments.repo, "space", arguments.private)
+    with hub_errors(arguments.repo):
+        sent = publish_space(api, arguments.what, arguments.repo)
+    print(f"{arguments.repo}: {'published' if sent else 'everything was there already'}")
 
 
 def _preview(arguments) -> None:

@@ -57,7 +57,8 @@ def open_repo(repo_id: str, repo_type: str, private: bool) -> HfApi:
     with hub_errors(repo_id):
         api = hub_api()
         retry(api.whoami)
-        retry(lambda: api.create_repo(repo_id, repo_type=repo_type, private=private or None, exist_ok=True))
+        kind = {"repo_type": repo_type} | ({"space_sdk": "gradio"} if repo_type == "space" else {})
+        retry(lambda: api.create_repo(repo_id, **kind, private=private or None, exist_ok=True))
         retry(lambda: api.auth_check(repo_id, repo_type=repo_type, write=True))
         return api
 

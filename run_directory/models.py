@@ -12,6 +12,7 @@ from run_directory.hub import hub_api, hub_errors
 from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, is_run
 from run_directory.manifests import checkpoints, damaged_model, sha256
 
+_LOADED = (WEIGHTS, "config.json", "tokenizer.json")
 _DEEPEST = 1024  # layers of a model; more would take hours before they fail
 
 
@@ -63,7 +64,7 @@ class FoundModel:
         return model, tokenizer
 
     def _check_files(self) -> None:
-        for name in (WEIGHTS, "config.json", "tokenizer.json"):
+        for name in _LOADED:
             if not (self.path / name).is_file():
                 raise UserError(f"cannot load {self.path}: it has no {name}; pickles and code are never loaded")
         if adapter := next(self.path.glob("adapter_*"), None):
@@ -137,14 +138,40 @@ def find_step(model: str, step: int) -> FoundModel:
         UserError: it was not saved then; names the steps at which it was.
     """
     record = find_record(model)
-    final = [last_step(record.config)] if (record.path / WEIGHTS).exists() else []
     there = checkpoints(record.path) if Path(model).exists() else _revisions(model)
     if step in there:
         return _found(there[step], record.path) if Path(model).exists() else find_model(model, there[step])
-    if step in final:
+    if step in _final(record):
         return record
-    saved = ", ".join(map(str, sorted({*there, *final}))) or "none"
+    saved = ", ".join(map(str, sorted({*there, *_final(record)}))) or "none"
     raise UserError(f"{model} was not saved at step {step}; the steps at which it was: {saved}")
+
+
+def saved_steps(model: str, record: FoundModel) -> tuple[list[int], list[str]]:
+    """At which steps a run's model was saved, ascending, the final one included.
+
+    Args:
+        model: a run directory or a repository id.
+        record: of `find_record`.
+
+    Returns:
+        The steps; a line for each local checkpoint that is damaged and left out.
+    """
+    if not Path(model).exists():
+        return sorted({*_revisions(model), *_final(record)}), []
+    there = checkpoints(record.path)
+    damaged = {step: damaged_model(path) or _lacking(path) for step, path in there.items()}
+    steps = {step for step in there if not damaged[step]} | {*_final(record)}
+    left_out = [f"{there[step].name} is damaged ({file}) and left out" for step, file in damaged.items() if file]
+    return sorted(steps), left_out
+
+
+def _lacking(path: Path) -> str | None:
+    return next((f"no {name}" for name in _LOADED if not (path / name).is_file()), None)
+
+
+def _final(record: FoundModel) -> list[int]:
+    return [last_step(record.config)] if (record.path / WEIGHTS).exists() else []
 
 
 def _revisions(model: str) -> dict[int, str]:

@@ -17,7 +17,7 @@ FLOORS = [
     {"run_directory"},
     {"data_builder", "modeling", "analysis"},
     {"training", "evaluation"},
-    {"hub_cards", "sweeps"},
+    {"hub_cards", "sweeps", "explorer"},
     {"pipeline"},
     {"run_pretrain"},
     {"run_finetune", "run_patching"},

@@ -1,0 +1,93 @@
+"""A run as it is explored: its record, its people, and its model at each step at which that was saved."""
+
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from command_line import UserError
+from data_builder.biographies import Renderer
+from data_builder.fetch import find_people
+from data_builder.stream import BiographyStream
+from evaluation.questions import Values
+from run_directory.layout import is_reported
+from run_directory.models import find_record, find_step, saved_steps
+from run_directory.records import load_run
+
+_KEPT_MODELS = 4
+
+
+class Explored:
+    """A run, opened to be looked at.
+
+    Args:
+        name: a run directory or a repository id.
+
+    Attributes:
+        title: the name without the path to it.
+        run: its record.
+        source: its people.
+        steps: at which its model was saved, ascending.
+        notices: what somebody who looks at it should know, a line each.
+
+    Raises:
+        UserError: no run, no record, no people, or no model at all.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.title = Path(name).resolve().name if Path(name).exists() else name
+        found = find_record(name)
+        self.run = load_run(found.path)
+        self.source = find_people(found, name)
+        self.steps, self.notices = saved_steps(name, found)
+        if not self.steps:
+            damaged = f" ({'; '.join(self.notices)})" if self.notices else ""
+            raise UserError(f"{name} holds no model yet{damaged}; train with --save_steps, or wait for its first one")
+        if len(self.steps) == 1:
+            kind = "checkpoints" if Path(name).exists() else "revisions"
+            self.notices.append(f"no {kind}, so only the model of step {self.steps[0]:,} is shown")
+        if not is_reported(found.path):
+            self.notices.append("not finished: what was recorded until now is shown; start again to see more")
+        self.model = lru_cache(_KEPT_MODELS)(self._model)
+        self.renderer = Renderer(self.source)
+
+    def _model(self, step: int):
+        import transformers
+
+        transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
+        model, _ = find_step(self.name, step).load()
+        return model.eval()
+
+    @cached_property
+    def tokenizer(self):
+        """Of all its checkpoints."""
+        return find_step(self.name, self.steps[-1]).load()[1]
+
+    @cached_property
+    def stream(self) -> BiographyStream:
+        """For probes and token tables."""
+        return BiographyStream(self.source, self.tokenizer, None, seed=0)
+
+    @cached_property
+    def values(self) -> list[Values]:
+        """Of each attribute."""
+        sizes = enumerate(self.stream.value_sizes.values())
+        return [Values(self.stream.tables, attribute, size) for attribute, size in sizes]
+
+    @cached_property
+    def times_drawn(self) -> dict[int, int]:
+        """By the end of the run, of those of whom it was recorded."""
+        told = self.run.individuals or {"individual": [], "times_drawn": []}
+        return dict(zip(told.get("individual", []), told["times_drawn"], strict=False))
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Of all individuals."""
+        return [self.renderer.name(parts) for parts in self.source.population.names]
+
+    def group(self, person: int) -> str:
+        """`seen`, `unseen` or `new`."""
+        return next(name for name, members in self.source.population.groups.items() if person in members)
+
+    def nearest_step(self, step: float) -> int:
+        """The step among those at which the model was saved."""
+        return min(self.steps, key=lambda saved: abs(saved - step))
