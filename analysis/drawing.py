@@ -41,7 +41,7 @@ ROLES = {
 _GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-."}
 GROUP_STYLES = {
     group: {"color": ROLES[group], "linestyle": _GROUP_LINES[group], "label": who} for group, who in GROUPS.items()
-}
+} | {"old": {"color": ROLES["other"], "linestyle": ":", "label": "facts known before"}}
 # Of groups that have no role and no order; lines differ as well, for a print in gray.
 _COLORS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#8C6D00", "#56B4E9")
 _LINES = ("-", "--", "-.", (0, (1.5, 1.5)))

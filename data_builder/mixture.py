@@ -30,6 +30,8 @@ class MixedStream(BiographyStream):
     """
 
     def __init__(self, random_words: float, invented: float, source, tokenizer, schedule, seed: int):
+        if invented and source.settings.facts:
+            raise UserError("share_invented invents names from word lists, and a table of facts has none; leave it out")
         super().__init__(source, tokenizer, schedule, seed)
         self.shares = {"share_random_words": random_words, "share_invented": invented}
         self._check(schedule.plan.batch_size)
