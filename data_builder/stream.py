@@ -1,5 +1,8 @@
 """The stream: batch t of token ids as a pure function of (seed, t), by array operations alone."""
 
+import itertools
+
+import datasets
 import numpy as np
 import torch
 
@@ -41,6 +44,28 @@ class BiographyStream:
         draws = self._draws(step, batch_size)
         individuals = self.schedule.draw(step, draws[:, 0])
         return self._tensors(individuals, draws[:, 1:], False, *self._facts(step, individuals))
+
+    def to_iterable_dataset(self, batch_size: int, n_steps: int | None = None) -> datasets.IterableDataset:
+        """The rows of batch 0, 1, ... one after the other, for the trainers of others.
+
+        Args:
+            batch_size: rows of a batch, over all processes.
+            n_steps: how many batches; endless if None.
+
+        Returns:
+            `input_ids`, `attention_mask` and `labels` (all tokens), without padding. Collators pad them, e.g.
+            `DataCollatorForSeq2Seq(tokenizer)`.
+        """
+        columns = ("input_ids", "attention_mask", "labels")
+
+        def rows():
+            for step in itertools.count() if n_steps is None else range(n_steps):
+                batch = self.batch(step, batch_size)
+                for row, length in enumerate(batch["attention_mask"].sum(1).tolist()):
+                    yield {name: batch[name][row, :length].tolist() for name in columns}
+
+        features = datasets.Features(dict.fromkeys(columns, datasets.List(datasets.Value("int64"))))
+        return datasets.IterableDataset.from_generator(rows, features=features)
 
     def _facts(self, step: int, individuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Names and values that batch `step` tells of."""
