@@ -12,6 +12,7 @@ import run_finetune
 import run_pretrain
 from command_line import UserError
 from data_builder.source import Source
+from hub_cards.cards import model_card
 from run_directory.records import load_run
 from settings.data import DataSettings
 from tests.helpers.finetuning import arguments, finetune
@@ -63,6 +64,13 @@ def test_it_learns_the_facts_and_old_knowledge_is_measured_beside_them(taught):
     assert report["detectors"]["entropy"]["auroc"]
     for name in ("individuals.json", "ablation.json", "figures/learning_curve.png", "figures/hallucination.png"):
         assert (taught.path / name).exists(), name
+
+
+def test_its_card_says_what_it_began_as(taught):
+    card = model_card(taught, "me/lands")
+    assert "which began as another model and was then taught facts about 16 entries of a table" in card
+    assert "The facts are those of a table that its author wrote." in card
+    assert "invented entries" not in card
 
 
 def test_what_is_measured_is_what_stock_transformers_computes(taught, places):
