@@ -134,11 +134,11 @@ def _execute(
 
     probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
     lists = source.word_lists
+    # Where nothing stands before a text, nothing predicts a name that begins it.
+    n_names = math.prod(lists.name_sizes) if stream.tables.lengths[0] else None
     # Rare individuals are seen ones; nobody else is counted twice.
     n_learned = {group: len(groups[group]) for group in ("seen", "new") if group in probes}
-    measure_model = run_measure(
-        probes, lists.value_sizes, training.attention_individuals, math.prod(lists.name_sizes), n_learned
-    )
+    measure_model = run_measure(probes, lists.value_sizes, training.attention_individuals, n_names, n_learned)
 
     def measure(model) -> dict[str, float]:
         return measure_model(measured(model)) | old(model)
