@@ -60,7 +60,7 @@ def test_transformers_trainer_logs_it(world, tmp_path, adapted):
 
 
 def test_trl_does(world, tmp_path):
-    trl = pytest.importorskip("trl", reason="pip install trl")
+    trl = pytest.importorskip("trl", reason="pip install -e .[trl]")
     source, tokenizer, folder, stream = world
     model = AutoModelForCausalLM.from_pretrained(folder)
     trainer = trl.SFTTrainer(
