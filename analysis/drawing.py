@@ -29,6 +29,7 @@ ROLES = {
     "rare": "#CC79A7",
     "baseline": "#666666",
     "plateau": "#DADADA",
+    "old": "#882255",
     "unchanged": "#000000",
     "less": "#2A9D9D",
     "more": "#882255",
@@ -38,10 +39,10 @@ ROLES = {
     "name": "#2A9D9D",
     "value": "#882255",
 }
-_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-."}
+_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-.", "old": ":"}
 GROUP_STYLES = {
     group: {"color": ROLES[group], "linestyle": _GROUP_LINES[group], "label": who} for group, who in GROUPS.items()
-} | {"old": {"color": ROLES["other"], "linestyle": ":", "label": "facts known before"}}
+}
 # Of groups that have no role and no order; lines differ as well, for a print in gray.
 _COLORS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#8C6D00", "#56B4E9")
 _LINES = ("-", "--", "-.", (0, (1.5, 1.5)))
