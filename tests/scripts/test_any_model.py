@@ -48,7 +48,7 @@ def teach(run, places, model="neox", **settings):
 def taught(request, places, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / request.param
     probes = {"probe_facts": places / "old.csv", "probe_text": places / "text.txt"}
-    return teach(run, places, request.param, **probes, share_unseen=0.2, save_steps=6)
+    return teach(run, places, request.param, **probes, share_unseen=0.2, save_steps=6, draw_figures=True)
 
 
 def test_it_learns_the_facts_and_old_knowledge_is_measured_beside_them(taught):
