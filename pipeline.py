@@ -100,7 +100,7 @@ def execute(*, run: Path, training: TrainingSettings, **others) -> None:
 def _execute(
     *, run: Path, settings: list, source: Source, stream, tokenizer, model, groups: dict[str, range],
     training: TrainingSettings, hub: HubSettings, facts: dict | None = None, finished: Callable | None = None,
-    measured: Callable = lambda model: model, **options,
+    measured: Callable = lambda model: model, old: Callable = lambda model: {}, **options,
 ) -> None:  # fmt: skip
     """All of a run, in a directory that is this process's alone.
 
@@ -115,6 +115,7 @@ def _execute(
         facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
         finished: called on the main process with `measure`, when the last step is done.
         measured: gives what is measured in place of the model.
+        old: measures what the model knew before, of `evaluation.old_knowledge`.
         options: further arguments of `train`.
     """
     # What the end needs is imported before the first step, too: whatever is missing is missed at once.
@@ -133,14 +134,14 @@ def _execute(
 
     probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
     lists = source.word_lists
+    # Where nothing stands before a text, nothing predicts a name that begins it.
+    n_names = math.prod(lists.name_sizes) if stream.tables.lengths[0] else None
     # Rare individuals are seen ones; nobody else is counted twice.
     n_learned = {group: len(groups[group]) for group in ("seen", "new") if group in probes}
-    measure_model = run_measure(
-        probes, lists.value_sizes, training.attention_individuals, math.prod(lists.name_sizes), n_learned
-    )
+    measure_model = run_measure(probes, lists.value_sizes, training.attention_individuals, n_names, n_learned)
 
     def measure(model) -> dict[str, float]:
-        return measure_model(measured(model))
+        return measure_model(measured(model)) | old(model)
 
     publisher = None
     if hub.push_to_hub and is_first_process():

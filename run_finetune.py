@@ -1,7 +1,8 @@
 # PYTHON_ARGCOMPLETE_OK
-"""Teach a trained model new people, and watch what becomes of those it knew.
+"""Teach a trained model new people or facts, and watch what becomes of what it knew.
 
 python run_finetune.py recipes/finetune_tiny.yaml --model runs/mine --weight_replay_finetune 0.125
+python run_finetune.py --model HuggingFaceTB/SmolLM2-135M --facts facts.csv --output_dir runs/facts
 """
 
 from functools import partial
@@ -13,10 +14,10 @@ from data_builder.fetch import find_people
 from data_builder.population import groups_of_run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
-from modeling.families import family_of
 from modeling.presets import build_config, check_length, difference
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
 from run_directory.layout import DATASET, write_report
+from run_directory.manifests import sha256
 from settings import FINETUNING, names
 from settings.data import DataSettings
 from settings.finetuning import FinetuneSettings
@@ -35,6 +36,7 @@ def main(argv: list[str]) -> None:
 
     from data_builder.mixture import MixedStream
     from data_builder.stream import BiographyStream
+    from evaluation.old_knowledge import old_knowledge
     from modeling.adaptation import adapt, interpolate
     from modeling.loss import DistillingLoss
     from run_directory.models import find_model
@@ -42,25 +44,33 @@ def main(argv: list[str]) -> None:
     if finetune.model is None:
         raise UserError("no model: say which one to fine-tune, e.g. --model runs/mine")
     found = find_model(finetune.model, finetune.revision)
-    check_place(run, found.path, *filter(None, (finetune.dataset, finetune.new_individuals)))
+    named = (finetune.dataset, finetune.new_individuals, finetune.facts, finetune.facts_templates)
+    probes = {name: getattr(finetune, name) for name in ("probe_facts", "probe_text")}
+    check_place(run, found.path, *filter(None, (*named, *probes.values())))
     if training.resume_from_checkpoint:
         source = Source.load(run / DATASET)
-    elif "n_individuals_finetune" in found.config:
+    elif found.config.get("n_individuals_finetune") is not None:
         raise UserError(f"{finetune.model} is fine-tuned already; start from the model that it was made from")
     else:
         source = find_people(found, finetune.model, finetune)
         source = source.with_individuals(finetune.new_individuals) if finetune.new_individuals else source
-    groups = _groups(source.population.groups, finetune, found.config)
-    finetuned = groups[finetune.individuals_finetune]
-    finetune.n_individuals_finetune = len(finetuned)  # for config.yaml
+    if found.foreign:
+        groups = _groups_of_foreign(source.population.groups, finetune)
+        finetuned, known = groups["seen"], range(0)
+    else:
+        groups = _groups(source.population.groups, finetune, found.config)
+        finetuned, known = groups[finetune.individuals_finetune], groups["seen"]
+        finetune.n_individuals_finetune = len(finetuned)  # for config.yaml
     model, tokenizer = found.load()
     _check_model(model, tokenizer, finetune.preset, found.path)
-    drawn = build_schedule(plan(source, schedule, training, finetuned, groups["seen"]))
+    drawn = build_schedule(plan(source, schedule, training, finetuned, known))
     stream = BiographyStream(source, tokenizer, drawn, training.seed)
     shares = (finetune.share_random_words, finetune.share_invented)
     if any(shares):
         stream = MixedStream(*shares, source, tokenizer, drawn, training.seed)
     check_length(stream.tables.max_length, model.config, stream.tables.longest)
+    limit = getattr(model.config, "max_position_embeddings", None)
+    measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals)
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed)
     options = {}
@@ -75,8 +85,25 @@ def main(argv: list[str]) -> None:
 
     execute(
         run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,
-        groups=groups, training=training, hub=hub, facts=found.facts(), finished=measure_between, **options,
+        groups=groups, training=training, hub=hub, facts=found.facts() | _digests(probes), finished=measure_between,
+        old=measure_old, **options,
     )  # fmt: skip
+
+
+def _groups_of_foreign(people: dict[str, range], settings: FinetuneSettings) -> dict[str, range]:
+    """Whom to teach (`seen`) and whom not: as in pre-training, since a model from elsewhere has read of nobody."""
+    if settings.individuals_finetune == "rare" or settings.n_individuals_finetune or settings.new_individuals:
+        raise UserError(
+            f"{settings.model} has read of nobody here, so that all are new to it and nobody is rare; leave out "
+            "--individuals_finetune, --n_individuals_finetune and --new_individuals"
+        )
+    settings.individuals_finetune = None  # for config.yaml
+    return groups_of_run(people)
+
+
+def _digests(files: dict[str, str | None]) -> dict[str, str]:
+    """What a resumed run must measure, too."""
+    return {f"{name}_sha256": sha256(Path(file).read_bytes()) for name, file in files.items() if file}
 
 
 def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: dict) -> dict[str, range]:
@@ -99,8 +126,10 @@ def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: d
 
 
 def _check_model(model, tokenizer, preset: str | None, path: Path) -> None:
-    """It is of a known family; the preset, if one is given, is its own."""
-    family_of(model.config)
+    """It can be taught here; the preset, if one is given, is its own."""
+    from modeling.foreign import check_model
+
+    check_model(model)
     if preset and (found := difference(model.config, build_config(ModelSettings(preset=preset), tokenizer))):
         name, has, value = found
         raise UserError(f"preset {preset} has {name} {value}, but {path} has {has}; leave out --preset")

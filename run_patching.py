@@ -72,6 +72,8 @@ def _reference(settings: PatchingSettings) -> FoundModel:
     for key, what in {"n_individuals_finetune": "a fine-tuning", "start_patching": "patched itself"}.items():
         if key in found.config:
             raise UserError(f"{settings.reference} is {what}; a reference is a run of run_pretrain.py")
+    if other := found.config.get("init_from"):
+        raise UserError(f"{settings.reference} began as {other}; a reference begins untrained")
     if not 0 <= settings.start_patching < found.config["max_steps"]:
         raise UserError(
             f"start_patching is {settings.start_patching}; it must be from 0 to below max_steps "

@@ -8,13 +8,16 @@ from command_line import run
 from data_builder.population import groups_of_run
 from data_builder.schedules import build_schedule
 from data_builder.source import Source
-from pipeline import begin, check_dataset, execute, plan, read_settings
+from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
 from run_directory.layout import DATASET
 from settings import PRETRAINING, names
 from settings.data import DataSettings
 from settings.read import check_not_given, say_unused
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
+
+SIZES = ("preset", "n_layer", "n_head", "n_embd")
+WHO = ("n_individuals", "n_unseen", "n_new", "entries_per_list", "names_per_list")
 
 
 def main(argv: list[str]) -> None:
@@ -24,12 +27,18 @@ def main(argv: list[str]) -> None:
     if stream_settings.dataset:
         check_not_given(argv, names(DataSettings), f"the people are those of --dataset {stream_settings.dataset}")
     check_dataset(argv, stream_settings)
+    if model_settings.init_from:
+        check_not_given(argv, SIZES, f"the model is {model_settings.init_from}")
+    if data.facts:
+        check_not_given(argv, WHO, f"the rows of {data.facts} are all there is")
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.
     from data_builder.fetch import find_dataset
     from data_builder.tokenizer import train_tokenizer
-    from modeling.presets import build_model
+    from modeling.foreign import check_model
+    from modeling.presets import build_model, check_length
+    from run_directory.models import find_model
 
     dataset = run / DATASET if training.resume_from_checkpoint else None
     if stream_settings.dataset and not dataset:
@@ -38,13 +47,22 @@ def main(argv: list[str]) -> None:
     people = source.settings if stream_settings.dataset else data
     if stream_settings.dataset and not training.resume_from_checkpoint:
         say_unused(data, people, f"the people are those of --dataset {stream_settings.dataset}")
-    tokenizer = train_tokenizer(source.pieces())
+    found = find_model(model_settings.init_from) if model_settings.init_from else None
+    if found:
+        check_place(run, found.path)
+        model, tokenizer = found.load()
+        check_model(model)
+    else:
+        tokenizer = train_tokenizer(source.pieces())
     stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
-    model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed, stream.tables.longest)
+    if found:
+        check_length(stream.tables.max_length, model.config, stream.tables.longest)
+    else:
+        model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed, stream.tables.longest)
     groups = groups_of_run(source.population.groups)
     execute(
         run=run, settings=[people, *settings[1:]], source=source, stream=stream, tokenizer=tokenizer, model=model,
-        groups=groups, training=training, hub=hub,
+        groups=groups, training=training, hub=hub, facts=found and found.facts(),
     )  # fmt: skip
 
 

@@ -8,7 +8,10 @@ from command_line import UserError, unknown
 from run_directory.records import Run
 
 # Whom a run may measure, and what they are called.
-GROUPS = {"seen": "seen people", "unseen": "unseen people", "new": "new people", "rare": "rare seen people"}
+GROUPS = {
+    "seen": "seen people", "unseen": "unseen people", "new": "new people", "rare": "rare seen people",
+    "old": "facts known before",
+}  # fmt: skip
 # What goes along the x axis: its label, and of which keys of a record it is made.
 _X = {
     "steps": ("step", ("step",)),

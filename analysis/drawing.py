@@ -29,6 +29,7 @@ ROLES = {
     "rare": "#CC79A7",
     "baseline": "#666666",
     "plateau": "#DADADA",
+    "old": "#882255",
     "unchanged": "#000000",
     "less": "#2A9D9D",
     "more": "#882255",
@@ -38,7 +39,7 @@ ROLES = {
     "name": "#2A9D9D",
     "value": "#882255",
 }
-_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-."}
+_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-.", "old": ":"}
 GROUP_STYLES = {
     group: {"color": ROLES[group], "linestyle": _GROUP_LINES[group], "label": who} for group, who in GROUPS.items()
 }

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from data_builder.biographies import Renderer
+from data_builder.facts import GENERIC
 from data_builder.random import uniforms
 from data_builder.sentences import TEMPLATES_DIR
-from data_builder.source import Source
-from data_builder.world import VALUES_DIR, World, load_world, world_file
+from data_builder.source import TEXTS, Source, world_of
+from data_builder.world import VALUES_DIR, World, world_file
 from settings.data import DataSettings
 from settings.declare import setting
 
@@ -46,7 +47,7 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
     def __init__(self, *args, config_name: str = "biographies", **kwargs):
         if config_name not in CONFIGURATIONS:
             raise ValueError(f"no configuration '{config_name}'; there are {', '.join(CONFIGURATIONS)}")
-        digest = fingerprint(*map(kwargs.get, ("values_dir", "templates_dir", "new_individuals")))
+        digest = fingerprint(*map(kwargs.get, TEXTS))
         super().__init__(*args, config_name=config_name, hash=digest, dataset_name="biographies", **kwargs)
 
     @cached_property
@@ -56,7 +57,7 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
         return Source.build(DataSettings(**{name: getattr(self.config, name) for name in names}))
 
     def _info(self):
-        return datasets.DatasetInfo(features=_features(self.config.name, load_world(self.config.values_dir)))
+        return datasets.DatasetInfo(features=_features(self.config.name, world_of(self.config)))
 
     def _split_generators(self, dl_manager):
         generators = []
@@ -142,15 +143,13 @@ def _features(name: str, world: World) -> datasets.Features:
     return datasets.Features(columns[name])
 
 
-def fingerprint(
-    values_dir: str | None = None, templates_dir: str | None = None, new_individuals: str | None = None
-) -> str:
-    """sha256 over the word lists and what is made of them, the templates, own people, and this package's code."""
+def fingerprint(values_dir: str | None = None, templates_dir: str | None = None, *tables: str | None) -> str:
+    """sha256 over word lists and what is made of them, templates, a user's own tables, and this package's code."""
     digest = hashlib.sha256()
     texts = (Path(values_dir or VALUES_DIR), Path(templates_dir or TEMPLATES_DIR))
     paths = [path for folder in texts for path in sorted(folder.glob("*.txt"))]
-    paths += map(Path, filter(None, (world_file(values_dir), new_individuals)))
-    for path in [*paths, *sorted(Path(__file__).parent.glob("*.py"))]:
+    paths += map(Path, filter(None, (world_file(values_dir), *tables)))
+    for path in [*paths, GENERIC, *sorted(Path(__file__).parent.glob("*.py"))]:
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)} ".encode() + content)
     return digest.hexdigest()

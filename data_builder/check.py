@@ -4,6 +4,7 @@ python -m data_builder check my                   # a directory with values/, te
 python -m data_builder check my/values            # word lists alone; so does a table, or a directory of templates (add
                                                   # --values_dir if they are of a world of your own)
 python -m data_builder check my --drop cleaned    # writes a copy into cleaned/, without the lines in conflict
+python -m data_builder check --facts facts.csv    # a table of facts, with columns of its own
 python -m data_builder check recipes/mine.yaml    # whatever texts a recipe names; so do --values_dir and the like
 """
 
@@ -14,17 +15,17 @@ from pathlib import Path
 
 from command_line import UserError
 from data_builder.conflicts import Conflict, Conflicts, are_lines
-from data_builder.source import OWN_PEOPLE, Source
+from data_builder.source import FACTS, OWN_PEOPLE, SENTENCES, TEXTS, Source, world_of
 from data_builder.texts import read_text, split_lines
 from data_builder.word_lists import load_word_lists
-from data_builder.world import WORLD, load_world
+from data_builder.world import WORLD
 from settings import FINETUNING, PRETRAINING, names
 from settings.data import DataSettings
 from settings.declare import Role, setting, with_default
 from settings.read import parse_settings
 
 # What can be checked, by the setting that names it, and where a copy has it: as in the source of a dataset.
-PLACES = {"values_dir": "values", "templates_dir": "templates", "new_individuals": OWN_PEOPLE}
+PLACES = dict(zip(TEXTS, ("values", "templates", OWN_PEOPLE, FACTS, SENTENCES), strict=True))
 
 
 @dataclass
@@ -76,7 +77,7 @@ def _options(place: Path) -> list[str]:
 def find_conflicts(data: DataSettings) -> list[Conflict]:
     """All that is wrong with the texts that settings name."""
     try:
-        if data.templates_dir or data.new_individuals:
+        if data.templates_dir or data.new_individuals or data.facts:
             Source.build(data)
         else:  # a world's templates may not be written yet
             load_word_lists(data.values_dir)
@@ -118,7 +119,7 @@ def write_without(found: list[Conflict], data: DataSettings, into: Path) -> int:
 def _copy(data: DataSettings, lost: set[tuple[Path, int]], into: Path) -> DataSettings:
     """Copy all texts but the lines that are lost; the settings that name the copies."""
     for name, path in _files(data):
-        copy = into / PLACES[name] / ("" if name == "new_individuals" else path.name)
+        copy = into / PLACES[name] / (path.name if name.endswith("_dir") else "")
         copy.parent.mkdir(parents=True, exist_ok=True)
         lines = enumerate(split_lines(read_text(path)), 1)
         copy.write_bytes("".join(line for number, line in lines if (path, number) not in lost).encode())
@@ -127,14 +128,12 @@ def _copy(data: DataSettings, lost: set[tuple[Path, int]], into: Path) -> DataSe
 
 def _files(data: DataSettings) -> list[tuple[str, Path]]:
     """Each file that settings name, with the setting."""
-    world = load_world(data.values_dir)
-    files = []
+    world = world_of(data)
+    files = [(name, Path(table)) for name in PLACES if not name.endswith("_dir") and (table := getattr(data, name))]
     if data.values_dir:
         folder = Path(data.values_dir)
         own_world = [WORLD] if (folder / WORLD).exists() else []
         files += [("values_dir", folder / name) for name in [*own_world, *(f"{part}.txt" for part in world.lists())]]
     if data.templates_dir:
         files += [("templates_dir", Path(data.templates_dir) / f"{attribute}.txt") for attribute in world.attributes]
-    if data.new_individuals:
-        files.append(("new_individuals", Path(data.new_individuals)))
     return files

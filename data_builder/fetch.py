@@ -9,7 +9,7 @@ from command_line import UserError
 from data_builder.source import Source
 from run_directory.hub import hub_api
 from run_directory.models import FoundModel
-from settings.data import DatasetSettings
+from settings.data import DatasetSettings, DataSettings
 
 
 def find_people(model: FoundModel, name: str, named: DatasetSettings | None = None) -> Source:
@@ -23,12 +23,18 @@ def find_people(model: FoundModel, name: str, named: DatasetSettings | None = No
     Raises:
         UserError: neither, or both.
     """
-    if named and named.dataset and model.dataset:
-        raise UserError(f"{name} brings the people it was trained on; leave out --dataset")
+    for given in ("dataset", "facts") if named and model.dataset else ():
+        if getattr(named, given, None):
+            raise UserError(f"{name} brings the people it was trained on; leave out --{given}")
     if model.dataset:
         return Source.load(model.dataset)
     if named and named.dataset:
         return Source.load(find_dataset(named.dataset, named.dataset_name, named.dataset_revision))
+    if named and named.facts:
+        table = {name: getattr(named, name) for name in ("facts", "facts_templates", "share_unseen")}
+        return Source.build(DataSettings(**table))
+    if named and model.foreign:
+        raise UserError(f"what is {name} to learn? A table, --facts facts.csv, or the people of --dataset data/mine")
     advice = "; name them: --dataset data/mine" if named else " (no dataset/)"
     raise UserError(f"{name} comes without the people it was trained on{advice}")
 

@@ -30,6 +30,8 @@ class MixedStream(BiographyStream):
     """
 
     def __init__(self, random_words: float, invented: float, source, tokenizer, schedule, seed: int):
+        if invented and source.settings.facts:
+            raise UserError("share_invented invents names from word lists, and a table of facts has none; leave it out")
         super().__init__(source, tokenizer, schedule, seed)
         self.shares = {"share_random_words": random_words, "share_invented": invented}
         self._check(schedule.plan.batch_size)
@@ -51,7 +53,8 @@ class MixedStream(BiographyStream):
         batch, kinds = super().batch(step, batch_size), torch.from_numpy(self._kinds(batch_size))
         draws = uniforms(self.seed, "random words", tuple(batch["input_ids"].shape), step)
         words = torch.from_numpy(self.words[(draws * len(self.words)).astype(np.int64)])
-        replaced = (kinds == _RANDOM_WORDS)[:, None] & ~torch.isin(batch["input_ids"], self.special)
+        text = batch["attention_mask"].bool() & ~torch.isin(batch["input_ids"], self.special)
+        replaced = (kinds == _RANDOM_WORDS)[:, None] & text
         for key in ("input_ids", "labels"):
             batch[key] = torch.where(replaced, words, batch[key])
         batch["labels"][kinds == _INVENTED] = -100

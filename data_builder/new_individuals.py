@@ -39,12 +39,25 @@ def read_individuals(path: str | Path, world: World, taken: Container[str] = ())
         for line, n_lines, cells in _rows(path, columns):
             person = {c: " ".join(unicodedata.normalize("NFC", cells.get(c) or "").split()) for c in columns}
             name = person["name"]
-            wrong = [*_wrong_cells(cells, person), *_wrong_name(name, places, taken)]
+            wrong = [*_wrong_cells(cells, person), *_wrong_name(person, people, places, taken)]
             if not wrong:
                 people[name], places[name] = person, line
             found += [Conflict(path, what, line, n_lines) for what in wrong]
     refuse(found)
     return list(people.values())
+
+
+def read_header(path: str | Path) -> list[str]:
+    """The columns of a table.
+
+    Raises:
+        Conflicts: it can't be read, or is separated by something else than commas.
+    """
+    rows = csv.reader(split_lines(read_text(path)))
+    header = next((cells for cells in rows if cells), [])
+    if separator := _other_separator(header):
+        raise Conflicts([Conflict(Path(path), separator)])
+    return header
 
 
 def write_individuals(path: Path, people: list[dict[str, str]]) -> None:
@@ -104,12 +117,18 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, int, dict
 
 
 def _wrong_columns(given: list[str], columns: tuple[str, ...]) -> list[str]:
-    if len(given) == 1 and (separator := next(filter(given[0].__contains__, _OTHER_SEPARATORS), None)):
-        return [f"is separated by {_OTHER_SEPARATORS[separator]}; save it with commas"]
+    if separator := _other_separator(given):
+        return [separator]
     wrong = [unknown("column", column, "", columns) for column in given if column not in columns]
     if not_once := [column for column in columns if given.count(column) != 1]:
         wrong.append(f"columns missing or doubled: {', '.join(not_once)}; it needs {','.join(columns)}")
     return wrong
+
+
+def _other_separator(header: list[str]) -> str | None:
+    if len(header) == 1 and (separator := next(filter(header[0].__contains__, _OTHER_SEPARATORS), None)):
+        return f"is separated by {_OTHER_SEPARATORS[separator]}; save it with commas"
+    return None
 
 
 def _wrong_cells(cells: dict[str | None, str | None], person: dict[str, str]) -> list[str]:
@@ -119,7 +138,14 @@ def _wrong_cells(cells: dict[str | None, str | None], person: dict[str, str]) ->
     return missing + [wrong for text in person.values() if (wrong := special_token(text))]
 
 
-def _wrong_name(name: str, places: dict[str, int], taken: Container[str]) -> list[str]:
+def _wrong_name(
+    person: dict[str, str], people: dict[str, dict[str, str]], places: dict[str, int], taken: Container[str]
+) -> list[str]:
+    name = person["name"]
+    if contradicted := [column for column, text in people.get(name, person).items() if text != person[column]]:
+        column, line = contradicted[0], places[name]
+        two = f"{person[column]} here and {people[name][column]} in line {line}"
+        return [f"{column} of {name} is {two}; keep one of them"]
     if name in places:
         return [f"{name} stands in line {places[name]} already, and nobody could tell the two apart; give another name"]
     return [f"{name} exists already in this population; give another name"] if name in taken else []

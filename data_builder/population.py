@@ -145,6 +145,21 @@ def build_population(
     )
 
 
+def population_of_rows(
+    names: np.ndarray, values: np.ndarray, n_templates: tuple[int, ...], n_unseen: int, n_heldout: int, seed: int
+) -> Population:
+    """A population that somebody wrote down; the last `n_unseen` of its rows are unseen, the others seen.
+
+    Args:
+        names, values: as in `Population`.
+        n_templates, n_heldout, seed: as in `build_population`.
+    """
+    total = len(names)
+    groups = {"seen": range(total - n_unseen), "unseen": range(total - n_unseen, total), "new": range(total, total)}
+    heldout = _heldout_templates(np.array(n_templates), total, n_heldout, seed)
+    return Population(names, values, heldout, np.array(n_templates), groups)
+
+
 def unused_names(draws: np.ndarray, name_sizes: tuple[int, ...], n_used: int, seed: int) -> np.ndarray:
     """Names that nobody of a population has, as in `Population.names`.
 

@@ -73,18 +73,25 @@ def _load_file(path: Path, n_heldout: int, kept: Beginnings) -> list[Template]:
         n_heldout: of `load_templates`.
         kept: beginnings of all templates so far, with their places; those of this file are added.
     """
-    templates, found, lines = [], [], read_lines(path)
+    found, lines = [], read_lines(path)
     if len(lines) <= n_heldout:
         needed = f"with {n_heldout} held out for evaluation it needs at least {n_heldout + 1}"
         found.append(Conflict(path, f"has {len(lines)} templates; {needed}"))
-    for number, line in enumerate(lines, 1):
+    templates = add_templates([(path, number, line) for number, line in enumerate(lines, 1)], kept, found)
+    refuse(found)
+    return templates
+
+
+def add_templates(lines: list[tuple[Path, int, str]], kept: Beginnings, found: list[Conflict]) -> list[Template]:
+    """The templates of an attribute, from file, number and text of each line; adds to beginnings and conflicts."""
+    templates: list[Template] = []
+    for path, number, line in lines:
         template = _parse(line)
         if wrong := _conflict(line, template, len(templates), kept):
             found.append(Conflict(path, wrong, number))
         else:
             kept.add(_beginning(template), f"{path}, line {number}")
             templates.append(template)
-    refuse(found)
     return templates
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from command_line import UserError
 from data_builder.conflicts import Conflict, Conflicts, collect, refuse
+from data_builder.facts import as_in_table, facts_population, facts_templates, facts_world, read_facts, write_sentences
 from data_builder.new_individuals import extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
 from data_builder.sentences import Template, load_templates
@@ -20,8 +21,10 @@ from data_builder.world import WORLD, World, load_world
 from settings.data import DataSettings
 from settings.declare import check_bounds
 
-OWN_PEOPLE = "new_individuals.csv"
-_NEWER = ("names_per_list",)
+OWN_PEOPLE, FACTS, SENTENCES = "new_individuals.csv", "facts.csv", "facts_templates.txt"
+_NEWER = ("names_per_list", "share_unseen")
+# Settings that name what a user wrote.
+TEXTS = ("values_dir", "templates_dir", "new_individuals", "facts", "facts_templates")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Source:
         """
         check_bounds(settings)
         try:
-            return cls._build(settings)
+            return cls._of_facts(settings) if settings.facts else cls._build(settings)
         except Conflicts as refusal:
             raise Conflicts(refusal.found, _check_command(settings)) from None
 
@@ -66,6 +69,23 @@ class Source:
         )
         source = cls(settings, word_lists, templates, population)
         return source.with_individuals(settings.new_individuals) if settings.new_individuals else source
+
+    @classmethod
+    def _of_facts(cls, settings: DataSettings) -> "Source":
+        """A table's rows as a population of their own."""
+        if others := [name for name in TEXTS[:3] if getattr(settings, name)]:
+            raise UserError(f"{others[0]} and facts: the table is a world of its own; leave out one of them")
+        found: list[Conflict] = []
+        with collect(found):
+            word_lists, rows, n_unseen = read_facts(settings.facts, settings.share_unseen, settings.population_seed)
+        with collect(found):
+            templates = facts_templates(facts_world(settings.facts), settings.facts_templates)
+        refuse([conflict for number, conflict in enumerate(found) if conflict not in found[:number]])
+        n_templates = tuple(map(len, templates.values()))
+        n_heldout = min(settings.n_heldout_templates, min(n_templates) // 2)
+        population = facts_population(word_lists, rows, n_unseen, n_templates, n_heldout, settings.population_seed)
+        sizes = {"n_individuals": len(rows) - n_unseen, "n_unseen": n_unseen, "n_new": 0}
+        return cls(replace(settings, **sizes, n_heldout_templates=n_heldout), word_lists, templates, population, rows)
 
     def with_individuals(self, path: str) -> "Source":
         """The same population, and the people of a table, who become the group `new`.
@@ -111,8 +131,11 @@ class Source:
         _write_lines(root / "values", self.word_lists.lists)
         (root / "values" / WORLD).write_text(self.world.text(), encoding="utf-8")
         _write_lines(root / "templates", {name: [t.text for t in ts] for name, ts in self.templates.items()})
-        own = {"values_dir": None, "templates_dir": None, "new_individuals": None}
-        if self.added:
+        own = dict.fromkeys(TEXTS)
+        if self.settings.facts:
+            write_individuals(root / FACTS, as_in_table(self.added, self.settings.population_seed))
+            write_sentences(root / SENTENCES, self.templates)
+        elif self.added:
             write_individuals(root / OWN_PEOPLE, self.added)
         settings = asdict(self.settings) | own | self.for_cards() | {"digest": self.digest()}
         (root / "settings.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
@@ -127,13 +150,15 @@ class Source:
         root = Path(directory) / "source"
         try:
             saved = yaml.safe_load((root / "settings.yaml").read_text(encoding="utf-8"))
-            known = {item.name: _saved(saved, item) for item in fields(DataSettings) if item.name != "new_individuals"}
+            known = {item.name: _saved(saved, item) for item in fields(DataSettings) if item.name not in TEXTS}
         except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
             reason = " ".join(f"{type(error).__name__} {error}".split())
             raise UserError(f"{directory} holds no dataset that this version can read: {reason}") from None
-        directories = {"values_dir": str(root / "values"), "templates_dir": str(root / "templates")}
-        own_people = str(root / OWN_PEOPLE) if (root / OWN_PEOPLE).exists() else None
-        source = cls.build(DataSettings(**known | directories, new_individuals=own_people))
+        places = {"facts": root / FACTS, "facts_templates": root / SENTENCES}
+        if not places["facts"].exists():
+            places = {"values_dir": root / "values", "templates_dir": root / "templates"}
+            places |= {"new_individuals": root / OWN_PEOPLE} if (root / OWN_PEOPLE).exists() else {}
+        source = cls.build(DataSettings(**known | {name: str(place) for name, place in places.items()}))
         if source.digest() != saved.get("digest"):
             raise UserError(f"{directory}: its lists were changed, or another version of the code made it")
         return source
@@ -142,6 +167,11 @@ class Source:
 def saved_world(directory: str | Path) -> World:
     """Which facts exist in a saved source, without drawing its population; the bundled world if there is none."""
     return load_world(Path(directory) / "source" / "values")
+
+
+def world_of(settings: DataSettings) -> World:
+    """Which facts exist, without drawing a population."""
+    return facts_world(settings.facts) if settings.facts else load_world(settings.values_dir)
 
 
 def _read_texts(settings: DataSettings) -> tuple[WordLists, dict[str, list[Template]]]:
@@ -161,7 +191,7 @@ def _read_texts(settings: DataSettings) -> tuple[WordLists, dict[str, list[Templ
 
 def _check_command(settings: DataSettings) -> str:
     """What lists all conflicts. Whose names own people may not have depends on more settings than texts do."""
-    texts = ("values_dir", "templates_dir", "n_heldout_templates")
+    texts = (*TEXTS, "n_heldout_templates")
     names = [item.name for item in fields(DataSettings)] if settings.new_individuals else texts
     given = {name: value for name in names if (value := getattr(settings, name)) is not None}
     options = (word for name, value in given.items() for word in (f"--{name}", str(value)))
@@ -170,8 +200,8 @@ def _check_command(settings: DataSettings) -> str:
 
 def own_people(directory: str | Path) -> int:
     """How many people of a user's own table a saved source holds, without drawing its population."""
-    table = Path(directory) / "source" / OWN_PEOPLE
-    return len(read_individuals(str(table), saved_world(directory))) if table.exists() else 0
+    tables = [table for name in (OWN_PEOPLE, FACTS) if (table := Path(directory) / "source" / name).exists()]
+    return sum(len(read_individuals(table, saved_world(directory))) for table in tables)
 
 
 def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarray, np.ndarray]:

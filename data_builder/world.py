@@ -91,6 +91,21 @@ def world_file(directory: str | Path | None) -> Path:
     return own if own.exists() else VALUES_DIR / WORLD
 
 
+def world_of_columns(name: str, columns: list[str], file: Path) -> World:
+    """The world of a table: names of one part, and an attribute for each column.
+
+    Raises:
+        Conflicts: columns that can't be attributes; file and column are named.
+    """
+    attributes = {column: (column,) for column in columns}
+    wrong = [column for column in columns if not _WORD.fullmatch(column) or column in _COLUMNS]
+    rule = f"needs a name of small letters, digits and _, other than {', '.join(_COLUMNS)}"
+    refuse([Conflict(file, f"column '{column}': {rule}, as in birth_date", 1) for column in wrong])
+    if not columns:
+        raise Conflicts([Conflict(file, f"has no column beside {name}, so that there is nothing to learn", 1)])
+    return World((name,), attributes, "entries of a table", "", file)
+
+
 def _wrong_name(name) -> list[str]:
     if not _are_lists(name):
         return [f"name: {_LISTS_RULE}"]

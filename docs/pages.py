@@ -37,7 +37,7 @@ SCRIPTS = {
 # The order of the site. A pattern stands for all pages that it fits; those named nowhere are reached by links.
 SECTIONS = {
     "Home": ["README.md"],
-    "Tutorial": ["docs/TUTORIAL.md"],
+    "Tutorial": ["docs/TUTORIAL.md", "docs/YOUR_FACTS.md"],
     "How to": [
         "docs/RUNNING.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "experiments/README.md",
         "docs/FIGURES.md", "docs/EXPLORER.md", "docs/SHARING.md", "docs/EXTENDING.md", "docs/WORLDS.md",

@@ -53,6 +53,18 @@ def run_measure(
     return measure
 
 
+def knowledge_of_groups(model, probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[str, int]) -> dict:
+    """What `run_measure` measures, without attention: any causal language model as it is.
+
+    Args:
+        model: its last hidden states and head are used alone.
+        probes, value_sizes: of `run_measure`.
+    """
+    flats = {group: probe_predictions(model, probe) for group, probe in probes.items()}
+    baseline = {"no_knowledge_baseline": no_knowledge_baseline([*value_sizes.values()])}
+    return baseline | _knowledge_and_confidence(flats, value_sizes)
+
+
 def _knowledge_and_confidence(flats: dict[str, dict[str, np.ndarray]], value_sizes: dict[str, int]) -> dict[str, float]:
     metrics = {}
     for group, flat in flats.items():

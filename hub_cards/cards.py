@@ -47,6 +47,8 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
         figure=Markup(figure) if (run.path / figure).exists() else None,
         seed=run.config.get("seed", MISSING),
         finetuned_on=_finetuned_on(run, world.entities),
+        taught=_taught(run, recorded),
+        own_facts=bool(run.config.get("facts")),
         patching=run.config if "reference_patching" in run.config else None,
         measured_groups=_measured_groups(run, last),
         detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
@@ -65,6 +67,12 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
         percent=percent,
         step=lambda edge: "not reached" if edge is None else f"at step {edge:.0f}",
     )
+
+
+def _taught(run: Run, recorded: dict) -> str | None:
+    """What a run that taught a model from elsewhere, or went on from another one, began as; None of others."""
+    began = run.config.get("init_from") or (run.config.get("model") if run.finetune_group is None else None)
+    return began and (recorded.get("base_model") or "another model")
 
 
 _COUNTED = ("step", "biographies", "tokens")

@@ -1,9 +1,9 @@
 """Model families, one row each: all that the rest of the house knows of an architecture. Stock transformers classes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from command_line import UserError, unknown
+from command_line import UserError
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,12 @@ class Family:
 
 
 def family_of(config) -> Family:
-    """The family of a stock configuration.
+    """The family of a stock configuration; one that has no row is taken for a relative of Llama, as most are.
 
-    Raises:
-        UserError: there is none.
+    Whether it is one, `modeling.foreign.check_model` tells.
     """
     if config.model_type not in FAMILIES:
-        raise UserError(unknown("model family", config.model_type, "", FAMILIES))
+        return replace(FAMILIES["llama"], words=f"{config.model_type} model")
     return FAMILIES[config.model_type]
 
 
@@ -94,6 +93,25 @@ def _qwen3(shared: dict, n_layer: int, n_embd: int, n_head: int, n_positions: in
         max_position_embeddings=n_positions,
         intermediate_size=3 * n_embd,
         tie_word_embeddings=True,
+    )
+
+
+def _gpt_neox(shared: dict, n_layer: int, n_embd: int, n_head: int, n_positions: int):
+    """As Pythia: attention and feed-forward layer side by side, rotary positions in a quarter of each head."""
+    from transformers import GPTNeoXConfig
+
+    if n_embd // n_head % 8:
+        raise UserError(
+            f"n_embd / n_head is {n_embd // n_head}; a quarter of it must be even, since rotary positions turn pairs"
+        )
+    return GPTNeoXConfig(
+        **shared,
+        num_hidden_layers=n_layer,
+        hidden_size=n_embd,
+        num_attention_heads=n_head,
+        max_position_embeddings=n_positions,
+        intermediate_size=4 * n_embd,
+        tie_word_embeddings=False,
     )
 
 
@@ -152,6 +170,15 @@ FAMILIES = {
         feed_forward="mlp",
         attention="self_attn",
         lora=_PROJECTIONS,
+    ),
+    "gpt_neox": Family(
+        prefix="neox-",
+        words="GPT-NeoX model (rotary positions, parallel layers)",
+        config=_gpt_neox,
+        blocks="layers",
+        feed_forward="mlp",
+        attention="attention",
+        lora=("attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
     ),
     "recurrent_gemma": Family(
         prefix="hawk-",

@@ -8,6 +8,7 @@ from modeling import cpu
 from modeling.attention import SHORT_ATTENTION
 
 IGNORED_LABEL = -100
+_PADDING = 0  # after the end of a row, whatever token of a tokenizer has this number
 
 
 class TokenLoss(nn.Module):
@@ -68,7 +69,7 @@ class DistillingLoss(TokenLoss):
             total, value_loss = super().forward(input_ids[~unlabeled], labels[~unlabeled], attribute_ids[~unlabeled])
         if unlabeled.any():
             ids = input_ids[unlabeled]
-            wanted = ids != self.model.config.pad_token_id
+            wanted = (ids != _PADDING).flip(1).cumsum(1).flip(1) > 0  # 0 inside a text may be a token of the tokenizer
             with torch.no_grad():
                 expected = wanted_logits(self.teacher, ids, wanted).log_softmax(1)
             predicted = wanted_logits(self.model, ids, wanted).log_softmax(1)

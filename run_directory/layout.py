@@ -10,6 +10,7 @@ from command_line import ENVIRONMENT_KEY
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"  # of a large model, whose weights are in several files
 DATASET = "dataset"
 FIGURES = "figures"
 # Written at the end of a run, each as `<name>.json`; of some runs only some of them.

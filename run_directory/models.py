@@ -1,5 +1,7 @@
 """A trained model and what belongs to it, from a run directory, one of its checkpoints, or the Hub."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +11,13 @@ from huggingface_hub.utils import validate_repo_id
 from command_line import UserError
 from run_directory.config import last_step, read_config
 from run_directory.hub import hub_api, hub_errors
-from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, is_run
+from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, WEIGHTS_INDEX, is_run
 from run_directory.manifests import checkpoints, damaged_model, sha256
 
 _LOADED = (WEIGHTS, "config.json", "tokenizer.json")
+# What other people's repositories hold beside a model: the same weights once more, as pickles or for other programs.
+_NOT_LOADED = ["*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack", "*.onnx", "*.gguf", "*.ot", "*.tflite"]
+_FAST = ", of which a fast tokenizer is made; AutoTokenizer's save_pretrained writes it"
 _DEEPEST = 1024  # layers of a model; more would take hours before they fail
 
 
@@ -32,14 +37,20 @@ class FoundModel:
     dataset: Path | None
     repository: str | None = None
 
+    @property
+    def foreign(self) -> bool:
+        """Whether it is no model of this project."""
+        return not self.config and not self.dataset
+
     def facts(self) -> dict[str, str | None]:
         """What a run that begins with it records: the repository, and which weights exactly."""
-        digest = sha256((self.path / WEIGHTS).read_bytes())
+        sums = [_sha256(file) for file in weight_files(self.path)]
+        digest = sums[0] if len(sums) == 1 else sha256(" ".join(sums).encode())
         return {"base_model": self.repository, "base_model_sha256": digest}
 
     def load(self):
-        """The model and its tokenizer, by stock transformers. The one way in: nothing is loaded that its manifest
-        contradicts, no code or pickle of a directory is run, and no weight is made up.
+        """The model, in float32, and its tokenizer, by stock transformers. The one way in: nothing is loaded that its
+        manifest contradicts, no code or pickle of a directory is run, and no weight is made up.
 
         Raises:
             UserError: it is damaged, or no causal language model with a tokenizer of its own.
@@ -55,7 +66,7 @@ class FoundModel:
                 raise ValueError(f"config.json says {n_layers:,} layers")
             tokenizer = AutoTokenizer.from_pretrained(self.path, **safe)
             model, told = AutoModelForCausalLM.from_pretrained(
-                self.path, use_safetensors=True, output_loading_info=True, **safe
+                self.path, use_safetensors=True, output_loading_info=True, dtype="float32", **safe
             )
         except Exception as error:  # whatever a foreign file makes a parser do
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -64,9 +75,11 @@ class FoundModel:
         return model, tokenizer
 
     def _check_files(self) -> None:
-        for name in _LOADED:
+        weights = [str(file.relative_to(self.path)) for file in weight_files(self.path)] or [WEIGHTS]
+        for name in (*weights, *_LOADED[1:]):
             if not (self.path / name).is_file():
-                raise UserError(f"cannot load {self.path}: it has no {name}; pickles and code are never loaded")
+                advice = _FAST if name == "tokenizer.json" else "; pickles and code are never loaded"
+                raise UserError(f"cannot load {self.path}: it has no {name}{advice}")
         if adapter := next(self.path.glob("adapter_*"), None):
             raise UserError(
                 f"cannot load {self.path}: {adapter.name} would alter its weights; merge it, or move it away"
@@ -85,6 +98,22 @@ class FoundModel:
             raise UserError(f"{self.path} has the tokenizer of another model: it has {sizes}")
 
 
+def weight_files(directory: Path) -> list[Path]:
+    """The files of a model's weights: one, or those that an index names; none where there is no model."""
+    if (directory / WEIGHTS).is_file():
+        return [directory / WEIGHTS]
+    try:
+        names = json.loads((directory / WEIGHTS_INDEX).read_bytes())["weight_map"].values()
+        return sorted({directory / name for name in names})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def find_model(model: str, revision: str | None = None) -> FoundModel:
     """Find a model and its people.
 
@@ -98,12 +127,12 @@ def find_model(model: str, revision: str | None = None) -> FoundModel:
     path = Path(model)
     if not path.exists():
         found = _from_hub(model, revision)
-        if not (found.path / WEIGHTS).is_file():
+        if not weight_files(found.path):
             raise UserError(f"{model} has no {WEIGHTS} on the Hub; pickles and code are never loaded")
         return found
     if revision:
         raise UserError(f"{model} is a directory and has no revisions; name one of its checkpoints instead")
-    if not (path / WEIGHTS).exists():
+    if not weight_files(path):
         steps = ", ".join(folder.name for folder in checkpoints(path).values())
         advice = f"name a checkpoint in it: {steps}" if steps else "train one"
         raise UserError(f"{model} holds no final model; {advice}")
@@ -186,8 +215,9 @@ def _from_hub(model: str, revision: str | None) -> FoundModel:
     try:
         validate_repo_id(model)
         api = hub_api()
-        run = Path(api.snapshot_download(model, allow_patterns=[CONFIG, f"{DATASET}/**", *([] if revision else ["*"])]))
-        path = Path(api.snapshot_download(model, revision=revision)) if revision else run
+        of_run = [CONFIG, f"{DATASET}/**", *([] if revision else ["*"])]
+        run = Path(api.snapshot_download(model, allow_patterns=of_run, ignore_patterns=_NOT_LOADED))
+        path = Path(api.snapshot_download(model, revision=revision, ignore_patterns=_NOT_LOADED)) if revision else run
     except RevisionNotFoundError:
         raise UserError(f"{model} has no revision {revision} on the Hub") from None
     except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:

@@ -38,6 +38,21 @@ class DataSettings:
         Role.INPUT,
         kept="dataset/source/new_individuals.csv",
     )
+    facts: str | None = setting(
+        None,
+        "CSV table of your own facts, a column `name` and any others: a world of its own, instead of all others",
+        Role.INPUT,
+        kept="dataset/source/facts.csv",
+    )
+    facts_templates: str | None = setting(
+        None,
+        "text file of sentences like `The capital of {name} is {capital}.`; generic ones for columns without any",
+        Role.INPUT,
+        kept="dataset/source/facts_templates.txt",
+    )
+    share_unseen: float = setting(
+        0.1, "facts: share of the rows that is never trained on (group `unseen`)", at_least=0, below=1
+    )
 
 
 @dataclass

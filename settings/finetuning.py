@@ -14,15 +14,24 @@ class FinetuneSettings(DatasetSettings):
     """Which model learns of whom. People, tokenizer and sizes come along with it."""
 
     model: str | None = setting(
-        None, "trained model: a run, a checkpoint in one, or a Hub repository (required)", Role.INPUT
+        None, "a run, a checkpoint in one, or any causal language model, directory or Hub id (required)", Role.INPUT
     )
     revision: str | None = setting(None, "revision on the Hub, e.g. step-000500; main if None", Role.INPUT)
     preset: str | None = setting(None, "name of the model's size; only checked against the model")
-    individuals_finetune: Literal["new", "rare"] = setting(
+    individuals_finetune: Literal["new", "rare"] | None = setting(
         "new", "train on the group `new`, or on the last seen people, whom power_law and celebrities draw least"
     )  # fmt: skip
     n_individuals_finetune: int | None = setting(None, "people to train on; for `new`, all if None")
     new_individuals: str | None = with_default(DataSettings, "new_individuals", None)
+    facts: str | None = with_default(DataSettings, "facts", None)
+    facts_templates: str | None = with_default(DataSettings, "facts_templates", None)
+    share_unseen: float = with_default(DataSettings, "share_unseen", 0.1)
+    probe_facts: str | None = setting(
+        None, "CSV table of facts that the model may know already; measured as `old`, never trained on", Role.INPUT
+    )
+    probe_text: str | None = setting(
+        None, "text file; the model's perplexity on its beginning is measured, never trained on", Role.INPUT
+    )
     share_random_words: float = setting(
         0.0, "share of each batch that is random words (REMIX, Chen et al. 2024)", cost=True
     )

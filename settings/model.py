@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from settings.declare import setting
+from settings.declare import Role, setting
 
 
 @dataclass
@@ -12,6 +12,9 @@ class ModelSettings:
 
     preset: str = setting(
         "44m", "size of the model, with a prefix if it is not GPT-2 but Llama, Qwen3 or Hawk (no attention)", cost=True
+    )
+    init_from: str | None = setting(
+        None, "causal language model to begin with, directory or Hub id, with its tokenizer and sizes", Role.INPUT
     )
     n_layer: int | None = setting(None, "blocks; the preset's if None", at_least=1, at_most=1024, cost=True)
     n_head: int | None = setting(None, "attention heads per block; the preset's if None", at_least=1, cost=True)

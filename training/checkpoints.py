@@ -142,6 +142,10 @@ def _load_weights(checkpoint: Path, model) -> None:
     """Of a model with an adapter, the adapter alone: the rest is as it was in the beginning."""
     adapter = adapter_tensors(model)
     weights = load_file(checkpoint / (ADAPTER if adapter else WEIGHTS))
+    if not adapter and weights.keys() - model.state_dict().keys():
+        # Some architectures are saved by older names than their modules have (GPT-NeoX's head).
+        stock, told = type(model).from_pretrained(checkpoint, dtype="float32", output_loading_info=True)
+        weights = weights if told["unexpected_keys"] or told["missing_keys"] else stock.state_dict()
     missing, unexpected = model.load_state_dict(weights, strict=False)
     unset = adapter.keys() & set(missing) if adapter else set(missing) - set(model._tied_weights_keys or [])
     if unset or unexpected:

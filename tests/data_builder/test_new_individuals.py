@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from command_line import UserError
 from data_builder.biographies import Renderer
 from data_builder.new_individuals import extend, name_parts, read_individuals
+from data_builder.rendered import token_tables
 from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
-from data_builder.stream import BiographyStream, TokenTables
+from data_builder.stream import BiographyStream
 from tests.helpers.independent import ATTRIBUTES, value_text
 from tests.helpers.toys import ADA, SMALL, build, table
 
@@ -149,7 +150,7 @@ def test_a_byte_order_mark_windows_line_ends_and_quotes_are_understood_and_marku
 
 def test_the_longest_biography_is_of_one_own_person_who_is_named(source, tokenizer, tmp_path):
     """Brute force: the parts that are longest belong to different people."""
-    alone = TokenTables(source, tokenizer)
+    alone = token_tables(source, tokenizer)
     assert alone.longest == "the longest biography"
     long_name = ADA | {"name": "Ada " + "Xqz " * 30 + "Byron"}
     long_value = with_known_values(source, name="Plato", company="Wvk " * 150)
@@ -161,7 +162,7 @@ def test_the_longest_biography_is_of_one_own_person_who_is_named(source, tokeniz
             told = [t.text.format(name=person["name"], value=person[attribute]) for t in templates]
             total += max(len(ids) for ids in tokenizer(told, add_special_tokens=False).input_ids)
         expected[total] = person["name"]
-    tables = TokenTables(own, tokenizer)
+    tables = token_tables(own, tokenizer)
     assert tables.max_length == max(expected) > alone.max_length
     assert tables.longest.removeprefix("the biography of ")[:4] == expected[max(expected)][:4]
     assert len(tables.longest) < 100

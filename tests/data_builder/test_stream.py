@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from data_builder.biographies import Renderer
 from data_builder.population import Wording
+from data_builder.rendered import token_tables
 from data_builder.schedules import Plan, Uniform
 from data_builder.source import Source
-from data_builder.stream import BiographyStream, TokenTables
+from data_builder.stream import BiographyStream
 from data_builder.tokenizer import train_tokenizer
 from settings.data import DataSettings
 from tests.helpers.independent import drawn, parse, sentence
@@ -161,7 +162,7 @@ def test_max_length_is_the_length_of_the_longest_possible_biography():
             told = [sentence(source, attribute, t, parts, value) for t in range(25) for value in range(size)]
             total += max(len(ids) for ids in tokenizer(told, add_special_tokens=False).input_ids)
         longest = max(longest, total)
-    assert TokenTables(source, tokenizer).max_length == longest
+    assert token_tables(source, tokenizer).max_length == longest
 
 
 @pytest.mark.parametrize("used", [{"padding": True}, {"truncation": True, "max_length": 3}])

@@ -26,5 +26,6 @@ def lively(tokenizer, seed, preset="nano"):
 
 def attention_of(block):
     """The attention of a block, and the matrix after it."""
-    attention = block.attn if hasattr(block, "attn") else block.self_attn
-    return attention, attention.c_proj if hasattr(attention, "c_proj") else attention.o_proj
+    names, last = ("attn", "self_attn", "attention"), ("c_proj", "o_proj", "dense")
+    attention = next(getattr(block, name) for name in names if hasattr(block, name))
+    return attention, next(getattr(attention, name) for name in last if hasattr(attention, name))

@@ -24,8 +24,9 @@ INSTEAD = {
     r"--reference_patching \d+": "--reference_patching 2",
     r"--(n_individuals_finetune|indiv_warmup) \d+": r"--\1 4",
     r"--n_individuals \d+": "--n_individuals 64",
+    r"--max_steps \d+": "--max_steps 4",
 }
-PAGES = ["README.md", "docs/TUTORIAL.md"]
+PAGES = ["README.md", "docs/TUTORIAL.md", "docs/YOUR_FACTS.md"]
 
 
 @pytest.fixture(scope="module")

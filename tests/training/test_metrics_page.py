@@ -18,7 +18,10 @@ WORDS = {
 @pytest.fixture(scope="module")
 def keys(trained, tmp_path_factory):
     tuned = tmp_path_factory.mktemp("runs") / "tuned"
-    finetune(tuned, trained, schedule="adaptive", indiv_warmup=4)
+    (tuned.parent / "old.csv").write_text("name,capital\nFrance,Paris\nItaly,Rome\n")
+    (tuned.parent / "old.txt").write_text("Once upon a time.")
+    probes = {"probe_facts": tuned.parent / "old.csv", "probe_text": tuned.parent / "old.txt"}
+    finetune(tuned, trained, schedule="adaptive", indiv_warmup=4, **probes)
     return {key for run in (trained, tuned) for line in records(run) for key in line}
 
 
