@@ -30,7 +30,7 @@ def find_people(model: FoundModel, name: str, named: DatasetSettings | None = No
         return Source.load(model.dataset)
     if named and named.dataset:
         return Source.load(find_dataset(named.dataset, named.dataset_name, named.dataset_revision))
-    if named and named.facts:
+    if getattr(named, "facts", None):
         table = {name: getattr(named, name) for name in ("facts", "facts_templates", "share_unseen")}
         return Source.build(DataSettings(**table))
     if named and model.foreign:

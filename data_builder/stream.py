@@ -1,13 +1,16 @@
 """The stream: batch t of token ids as a pure function of (seed, t), by array operations alone."""
 
 import itertools
+from typing import TYPE_CHECKING
 
-import datasets
 import numpy as np
 import torch
 
 from data_builder.random import permute, quasi_uniforms, uniforms
 from data_builder.rendered import token_tables
+
+if TYPE_CHECKING:
+    import datasets
 
 
 class BiographyStream:
@@ -45,7 +48,7 @@ class BiographyStream:
         individuals = self.schedule.draw(step, draws[:, 0])
         return self._tensors(individuals, draws[:, 1:], False, *self._facts(step, individuals))
 
-    def to_iterable_dataset(self, batch_size: int, n_steps: int | None = None) -> datasets.IterableDataset:
+    def to_iterable_dataset(self, batch_size: int, n_steps: int | None = None) -> "datasets.IterableDataset":
         """The rows of batch 0, 1, ... one after the other, for the trainers of others.
 
         Args:
@@ -56,6 +59,8 @@ class BiographyStream:
             `input_ids`, `attention_mask` and `labels` (all tokens), without padding. Collators pad them, e.g.
             `DataCollatorForSeq2Seq(tokenizer)`.
         """
+        import datasets  # which training needs not
+
         columns = ("input_ids", "attention_mask", "labels")
 
         def rows():

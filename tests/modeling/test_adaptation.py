@@ -56,7 +56,10 @@ def test_only_what_shall_be_trained_changes(model, stream, trainable, optim):
 
 
 # Rows and columns of the matrices of a block, added up.
-ADAPTED = {"nano": 128 + 64 + 160 + 160, "llama-nano": 4 * 64 + 3 * 120, "qwen3-nano": 2 * (64 + 48) + 3 * 128}
+ADAPTED = {
+    "nano": 128 + 64 + 160 + 160, "llama-nano": 4 * 64 + 3 * 120, "qwen3-nano": 2 * (64 + 48) + 3 * 128,
+    "neox-nano": 128 + 64 + 160 + 160,
+}  # fmt: skip
 
 
 def test_lora_begins_as_the_model_and_trains_its_own_matrices_alone(model, stream, preset):

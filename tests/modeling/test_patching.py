@@ -49,6 +49,13 @@ def slow_heads(block, states):
         weights, hidden = block.attn.c_attn, block.ln_1(states)
         parts = (hidden @ weights.weight + weights.bias).chunk(3, dim=-1)
         return [part.unflatten(-1, (block.attn.num_heads, -1)).transpose(1, 2) for part in parts]
+    if hasattr(block, "attention"):  # GPT-NeoX: those of a head beside each other, a quarter of each turned
+        attention, hidden = block.attention, block.input_layernorm(states)
+        of_heads = attention.query_key_value(hidden).unflatten(-1, (-1, 3 * attention.head_size))
+        query, key, value = of_heads.chunk(3, dim=-1)
+        n = attention.head_size // 4
+        query, key = (torch.cat((turned(part[..., :n]), part[..., n:]), -1) for part in (query, key))
+        return [part.transpose(1, 2) for part in (query, key, value)]
     attention, hidden = block.self_attn, block.input_layernorm(states)
     matrices = (attention.q_proj, attention.k_proj, attention.v_proj)
     query, key, value = ((hidden @ m.weight.T).unflatten(-1, (-1, attention.head_dim)) for m in matrices)
@@ -82,13 +89,15 @@ def slow_attention(query, key):
 
 def embedded(model, ids):
     body = model.base_model
-    return body.wte(ids) + body.wpe.weight[: ids.shape[1]] if hasattr(body, "wpe") else body.embed_tokens(ids)
+    return body.wte(ids) + body.wpe.weight[: ids.shape[1]] if hasattr(body, "wpe") else body.get_input_embeddings()(ids)
 
 
 def slow_block(block, states, probabilities):
     """What leaves a block, with its own values and the given attention."""
-    mixed = probabilities @ slow_heads(block, states)[2]
-    states = states + attention_of(block)[1](mixed.transpose(1, 2).flatten(2))
+    mixed = (probabilities @ slow_heads(block, states)[2]).transpose(1, 2).flatten(2)
+    if getattr(block, "use_parallel_residual", False):  # both read what enters the block
+        return states + attention_of(block)[1](mixed) + block.mlp(block.post_attention_layernorm(states))
+    states = states + attention_of(block)[1](mixed)
     return states + block.mlp((block.ln_2 if hasattr(block, "ln_2") else block.post_attention_layernorm)(states))
 
 
@@ -99,7 +108,8 @@ def slow_patched(model, reference, input_ids):
         probabilities = slow_attention(*slow_heads(other, others)[:2])
         states, others = slow_block(block, states, probabilities), slow_block(other, others, probabilities)
     body = model.base_model
-    return model.lm_head((body.ln_f if hasattr(body, "ln_f") else body.norm)(states))
+    last = next(getattr(body, name) for name in ("ln_f", "norm", "final_layer_norm") if hasattr(body, name))
+    return model.get_output_embeddings()(last(states))
 
 
 def test_recorded_probabilities_are_those_of_the_weights_and_of_stock_attention(model, batch):
@@ -142,6 +152,11 @@ def attention_gradients(block):
         weight, bias = block.attn.c_attn.weight.grad, block.attn.c_attn.bias.grad
         parts = [*weight.chunk(3, dim=1), *bias.chunk(3)]
         return parts[:2] + parts[3:5], [parts[2], parts[5]]
+    if hasattr(block, "attention"):
+        width = 3 * block.attention.head_size
+        weight, bias = (p.grad.unflatten(0, (-1, width)) for p in block.attention.query_key_value.parameters())
+        parts = [[part.flatten(0, 1).T for part in weight.chunk(3, dim=1)], [p.flatten() for p in bias.chunk(3, dim=1)]]
+        return [part for kind in parts for part in kind[:2]], [kind[2] for kind in parts]
     named = {name: p.grad for name, p in block.self_attn.named_parameters()}
     return [g for name, g in named.items() if name[0] in "qk"], [named["v_proj.weight"].T]
 

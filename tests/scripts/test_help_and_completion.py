@@ -41,7 +41,7 @@ COMPLETIONS = [
     (sweeps.__main__, "plot experiments/schedules --also ", {"pdf", "svg"}),
     (evaluation.__main__, "runs/mine --peo", {"--people "}),
     (evaluation.attention_map, "runs/mine --ind", {"--individual "}),
-    (hub_cards.__main__, "publish-", {"publish-dataset "}),
+    (hub_cards.__main__, "publish-", {"publish-dataset", "publish-space"}),
     (sweeps.__main__, "run experiments/schedules --cluster ", {"local", "slurm"}),
 ]
 

@@ -13,7 +13,7 @@ from data_builder.source import Source
 from settings.data import DataSettings
 from tests.helpers.toys import SMALL
 
-VALUES = {"values_dir": "mine", "templates_dir": "mine", "new_individuals": "mine.csv"}
+VALUES = {"values_dir": "mine", "templates_dir": "mine", "new_individuals": "mine.csv", "share_unseen": 0.5}
 
 
 @pytest.mark.parametrize("name", [item.name for item in fields(DataSettings)])

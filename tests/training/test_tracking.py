@@ -13,8 +13,8 @@ from training.tracking import begin_tracking
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory):
     """A run that was stopped and gone on with, tracked by both trackers that are installed."""
-    run = tmp_path_factory.mktemp("sweep") / "few_first-seed3"
-    how = ("--report_to", "tensorboard", "trackio", "--project", "tracked", "--save_at", 4, 8, "--eval_steps", 2)
+    run = tmp_path_factory.mktemp("tracked") / "few_first-seed3"
+    how = ("--report_to", "tensorboard", "trackio", "--project", run.parent.name, "--save_at", 4, 8, "--eval_steps", 2)
     how += ("--draw_figures", "false")
     pretrain(run, *how, "--stop_at", 4, "--max_steps", 8)
     pretrain(run, *how, "--max_steps", 8, "--resume_from_checkpoint", "latest")
@@ -25,9 +25,9 @@ def test_trackio_has_one_run_by_its_name_in_the_group_of_its_variant(resumed):
     from trackio import Api
     from trackio.sqlite_storage import SQLiteStorage
 
-    (run,) = Api().runs("tracked")
+    (run,) = Api().runs(resumed.parent.name)
     assert run.name == resumed.name
-    logged = {line["step"]: line[SEEN] for line in SQLiteStorage.get_logs("tracked", run.name)}
+    logged = {line["step"]: line[SEEN] for line in SQLiteStorage.get_logs(resumed.parent.name, run.name)}
     assert logged == pytest.approx({line["step"]: line[SEEN] for line in records(resumed)})
     config = run.config
     assert config["_Group"] == "few_first"
