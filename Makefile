@@ -22,8 +22,7 @@ ONE_PROCESS := --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_
 demo: .venv/installed
 	test -e data/tiny || $(BIN)/python -m data_builder recipes/tiny.yaml --output_dir data/tiny
 	test -e $(OUTPUT)/individuals.json || $(BIN)/accelerate launch --quiet $(ONE_PROCESS) run_pretrain.py \
-		recipes/tiny.yaml --dataset data/tiny --output_dir $(OUTPUT) --resume_from_checkpoint auto \
-		--save_steps 100
+		recipes/tiny.yaml --dataset data/tiny --output_dir $(OUTPUT) --resume_from_checkpoint auto
 	$(BIN)/python -m evaluation $(OUTPUT) --people 3
 
 explore: .venv/installed
