@@ -42,8 +42,8 @@ def line_chart(panel: Lines, cursor: float | None = None, plateau: tuple | None 
     """
     last = max(steps[-1] for steps, *_ in panel.lines.values()) or 1
     highest = max(high.max() for *_, high in panel.lines.values())
-    # Where training begins the loss is of no interest.
-    top = min(highest, 2 * panel.baseline) if panel.baseline else highest
+    # Where training begins the loss is of no interest; the baseline is drawn where it is, also above all curves.
+    top = min(max(highest, 1.1 * panel.baseline), 2 * panel.baseline) if panel.baseline else highest
     top = 1.0 if "accuracy" in panel.title else max(top, 1e-9)
     low = min(0.0, *(values.min() for _, _, values, _ in panel.lines.values()))
     low = max(low, -top)

@@ -12,8 +12,10 @@ from command_line import UserError
 from evaluation.questions import Values, likeliest, next_log_probabilities, prompt_tokens
 from explorer import panels, views
 from explorer.__main__ import check_port, main
+from explorer.charts import line_chart
 from explorer.page import linked, titles
 from explorer.source import Explored
+from explorer.views import Lines
 from tests.helpers.hub_toys import Client
 from tests.helpers.pretraining import pretrain
 
@@ -244,3 +246,13 @@ def test_a_repository_is_explored_by_its_revisions(hub, finished, tmp_path):
     user.call(look, "me/alone")
     assert shown[1][:2] == ([20], ["no revisions, so only the model of step 20 is shown"])
     assert "me/none is no directory and cannot be fetched from the Hub" in user.call(look, "me/none", code=2).stderr
+
+
+@pytest.mark.parametrize("highest", [0.5, 4.0, 6.0, 30.0])
+def test_the_baseline_lies_where_it_is_however_high_the_curves_are(highest):
+    """A fine-tuned model's loss on old people stays far below it."""
+    values = np.array([0.0, highest])
+    told = line_chart(Lines("attribute loss (nats)", {"seen": (np.array([0, 10]), values, values, values)}, 5.0), 0)
+    (zero, _), *_, (edge, top) = told["ticks"]
+    assert told["baseline"] == pytest.approx(zero + (edge - zero) * 5.0 / float(top), abs=0.5)
+    assert told["baseline"] > edge
