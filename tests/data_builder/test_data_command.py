@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     return output
 
 
-@pytest.mark.parametrize("config_name", ["population", "biographies", "templates"])
+@pytest.mark.parametrize("config_name", ["population", "biographies", "templates", "questions"])
 def test_a_built_directory_is_read_by_load_dataset(made, cache, tmp_path, config_name):
     loaded = datasets.load_dataset(str(made), config_name, cache_dir=str(tmp_path))
     built = build(cache, config_name, **SMALL)
@@ -60,12 +60,14 @@ def test_a_built_directory_holds_nothing_unfinished_and_its_source_may_be_saved_
     for source in (made, tmp_path):  # from elsewhere, and onto itself
         Source.load(source).save(tmp_path)
         assert files_of(tmp_path / "source") == files_of(made / "source")
-    assert sorted(os.listdir(made)) == ["README.md", "biographies", "population", "source", "templates"]
+    assert sorted(os.listdir(made)) == [
+        "README.md", "biographies", "lm_eval", "population", "questions", "source", "templates"
+    ]  # fmt: skip
     assert os.listdir(made.parent) == [made.name]
-    assert {path.suffix for path in files_of(made)} == {".md", ".parquet", ".txt", ".yaml", ".json"}
+    assert {path.suffix for path in files_of(made)} == {".md", ".parquet", ".txt", ".yaml", ".json", ".py", ""}
     assert {path.name for path in files_of(made) if path.suffix == ".json"} == {"dataset_info.json"}
     card = (made / "README.md").read_text(encoding="utf-8").split("---\n")
-    assert len(yaml.safe_load(card[1])["configs"]) == 3
+    assert len(yaml.safe_load(card[1])["configs"]) == 4
 
 
 def test_the_people_counted_are_those_of_the_tables(tmp_path, capsys):
