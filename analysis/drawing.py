@@ -7,10 +7,11 @@ from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
-from analysis.curves import GROUPS, curves, label_of_x
+from analysis.curves import GROUPS, curves, groups_of, label_of_x
 from analysis.formats import further_formats
 from analysis.statistics import UNBOUNDED, Bounds, mean_interval
 from run_directory.layout import replace_text
@@ -50,6 +51,17 @@ MARKERS = "osD^vP*Xhpd<>8"
 
 Groups = dict[str, list[Run]]
 Look = Mapping[str, dict]  # color and line of each group
+
+
+def group_styles(run: Run) -> dict[str, dict]:
+    """Color, line and name of each group that a run measured; stages of fine-tuning from dark to light."""
+    called = groups_of(run)
+    colors = iter(shades(len(called)))
+    stage = {"linestyle": (0, (3, 1, 1, 1))}
+    return {
+        group: GROUP_STYLES.get(group) or stage | {"color": to_hex(next(colors)), "label": words}
+        for group, words in called.items()
+    }
 
 
 def style(number: int) -> dict:

@@ -1,6 +1,7 @@
 """Who exists: unique names, attribute values and template splits, as arrays of integers."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,22 +77,39 @@ class Population:
         return choice
 
 
-def groups_of_run(groups: dict[str, range], finetuned: str | None = None, size: int | None = None) -> dict[str, range]:
+def groups_of_run(
+    groups: dict[str, range], finetuned: str | None = None, size: int | None = None, stages: Sequence[range] = ()
+) -> dict[str, range]:
     """Whom a run measures.
 
     Args:
         groups: of the population.
         finetuned: whom a fine-tuning trains on: the first of the `new`, or the last of the seen ones (`rare`).
         size: how many of them.
+        stages: whom earlier fine-tunings of the model trained on; this one goes on after them.
 
     Returns:
-        `seen`, who were learned before and are not trained on now but by replay; in fine-tuning `new` or `rare`, who
-        are; `unseen`.
+        `seen`, who were learned in pre-training and are not trained on now but by replay; `stage1`, `stage2`, ..., who
+        were learned in earlier fine-tunings; `new` or `rare`, who are trained on; `unseen`.
     """
-    seen, unseen = groups["seen"], groups["unseen"]
+    unseen, learned = groups["unseen"], {f"stage{number}": people for number, people in enumerate(stages, 1)}
+    seen, new = not_taught(groups, "rare", stages), not_taught(groups, "new", stages)
     if finetuned == "rare":
-        return {"seen": seen[:-size], "rare": seen[-size:], "unseen": unseen}
-    return {"seen": seen} | ({"new": groups["new"][:size]} if finetuned else {}) | {"unseen": unseen}
+        return {"seen": seen[:-size]} | learned | {"rare": seen[-size:], "unseen": unseen}
+    return {"seen": seen} | learned | ({"new": new[:size]} if finetuned else {}) | {"unseen": unseen}
+
+
+def not_taught(groups: dict[str, range], finetuned: str, stages: Sequence[range]) -> range:
+    """Of the people whom a fine-tuning may choose from, those whom none before it did.
+
+    Args:
+        groups, finetuned, stages: of `groups_of_run`.
+    """
+    pool = groups["seen" if finetuned == "rare" else "new"]
+    taken = [people for people in stages if people.start in pool]
+    if finetuned == "rare":  # from the last one on
+        return range(pool.start, min((people.start for people in taken), default=pool.stop))
+    return range(max((people.stop for people in taken), default=pool.start), pool.stop)
 
 
 @dataclass(frozen=True)
