@@ -151,7 +151,7 @@ def _execute(
     # Where nothing stands before a text, nothing predicts a name that begins it.
     n_names = math.prod(lists.name_sizes) if stream.tables.lengths[0] else None
     n_learned = {group: len(groups[group]) for group in probes if group != "unseen"}
-    apart = {group: stream.probe(group, training.eval_individuals, people) for group, people in _parts(stream, training)}
+    apart = {group: stream.probe(group, training.eval_individuals, who) for group, who in _parts(stream, training)}
     measure_model = run_measure(probes | apart, lists.value_sizes, training.attention_individuals, n_names, n_learned)
 
     def measure(model) -> dict[str, float]:

@@ -21,9 +21,8 @@ _PHASE_SHADES = ("#F2F2F2", ROLES["plateau"], "#F2F2F2")
 def draw_run(path: str | Path) -> Phases | None:
     """Draw a run's learning curve, with its phases unless it is a fine-tuning, and how sure it is of what it says.
 
-    Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people and attention were
-    measured, `figures/hallucination.png` and `figures/signatures.png` into the run's directory; `figures/groups.png` where
-    groups that are learned in turn were measured apart.
+    Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people, attention or groups
+    that take turns were measured, `hallucination.png`, `signatures.png` and `groups.png`, into the run's directory.
 
     Raises:
         UserError: not a run, or nothing evaluated yet.

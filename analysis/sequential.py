@@ -61,26 +61,23 @@ def visits_of(run: Run) -> Visits | None:
     measured = [record for record in run.records if groups and f"{groups[0]}_attribute_loss" in record]
     if len(measured) < 2 or _DRAWN not in measured[0]:
         return None
-    turns = [number for number in range(1, len(measured) - 1) if _drawn(measured, number) != _drawn(measured, number - 1)]
+    drawn = [record[_DRAWN] for record in measured]
+    turns = [number for number in range(1, len(drawn) - 1) if drawn[number] != drawn[number - 1]]
     last, first = [*turns, len(measured) - 1], [0, *turns]
     ends, begins = (np.array([measured[number]["step"] for number in numbers]) for numbers in (last, first))
     accuracy, loss = (
         np.array([[measured[number][f"{group}_attribute_{metric}"] for group in groups] for number in (0, *last)])
         for metric in ("accuracy", "loss")
     )
-    drawn = np.array([_drawn(measured, number) for number in first]) - 1
-    return Visits(drawn, begins, ends, accuracy[0], accuracy[1:], loss[1:])
-
-
-def _drawn(measured: list[dict], number: int) -> int:
-    return measured[number][_DRAWN]
+    return Visits(np.array(drawn)[first] - 1, begins, ends, accuracy[0], accuracy[1:], loss[1:])
 
 
 def steps_to_half(run: Run, visits: Visits) -> list[float | None]:
-    """Plasticity: after how many steps of its first visit each group is half known; None where it was not in that visit.
+    """Plasticity: after how many steps of its first visit each group is half known.
 
     Returns:
-        For each visited group in the order of first visits, between two evaluations by a straight line.
+        For each group in the order of first visits, between two evaluations by a straight line; None where it was not
+        half known in that visit.
     """
     groups, found = parts_of(run), []
     for group, visit in sorted(visits.first_visits(), key=lambda pair: pair[1]):

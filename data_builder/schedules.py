@@ -255,8 +255,8 @@ class Adaptive(Schedule):
 class Replay(Uniform):
     """Fine-tuning: new individuals, each with weight 1, and old ones with `weight_replay_finetune` (paper, Sec. 4.2).
 
-    Weight 0 is no replay. `replay_stages` replays those of some stages only, `n_individuals_replay` the first so many of
-    the old ones; `start_replay` waits with it, for the last steps only (KnownPatch, arXiv 2511.02626).
+    Weight 0 is no replay. `replay_stages` replays those of some stages, `n_individuals_replay` the first so many of the
+    old ones; `start_replay` waits with it, for the last steps only (KnownPatch, arXiv 2511.02626).
     """
 
     def __init__(self, plan):

@@ -13,9 +13,9 @@ import numpy as np
 from command_line import UserError, complete, run
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
-from data_builder.stages import groups_of_model
 from data_builder.random import permute
 from data_builder.source import Source
+from data_builder.stages import groups_of_model
 from run_directory.models import find_model
 from run_directory.records import load_run
 

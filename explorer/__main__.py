@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
 
 
 def warm(explored) -> None:
-    """Say once, to nobody, what the page shows first: what that imports, loads and computes is there when it is asked."""
+    """Say once, to nobody, what the page shows first: so nobody waits for what that imports, loads and computes."""
     from explorer import panels
 
     for view in panels.VIEWS[:3]:

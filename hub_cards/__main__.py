@@ -3,7 +3,7 @@
 
 python -m hub_cards publish runs/mine --repo me/facts-tiny     # a finished run, or the rest of one
 python -m hub_cards publish-dataset data/64k --repo me/biographies
-python -m hub_cards publish-space runs/mine --repo me/facts-explorer        # and shown in the explorer; or its repository
+python -m hub_cards publish-space runs/mine --repo me/facts-explorer     # the same, and shown in the explorer
 python -m hub_cards preview runs/mine                          # the cards, without network
 python -m hub_cards verify me/facts-tiny                       # every revision against its manifest
 """

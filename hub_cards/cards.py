@@ -87,8 +87,8 @@ _METRICS = ("attribute_loss", "attribute_accuracy", "top_probability", "entropy"
 def _measured_groups(run: Run, last: dict) -> list[dict]:
     """A row for the seen and the unseen, and for the finetune group."""
     groups = {group: name for group, name in _GROUPS.items() if group in ("seen", "unseen", run.finetune_group)}
-    learned = {group: f"{name} (fine-tuned on earlier)" for group, name in groups_of(run).items() if group not in GROUPS}
-    groups = {"seen": groups.pop("seen")} | learned | groups
+    stages = {group: name for group, name in groups_of(run).items() if group not in GROUPS}
+    groups = {"seen": groups["seen"]} | {group: f"{name} (fine-tuned on)" for group, name in stages.items()} | groups
     numbers = {group: {metric: last.get(f"{group}_{metric}") for metric in _METRICS} for group in groups}
     return [{"group": name} | numbers[group] for group, name in groups.items()]
 

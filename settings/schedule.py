@@ -31,7 +31,7 @@ class ScheduleSettings:
     n_individuals_replay: int | None = setting(None, "replay: old individuals replayed; all if None")
     replay_stages: list[int] | None = setting(
         None,
-        "replay: whose people of earlier stages are replayed: 0 pre-training, 1 the first fine-tuning, ...; all if None",
+        "replay: stages whose people are replayed: 0 is pre-training, 1 the first fine-tuning, ...; all if None",
         at_least=0,
     )
     start_replay: float = setting(

@@ -69,7 +69,7 @@ class TrainingSettings:
     )
     eval_groups: bool = setting(
         False,
-        "also measure each group apart that the schedule has (sequential, celebrities, warm_up), also where its turn ends",
+        "also measure each group of the schedule apart (sequential, celebrities, warm_up), and where turns end",
         Role.MEASURING,
         cost=True,
     )

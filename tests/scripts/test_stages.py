@@ -60,8 +60,9 @@ def test_the_card_shows_the_chain(hub, trained, first, second, tmp_path):
     begun = finetune_from(user, tmp_path / "one", "me/base", 6)
     user.hub_cards("publish", begun, "--repo", "me/one")
     card = model_card(load_run(finetune_from(user, run, "me/one", 4)), "me/two")
-    assert "0. pre-training on people: me/base\n1. fine-tuning on 6 people: me/one\n2. fine-tuning on 4 people: this one" in card
-    assert "| people of stage 1 (fine-tuned on earlier) |" in card
+    chain = ("0. pre-training on people: me/base", "1. fine-tuning on 6 people: me/one")
+    assert "\n".join((*chain, "2. fine-tuning on 4 people: this one")) in card
+    assert "| people of stage 1 (fine-tuned on) |" in card
     assert "1. fine-tuning on 6 people: a run that was not published" in model_card(second, "me/local")
     assert "in stages" not in model_card(first, "me/local")
 
