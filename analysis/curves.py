@@ -11,7 +11,7 @@ from run_directory.records import Run
 # Whom a run may measure, and what they are called.
 GROUPS = {
     "seen": "seen people", "unseen": "unseen people", "new": "new people", "rare": "rare seen people",
-    "old": "facts known before",
+    "old": "facts known before", "memorized": "seen people, wording of training",
 }  # fmt: skip
 _STAGE = re.compile(r"stage(\d+)")
 _LOSS = "_attribute_loss"

@@ -31,6 +31,7 @@ ROLES = {
     "baseline": "#666666",
     "plateau": "#DADADA",
     "old": "#882255",
+    "memorized": "#56B4E9",
     "unchanged": "#000000",
     "less": "#2A9D9D",
     "more": "#882255",
@@ -40,7 +41,7 @@ ROLES = {
     "name": "#2A9D9D",
     "value": "#882255",
 }
-_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-.", "old": ":"}
+_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-.", "old": ":", "memorized": (0, (1, 1))}
 GROUP_STYLES = {
     group: {"color": ROLES[group], "linestyle": _GROUP_LINES[group], "label": who} for group, who in GROUPS.items()
 }

@@ -52,29 +52,54 @@ class Population:
             groups=self.groups | {"new": range(len(self), total)},
         )
 
-    def draw_wording(self, individuals: np.ndarray, draws: np.ndarray, heldout: bool) -> "Wording":
+    def draw_wording(
+        self, individuals: np.ndarray, draws: np.ndarray, heldout: bool, own: np.ndarray | None = None
+    ) -> "Wording":
         """Choose a template for each attribute and the order of the sentences.
 
         Args:
             individuals: (b,) who.
             draws: (b, 2 x attributes) uniform numbers in [0, 1) that decide.
             heldout: whether to choose from the templates kept for evaluation.
+            own: (n, attributes, k) numbers of the templates, among those of training, that each individual is told in;
+                all of these if None.
         """
         n_attributes = self.values.shape[1]
-        choose = self._heldout_template if heldout else self._training_template
-        templates = choose(self.heldout[individuals], draws[:, :n_attributes])
+        wanted, kept = draws[:, :n_attributes], self.heldout[individuals]
+        if heldout:
+            templates = _chosen(kept, wanted)
+        elif own is None:
+            templates = self._training_template(kept, (wanted * (self.n_templates - kept.shape[2])).astype(np.int64))
+        else:
+            templates = self._training_template(kept, _chosen(own[individuals], wanted))
         return Wording(templates, np.argsort(draws[:, n_attributes:], axis=1, kind="stable"))
 
-    def _heldout_template(self, kept: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        choice = (draws * kept.shape[2]).astype(np.int64)
-        return np.take_along_axis(kept, choice[..., None], axis=2)[..., 0].astype(np.int64)
+    def own_templates(self, n: int, seed: int) -> np.ndarray:
+        """Which n templates of each attribute every individual is told in; `own` of `draw_wording`.
 
-    def _training_template(self, kept: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        n_kept = kept.shape[2]
-        choice = (draws * (self.n_templates - n_kept)).astype(np.int64)
-        for rank in range(n_kept):  # the choice-th of those not kept: step over each kept one below it
-            choice += choice >= kept[..., rank]
+        Raises:
+            UserError: there are not so many.
+        """
+        n_training = self.n_templates - self.heldout.shape[2]
+        if n > n_training.min():
+            raise UserError(
+                f"templates_per_individual is {n}; it must be from 1 to {n_training.min()}, those that are not held out"
+            )
+        first = uniforms(seed, "own templates", self.values.shape) * n_training
+        return ((first.astype(np.int64)[..., None] + np.arange(n)) % n_training[:, None]).astype(np.uint8)
+
+    @staticmethod
+    def _training_template(kept: np.ndarray, choice: np.ndarray) -> np.ndarray:
+        """The choice-th of the templates that are not kept for evaluation."""
+        for rank in range(kept.shape[2]):  # step over each kept one below it
+            choice = choice + (choice >= kept[..., rank])
         return choice
+
+
+def _chosen(templates: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """One of each individual's templates, (b, attributes, k), by uniform numbers, (b, attributes)."""
+    choice = (draws * templates.shape[2]).astype(np.int64)
+    return np.take_along_axis(templates, choice[..., None], axis=2)[..., 0].astype(np.int64)
 
 
 def groups_of_run(
