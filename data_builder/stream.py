@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from data_builder.biographies import Renderer
+from data_builder.population import Wording
 from data_builder.random import permute, quasi_uniforms, uniforms
 from data_builder.rendered import token_tables
 
@@ -26,7 +28,7 @@ class BiographyStream:
     """
 
     def __init__(self, source, tokenizer, schedule, seed: int, redraw_values: bool = False):
-        self.population = source.population
+        self.source, self.population = source, source.population
         self.value_sizes = source.word_lists.value_sizes
         self.tables = token_tables(source, tokenizer)
         self.schedule = schedule
@@ -44,9 +46,21 @@ class BiographyStream:
             `input_ids`, `attention_mask`, `labels` (-100 where padded), `attribute_ids` (0 = text,
             1, 2, ... = token of that attribute's value), each (b, length), and `individual_ids` (b,); int64 tensors.
         """
+        return self._tensors(*self.told(step, batch_size), with_names=False)  # nothing learns from them
+
+    def told(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Wording]:
+        """Who is drawn for batch `step`, (b,); under which names and values, as in `Population`; in which wording."""
         draws = self._draws(step, batch_size)
         individuals = self.schedule.draw(step, draws[:, 0])
-        return self._tensors(individuals, draws[:, 1:], False, *self._facts(step, individuals))
+        wording = self.population.draw_wording(individuals, draws[:, 1:], heldout=False)
+        return individuals, *self._facts(step, individuals), wording
+
+    def texts(self, step: int, batch_size: int) -> list[str]:
+        """What batch `step` reads, as text."""
+        _, names, values, wording = self.told(step, batch_size)
+        columns = (array.tolist() for array in (names, values, wording.templates, wording.order))
+        renderer = Renderer(self.source)
+        return [renderer.biography(*row).text for row in zip(*columns, strict=True)]
 
     def to_iterable_dataset(self, batch_size: int, n_steps: int | None = None) -> "datasets.IterableDataset":
         """The rows of batch 0, 1, ... one after the other, for the trainers of others.
@@ -120,11 +134,11 @@ class BiographyStream:
         chosen = permute(np.arange(size), len(members), self.seed, f"probe {group}")
         draws = uniforms(self.seed, f"probe wording {group}", (size, 2 * len(self.value_sizes)))
         people = members.start + chosen
-        return self._tensors(people, draws, True, self.population.names[people], self.population.values[people])
+        wording, population = self.population.draw_wording(people, draws, heldout=True), self.population
+        return self._tensors(people, population.names[people], population.values[people], wording, with_names=True)
 
-    def _tensors(self, individuals, draws, heldout: bool, names, values) -> dict[str, torch.Tensor]:
-        wording = self.population.draw_wording(individuals, draws, heldout)
-        arrays = self.tables.assemble(names, values, wording, with_names=heldout)  # nothing learns from them
+    def _tensors(self, individuals, names, values, wording: Wording, with_names: bool) -> dict[str, torch.Tensor]:
+        arrays = self.tables.assemble(names, values, wording, with_names)
         arrays["labels"] = np.where(arrays["attention_mask"], arrays["input_ids"], -100)
         arrays["attention_mask"] = arrays["attention_mask"].astype(np.int64)
         arrays["individual_ids"] = individuals
