@@ -10,6 +10,7 @@ from command_line import UserError, is_first_process
 from data_builder.schedules import SCHEDULES, Plan
 from data_builder.source import Source
 from run_directory.layout import DATASET, REPORTS, report_file
+from run_directory.states import delete_automatic
 from run_directory.writing import find_run, writer
 from settings.data import DatasetSettings
 from settings.hub import HubSettings
@@ -200,6 +201,7 @@ def _execute(
             draw_run(run) if training.draw_figures else summarize(load_run(run))
             # At last: it tells that a run has come to its end.
             write_individuals(run, model, probes["seen"], stream.times_drawn(n_steps, size))
+            delete_automatic(run)
     accelerator.end_training()
     if publisher:
         publisher.finish()

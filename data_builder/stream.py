@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from data_builder.biographies import Renderer
+from data_builder.population import Wording
 from data_builder.random import permute, quasi_uniforms, uniforms
 from data_builder.rendered import token_tables
 
@@ -36,7 +38,7 @@ class BiographyStream:
         self, source, tokenizer, schedule, seed: int, redraw_values: bool = False,
         templates_per_individual: int | None = None, sentence_order: str = "random",
     ):  # fmt: skip
-        self.population = source.population
+        self.source, self.population = source, source.population
         self.value_sizes = source.word_lists.value_sizes
         self.tables = token_tables(source, tokenizer)
         self.schedule = schedule
@@ -57,9 +59,20 @@ class BiographyStream:
             `input_ids`, `attention_mask`, `labels` (-100 where padded), `attribute_ids` (0 = text,
             1, 2, ... = token of that attribute's value), each (b, length), and `individual_ids` (b,); int64 tensors.
         """
+        return self._tensors(*self.told(step, batch_size), with_names=False)  # nothing learns from them
+
+    def told(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Wording]:
+        """Who is drawn for batch `step`, (b,); under which names and values, as in `Population`; in which wording."""
         draws = self._draws(step, batch_size)
         individuals = self.schedule.draw(step, draws[:, 0])
-        return self._tensors(individuals, draws[:, 1:], False, *self._facts(step, individuals))
+        return individuals, *self._facts(step, individuals), self._wording(individuals, draws[:, 1:], heldout=False)
+
+    def texts(self, step: int, batch_size: int) -> list[str]:
+        """What batch `step` reads, as text."""
+        _, names, values, wording = self.told(step, batch_size)
+        columns = (array.tolist() for array in (names, values, wording.templates, wording.order))
+        renderer = Renderer(self.source)
+        return [renderer.biography(*row).text for row in zip(*columns, strict=True)]
 
     def to_iterable_dataset(self, batch_size: int, n_steps: int | None = None) -> "datasets.IterableDataset":
         """The rows of batch 0, 1, ... one after the other, for the trainers of others.
@@ -142,14 +155,16 @@ class BiographyStream:
         draws = uniforms(self.seed, f"probe wording {group}", (size, 2 * len(self.value_sizes)))
         people = members.start + chosen
         facts = self.population.names[people], self.population.values[people]
-        return self._tensors(people, draws, heldout, *facts, with_names=True)
+        return self._tensors(people, *facts, self._wording(people, draws, heldout), with_names=True)
 
-    def _tensors(self, individuals, draws, heldout: bool, names, values, with_names=False) -> dict[str, torch.Tensor]:
+    def _wording(self, individuals: np.ndarray, draws: np.ndarray, heldout: bool) -> Wording:
         wording = self.population.draw_wording(individuals, draws, heldout, self.own_templates)
-        if self.sentence_order == "fixed" and not heldout:
-            order = np.broadcast_to(np.arange(wording.order.shape[1]), wording.order.shape)
-            wording = replace(wording, order=order)
-        arrays = self.tables.assemble(names, values, wording, with_names)  # nothing learns from names
+        if heldout or self.sentence_order == "random":
+            return wording
+        return replace(wording, order=np.broadcast_to(np.arange(wording.order.shape[1]), wording.order.shape))
+
+    def _tensors(self, individuals, names, values, wording: Wording, with_names: bool) -> dict[str, torch.Tensor]:
+        arrays = self.tables.assemble(names, values, wording, with_names)
         arrays["labels"] = np.where(arrays["attention_mask"], arrays["input_ids"], -100)
         arrays["attention_mask"] = arrays["attention_mask"].astype(np.int64)
         arrays["individual_ids"] = individuals

@@ -81,3 +81,7 @@ class StreamSettings(DatasetSettings):
     sentence_order: Literal["random", "fixed"] = setting(
         "random", "order of a biography's sentences: random each time, or always that of the attributes"
     )
+
+    def told(self) -> dict:
+        """What `BiographyStream` takes of them."""
+        return {name: getattr(self, name) for name in ("redraw_values", "templates_per_individual", "sentence_order")}
