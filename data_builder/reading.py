@@ -45,9 +45,9 @@ class Reading:
         """Batch `step`, as `BiographyStream.batch` gives it."""
         return self.stream.batch(step, self.batch_size)
 
-    def times_drawn(self, n_steps: int) -> np.ndarray:
-        """How often each individual of the population was drawn up to a step; (individuals,)."""
-        return self.stream.times_drawn(n_steps, self.batch_size)
+    def times_drawn(self, n_steps: int, first: int = 0) -> np.ndarray:
+        """How often each individual of the population was drawn up to a step, or since `first`; (individuals,)."""
+        return self.stream.times_drawn(n_steps, self.batch_size, first)
 
     def rows(self, step: int) -> Iterator[dict]:
         """The rows of batch `step`, in order: who, in which words, as which tokens.

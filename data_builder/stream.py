@@ -110,10 +110,10 @@ class BiographyStream:
         """Values by uniform numbers, (..., attributes)."""
         return (draws * [*self.value_sizes.values()]).astype(np.int64)
 
-    def times_drawn(self, n_steps: int, batch_size: int) -> np.ndarray:
-        """How often batches 0 to n_steps - 1 drew each individual of the population; (individuals,)."""
+    def times_drawn(self, n_steps: int, batch_size: int, first: int = 0) -> np.ndarray:
+        """How often batches `first` to n_steps - 1 drew each individual of the population; (individuals,)."""
         counts = np.zeros(len(self.population.names), dtype=np.int64)
-        for step in range(n_steps):
+        for step in range(first, n_steps):
             drawn = self.schedule.draw(step, self._draws(step, batch_size)[:, 0])
             np.add.at(counts, drawn[self._about_individuals(batch_size)], 1)
         return counts
