@@ -8,10 +8,31 @@ import torch
 from command_line import UserError
 from data_builder.population import unused_names
 from data_builder.random import uniforms
+from data_builder.schedules import Plan, build_schedule
 from data_builder.stream import BiographyStream
 
 NOBODY = -1  # `individual_ids` of such rows
 _BIOGRAPHY, _RANDOM_WORDS, _INVENTED = range(3)
+
+
+def build_stream(
+    source, tokenizer, plan: Plan, seed: int, *, random_words: float = 0.0, invented: float = 0.0, **told
+) -> BiographyStream:
+    """The stream of a run, with rows about nobody if it has a share of them.
+
+    Args:
+        plan: what the schedule may know of the run.
+        source, tokenizer, seed: of `BiographyStream`.
+        random_words, invented: of `MixedStream`.
+        told: further arguments of `BiographyStream`, where no rows are about nobody.
+
+    Raises:
+        UserError: a schedule or shares that can't be.
+    """
+    schedule = build_schedule(plan)
+    if random_words or invented:
+        return MixedStream(random_words, invented, source, tokenizer, schedule, seed)
+    return BiographyStream(source, tokenizer, schedule, seed, **told)
 
 
 class MixedStream(BiographyStream):
@@ -35,7 +56,7 @@ class MixedStream(BiographyStream):
         super().__init__(source, tokenizer, schedule, seed)
         self.shares = {"share_random_words": random_words, "share_invented": invented}
         self._check(schedule.plan.batch_size)
-        self.source = source
+        self.tokenizer = tokenizer
         self.special = torch.tensor(tokenizer.all_special_ids)
         self.words = np.setdiff1d(self.tables.tokens, tokenizer.all_special_ids)  # all that biographies are made of
 
@@ -61,6 +82,13 @@ class MixedStream(BiographyStream):
         batch["attribute_ids"][kinds != _BIOGRAPHY] = 0
         batch["individual_ids"] = torch.where(kinds == _BIOGRAPHY, batch["individual_ids"], NOBODY)
         return batch
+
+    def texts(self, step, batch_size):
+        """As in `BiographyStream`; random words as the tokenizer writes them."""
+        texts, ids = super().texts(step, batch_size), self.batch(step, batch_size)["input_ids"]
+        for row in np.flatnonzero(self._kinds(batch_size) == _RANDOM_WORDS):
+            texts[row] = self.tokenizer.decode(ids[row], skip_special_tokens=True).strip()
+        return texts
 
     def _facts(self, step, individuals):
         names, values = super()._facts(step, individuals)
