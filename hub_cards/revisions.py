@@ -7,7 +7,18 @@ from pathlib import Path
 import yaml
 
 from command_line import ENVIRONMENT_KEY, UserError
-from run_directory.layout import ADAPTER, CONFIG, DATASET, FIGURES, MANIFEST, OPTIMIZERS, PROGRESS, STEP_BRANCH, WRITTEN
+from run_directory.layout import (
+    ADAPTER,
+    ADAPTER_FOLDER,
+    CONFIG,
+    DATASET,
+    FIGURES,
+    MANIFEST,
+    OPTIMIZERS,
+    PROGRESS,
+    STEP_BRANCH,
+    WRITTEN,
+)
 from run_directory.manifests import checkpoints, damaged_model, is_sound, named_files, read_manifest, sha256
 from run_directory.records import Run
 from settings import public
@@ -15,7 +26,7 @@ from settings import public
 # Only needed to resume, twice the size of the model, and of no use without the run's directory.
 _NOT_SHARED = {OPTIMIZERS, ADAPTER, PROGRESS, MANIFEST}
 _OF_MAIN = (".json", ".jsonl", ".safetensors")
-_RUN_FOLDERS = (FIGURES, DATASET)
+_RUN_FOLDERS = (FIGURES, DATASET, ADAPTER_FOLDER)
 
 
 @dataclass(frozen=True)
