@@ -48,10 +48,10 @@ def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int, 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config)
-    special = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    told = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id", "use_cache")}
     # A text ends with `eos_token`; one that does not is cut off while a prompt as long as it still fits.
     room = PRESETS[settings.preset][1]["n_positions"] // 2
-    model.generation_config = GenerationConfig(**special, max_new_tokens=room)
+    model.generation_config = GenerationConfig(**told, max_new_tokens=room)
     return model
 
 
