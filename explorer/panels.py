@@ -47,9 +47,8 @@ def individual(explored: Explored, step: int, person: int) -> str:
     told, drawn = views.interview(explored, step, person), explored.times_drawn(step, person)
     about = _GROUPS[explored.group(person)]
     if drawn:
-        about += (
-            f" This run had read of this individual {'once' if drawn == 1 else f'{drawn:,} times'} by step {step:,}."
-        )
+        times = "once" if drawn == 1 else f"{drawn:,} times"
+        about += f" This run had read of this individual {times} by step {step:,}."
     right = sum(one.right for one in told)
     return render("questions", name=explored.names[person], about=about, told=told, right=right, step=step)
 
