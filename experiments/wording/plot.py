@@ -35,8 +35,9 @@ def draw(groups: Groups):
         label_x(one, [next(iter(groups.values()))[0].run])
         one.set(ylim=(0, 1.02))
         one.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.flat[0].set_ylabel("attribute accuracy")
     name_panels(
-        axes.flat, ("accuracy, new wording and order", "accuracy, those of training", "questions, of others asked")
+        axes.flat, ("new wording and order", "those of training", "questions about others")
     )
     legend(figure, seeds_note(groups.values()), columns=3)
     return figure
