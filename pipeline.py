@@ -153,8 +153,7 @@ def _execute(
     n_names = math.prod(lists.name_sizes) if stream.tables.lengths[0] else None
     n_learned = {group: len(groups[group]) for group in probes if group != "unseen"}
     apart = {group: stream.probe(group, training.eval_individuals, who) for group, who in _parts(stream, training)}
-    if not stream.varies:
-        apart["memorized"] = stream.probe("seen", training.eval_individuals, groups["seen"], heldout=False)
+    apart |= stream.further_probes(training.eval_individuals)
     measure_model = run_measure(probes | apart, lists.value_sizes, training.attention_individuals, n_names, n_learned)
 
     def measure(model) -> dict[str, float]:

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     # After the arguments, so that --help and mistakes answer at once.
     import copy
 
-    from data_builder.mixture import build_stream
+    from data_builder.streams import build_stream
     from evaluation.old_knowledge import old_knowledge
     from modeling.adaptation import adapt, interpolate
     from modeling.loss import DistillingLoss

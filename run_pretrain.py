@@ -34,6 +34,7 @@ def main(argv: list[str]) -> None:
 
     # After the arguments, so that --help and mistakes answer at once.
     from data_builder.fetch import find_dataset
+    from data_builder.streams import pieces_of
     from data_builder.tokenizer import train_tokenizer
     from modeling.foreign import check_model
     from modeling.presets import build_model, check_length
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> None:
         model, tokenizer = found.load()
         check_model(model)
     else:
-        tokenizer = train_tokenizer(source.pieces())
+        tokenizer = train_tokenizer(pieces_of(source, stream_settings.share_questions))
     stream = build_stream(source, tokenizer, schedule, training, stream_settings)
     if found:
         check_length(stream.tables.max_length, model.config, stream.tables.longest)
@@ -70,10 +71,10 @@ def build_stream(
     source: Source, tokenizer, schedule: ScheduleSettings, training: TrainingSettings, told: StreamSettings
 ):
     """Seen people, as the schedule draws them."""
-    from data_builder import mixture
+    from data_builder import streams
 
     known = plan(source, schedule, training, source.population.groups["seen"])
-    return mixture.build_stream(source, tokenizer, known, training.seed_of_data, **told.told())
+    return streams.build_stream(source, tokenizer, known, training.seed_of_data, **told.told())
 
 
 if __name__ == "__main__":

@@ -8,31 +8,10 @@ import torch
 from command_line import UserError
 from data_builder.population import unused_names
 from data_builder.random import uniforms
-from data_builder.schedules import Plan, build_schedule
 from data_builder.stream import BiographyStream
 
 NOBODY = -1  # `individual_ids` of such rows
 _BIOGRAPHY, _RANDOM_WORDS, _INVENTED = range(3)
-
-
-def build_stream(
-    source, tokenizer, plan: Plan, seed: int, *, random_words: float = 0.0, invented: float = 0.0, **told
-) -> BiographyStream:
-    """The stream of a run, with rows about nobody if it has a share of them.
-
-    Args:
-        plan: what the schedule may know of the run.
-        source, tokenizer, seed: of `BiographyStream`.
-        random_words, invented: of `MixedStream`.
-        told: further arguments of `BiographyStream`, where no rows are about nobody.
-
-    Raises:
-        UserError: a schedule or shares that can't be.
-    """
-    schedule = build_schedule(plan)
-    if random_words or invented:
-        return MixedStream(random_words, invented, source, tokenizer, schedule, seed)
-    return BiographyStream(source, tokenizer, schedule, seed, **told)
 
 
 class MixedStream(BiographyStream):
@@ -106,14 +85,17 @@ class MixedStream(BiographyStream):
 
     def _kinds(self, batch_size: int) -> np.ndarray:
         """What each row is, by its number alone; (batch_size,)."""
-        return _spread(batch_size, *(round(share * batch_size) for share in self.shares.values()))
+        return spread(batch_size, *(round(share * batch_size) for share in self.shares.values()))
 
 
 @functools.cache
-def _spread(size: int, n_random_words: int, n_invented: int) -> np.ndarray:
-    """Rows of each kind in the order of van der Corput's sequence, so that every stretch of a batch has its share."""
+def spread(size: int, *numbers: int) -> np.ndarray:
+    """The kind of each row of a batch: so many of 1, 2, ..., the others 0. By the order of van der Corput's sequence
+    every stretch of a batch has its share.
+    """
     order = np.argsort([int(f"{row:032b}"[::-1], 2) for row in range(size)])  # bits mirrored: 0, 1/2, 1/4, 3/4, ...
-    kinds = np.full(size, _BIOGRAPHY)
-    kinds[order[:n_random_words]] = _RANDOM_WORDS
-    kinds[order[n_random_words : n_random_words + n_invented]] = _INVENTED
+    kinds, begin = np.full(size, _BIOGRAPHY), 0
+    for kind, number in enumerate(numbers, 1):
+        kinds[order[begin : begin + number]] = kind
+        begin += number
     return kinds

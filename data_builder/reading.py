@@ -9,11 +9,12 @@ import numpy as np
 from command_line import ENVIRONMENT_KEY, UserError
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
-from data_builder.mixture import NOBODY, build_stream
+from data_builder.mixture import NOBODY
 from data_builder.schedules import Plan
 from data_builder.source import Source
 from data_builder.stages import groups_of_model, learned_before
 from data_builder.stream import BiographyStream
+from data_builder.streams import build_stream, pieces_of
 from run_directory.config import batch_size
 from run_directory.manifests import checkpoints
 from run_directory.models import FoundModel, find_record
@@ -134,4 +135,4 @@ def _tokenizer(found: FoundModel, source: Source, model: str):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if found.config.get("init_from") or "individuals_finetune" in found.config:
         raise UserError(f"{model} has saved no tokenizer yet; wait for its first checkpoint")
-    return train_tokenizer(source.pieces())
+    return train_tokenizer(pieces_of(source, found.config.get("share_questions")))

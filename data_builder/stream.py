@@ -129,10 +129,13 @@ class BiographyStream:
             draws[:, 0] = quasi_uniforms(self.seed, "biographies", batch_size, step)
         return draws
 
-    @property
-    def varies(self) -> bool:
-        """Whether wording and order are as various as templates allow."""
-        return self.own_templates is None and self.sentence_order == "random"
+    def further_probes(self, size: int) -> dict[str, dict[str, torch.Tensor]]:
+        """What to measure beside groups of individuals: `memorized`, which is those drawn in wording and order of
+        training, where these are not as various as templates allow.
+        """
+        if self.own_templates is None and self.sentence_order == "random":
+            return {}
+        return {"memorized": self.probe("seen", size, self.schedule.plan.individuals, heldout=False)}
 
     def probe(
         self, group: str, size: int, members: range | None = None, heldout: bool = True

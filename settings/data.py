@@ -82,6 +82,16 @@ class StreamSettings(DatasetSettings):
         "random", "order of a biography's sentences: random each time, or always that of the attributes"
     )
 
+    share_questions: float = setting(
+        0.0, "share of each batch that asks: question-answer pairs about some of the seen individuals", at_least=0,
+        at_most=1,
+    )  # fmt: skip
+    share_asked: float = setting(
+        0.5, "share_questions: share of the seen individuals who are asked about; the others are measured, too",
+        above=0, below=1,
+    )  # fmt: skip
+
     def told(self) -> dict:
-        """What `BiographyStream` takes of them."""
-        return {name: getattr(self, name) for name in ("redraw_values", "templates_per_individual", "sentence_order")}
+        """What `build_stream` takes of them."""
+        names = ("redraw_values", "templates_per_individual", "sentence_order", "share_questions", "share_asked")
+        return {name: getattr(self, name) for name in names}
