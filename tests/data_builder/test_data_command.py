@@ -86,6 +86,20 @@ def test_a_recipe_gives_the_people_and_options_override_it(tmp_path):
     assert loaded.digest() == Source.build(DataSettings(**SMALL | {"n_new": 0})).digest()
 
 
+def test_a_run_gives_its_people_whatever_became_of_its_tables(tmp_path):
+    mine = table(tmp_path / "mine.csv", ADA)
+    source = Source.build(DataSettings(**SMALL, new_individuals=mine))
+    source.save(tmp_path / "run" / "dataset")
+    (tmp_path / "mine.csv").unlink()
+    main([str(tmp_path / "run"), "--output_dir", str(tmp_path / "dataset")])
+    assert Source.load(tmp_path / "dataset").digest() == source.digest()
+    with pytest.raises(UserError, match="--n_new would change nothing: the people are those of .*run; leave it out"):
+        main([str(tmp_path / "run"), "--n_new", "1", "--output_dir", str(tmp_path / "other")])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty/dataset holds no dataset that this version can read"):
+        main([str(tmp_path / "empty"), "--output_dir", str(tmp_path / "other")])
+
+
 def test_a_source_of_own_texts_is_loaded_when_those_are_gone(own_texts, tmp_path):
     replace_line(f"{own_texts['values_dir']}/city.txt", "Shanghai", "Atlantis")
     main(arguments(tmp_path / "dataset", SMALL | own_texts))
