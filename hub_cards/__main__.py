@@ -11,8 +11,10 @@ python -m hub_cards verify me/facts-tiny                       # every revision 
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 from command_line import UserError, complete, run
+from settings.hub import HubSettings
 
 
 def main(argv: list[str]) -> None:
@@ -45,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("publish", "publish-dataset"):
             agreed = "upload names and facts of people of a table of yours, if there are any"
             command.add_argument("--with_own_people", action="store_true", help=agreed)
+        if name == "publish":
+            strategies = get_args(get_type_hints(HubSettings)["hub_strategy"])
+            help = "which states are published, too; as the run was told if left out"
+            command.add_argument("--hub_strategy", choices=strategies, help=help)
         if name == "publish-dataset":
             command.add_argument("--name", help="the population's name in the repository (64k)")
     return parser
@@ -67,7 +73,7 @@ def _publish(arguments) -> None:
     if arguments.dataset_repo:
         open_repo(arguments.dataset_repo, "dataset", arguments.private)
     with hub_errors(arguments.repo):
-        sent = publish(api, path, arguments.repo, arguments.dataset_repo)
+        sent = publish(api, path, arguments.repo, arguments.dataset_repo, strategy=arguments.hub_strategy)
     print(f"{arguments.repo}: {sent} sent" if sent else f"{arguments.repo}: everything was there already")
 
 

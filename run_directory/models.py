@@ -11,7 +11,7 @@ from huggingface_hub.utils import validate_repo_id
 from command_line import UserError
 from run_directory.config import last_step, read_config
 from run_directory.hub import hub_api, hub_errors
-from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, WEIGHTS_INDEX, is_run
+from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STATE, STEP_BRANCH, WEIGHTS, WEIGHTS_INDEX, is_run
 from run_directory.manifests import checkpoints, damaged_model, sha256
 
 _LOADED = (WEIGHTS, "config.json", "tokenizer.json")
@@ -217,7 +217,8 @@ def _from_hub(model: str, revision: str | None) -> FoundModel:
         api = hub_api()
         of_run = [CONFIG, f"{DATASET}/**", *([] if revision else ["*"])]
         run = Path(api.snapshot_download(model, allow_patterns=of_run, ignore_patterns=_NOT_LOADED))
-        path = Path(api.snapshot_download(model, revision=revision, ignore_patterns=_NOT_LOADED)) if revision else run
+        others = [*_NOT_LOADED, *STATE, f"{DATASET}/**"]
+        path = Path(api.snapshot_download(model, revision=revision, ignore_patterns=others)) if revision else run
     except RevisionNotFoundError:
         raise UserError(f"{model} has no revision {revision} on the Hub") from None
     except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:
