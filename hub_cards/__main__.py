@@ -6,6 +6,7 @@ python -m hub_cards publish-dataset data/64k --repo me/biographies
 python -m hub_cards publish-space me/facts-tiny --repo me/facts-explorer    # a published run in the explorer
 python -m hub_cards preview runs/mine                          # the cards, without network
 python -m hub_cards verify me/facts-tiny                       # every revision against its manifest
+python -m hub_cards verify EleutherAI/pythia-70m               # any repository with a revision for each step
 """
 
 import argparse
@@ -38,7 +39,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name)
         command.set_defaults(command=function)
         command.add_argument("what", help=what)
-        if name != "verify":
+        if name == "verify":
+            help = "fetch large files, too, and compare them with the Hub's checksums"
+            command.add_argument("--download", action="store_true", help=help)
+        else:
             command.add_argument("--repo", required=name != "preview", default="me/model", help="repository id")
         if name in ("publish", "preview"):
             command.add_argument("--dataset_repo", help="dataset repository of the run's people")
@@ -135,12 +139,13 @@ def _verify(arguments) -> None:
 
     check_id(arguments.what)
     with hub_errors(arguments.what):
-        problems = verify(hub_api(), arguments.what)
-    for problem in problems:
+        found = verify(hub_api(), arguments.what, arguments.download)
+    for problem in found.problems:
         print(problem)
-    if problems:
-        raise UserError(f"{arguments.what}: {len(problems)} problem(s)")
-    print(f"{arguments.what}: every revision is as its manifest says")
+    if found.problems:
+        raise UserError(f"{arguments.what}: {len(found.problems)} problem(s)")
+    fine = "every revision is as its manifest says" if found.by_manifests else f"{found.steps:,} steps, nothing wrong"
+    print(f"{arguments.what}: {fine}")
 
 
 if __name__ == "__main__":

@@ -46,9 +46,8 @@ class Revision:
 
     @property
     def tag(self) -> str | None:
-        """`step500` of the branch `step-000500`; None of others."""
-        is_step = self.branch.startswith(STEP_BRANCH)
-        return f"{STEP_TAG}{int(self.branch.removeprefix(STEP_BRANCH))}" if is_step else None
+        """Beside the branch."""
+        return tag_of(self.branch)
 
     def manifest(self) -> dict:
         """The content of manifest.json."""
@@ -58,6 +57,13 @@ class Revision:
 def checkpoint_branch(step: int) -> str:
     """`step-000500` for step 500, as Pythia's checkpoints are shared."""
     return f"{STEP_BRANCH}{step:06d}"
+
+
+def tag_of(branch: str) -> str | None:
+    """`step500` of the branch `step-000500`; None of others."""
+    step = branch.removeprefix(STEP_BRANCH)
+    is_step = branch.startswith(STEP_BRANCH) and step.isascii() and step.isdecimal()
+    return f"{STEP_TAG}{int(step)}" if is_step else None
 
 
 def sound_checkpoints(run: Path) -> dict[int, Path]:

@@ -208,7 +208,7 @@ def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_p
     del changed["tokenizer.json"]
     repo.add("step-000020", {**changed, "extra.txt": ten["config.json"]}, "me", "mix-up")
     repo.add("step-000030", ten, "me", "duplicate")
-    del repo.branches["step-000010"]
+    del repo.branches["step-000010"], repo.tags["step10"]
     said = client.hub_cards("verify", "me/facts", code=2).stdout.splitlines()
     assert said == [
         "step-000020: config.json differs from the manifest",
@@ -216,6 +216,8 @@ def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_p
         "step-000020: tokenizer.json is missing",
         "step-000010: missing, though main names it",
         "step-000030: main does not name it",
+        "step-000020: the tag step20 is elsewhere",
+        "step-000030: the tag step30 is missing",
     ]
     repo.add("step-000031", ten, "me", "duplicate")
     assert "step-000030, step-000031: the same weights" in client.hub_cards("verify", "me/facts", code=2).stdout
