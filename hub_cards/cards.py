@@ -47,7 +47,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None, branches: 
         own_texts=any(run.config.get(key) for key in ("values_dir", "templates_dir")),
         steps=list(map(Markup, branches)),
         figure=Markup(figure) if (run.path / figure).exists() else None,
-        seed=run.config.get("seed", MISSING),
+        seed=_seed(run.config),
         finetuned_on=_finetuned_on(run, world.entities),
         taught=_taught(run, recorded),
         own_facts=bool(run.config.get("facts")),
@@ -69,6 +69,13 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None, branches: 
         percent=percent,
         step=lambda edge: "not reached" if edge is None else f"at step {edge:.0f}",
     )
+
+
+def _seed(config: dict) -> str:
+    """The seed, and those of data or model where they are others."""
+    others = [f"{key} {config[key]}" for key in ("data_seed", "model_seed") if config.get(key) is not None]
+    seed = str(config.get("seed", MISSING))
+    return f"{seed} ({', '.join(others)})" if others else seed
 
 
 def _taught(run: Run, recorded: dict) -> str | None:
