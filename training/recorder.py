@@ -52,7 +52,8 @@ class Recorder:
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
         self.evaluations = {*self.settings.evaluations(), self.progress.step}
-        self.chosen, self.automatic = self.settings.chosen_saves(), AutomaticSaves(self.settings)
+        n_parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        self.chosen, self.automatic = self.settings.chosen_saves(), AutomaticSaves(self.settings, n_parameters)
         self.forecast = Forecast(self.settings, self.progress.step)
         if self.settings.resume_from_checkpoint:
             checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
