@@ -11,7 +11,7 @@ from run_directory.environment import RESUMED, differences
 from run_directory.layout import config_file, replace_text
 from run_directory.manifests import checkpoints
 from settings import MAY_DIFFER_ON_RESUME, SHARES, role, today
-from settings.declare import PRIVATE, Role
+from settings.declare import Role
 from settings.training import TrainingSettings
 
 
@@ -85,7 +85,7 @@ def note_resumed(run: Path, settings: dict) -> None:
     that was fetched from the Hub has places of its own here. All else stays.
     """
     saved = read_config(run)
-    here = {key: value for key, value in settings.items() if key not in saved and role(key) in PRIVATE}
+    here = {key: value for key, value in settings.items() if key not in saved and role(key) in (Role.INPUT, Role.PLACE)}
     if here or saved.get("stop_at") != settings["stop_at"]:
         environment = saved.pop(ENVIRONMENT_KEY)
         write_config(run, saved | here | {"stop_at": settings["stop_at"]}, environment)
