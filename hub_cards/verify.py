@@ -57,8 +57,10 @@ def verify(api: HfApi, repo_id: str, download: bool = False) -> Verified:
     for commit in tqdm(dict.fromkeys(commits), unit="revision", disable=None):
         fetch.revision(commit)
     revisions = {name: fetch.revision(branches[name]) for name in ours}
-    by_manifests = not steps or any(MANIFEST in revision.files for revision in revisions.values())
+    by_manifests = any(MANIFEST in revision.files for revision in revisions.values())
     found = _by_manifests(revisions, branches, tags, fetch) if by_manifests else []
+    if not by_manifests and not steps:
+        found = ["no branch or tag is a step of a training, as step500 is"]
     named = [StepRevision(*told, weights_of(fetch.revision(told[-1]).files)) for told in steps]
     names = {commit: name for name, *_, commit in reversed(steps)}
     for commit, name in tqdm(names.items(), unit="revision", disable=None):

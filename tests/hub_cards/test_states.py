@@ -4,9 +4,11 @@ import json
 import shutil
 import time
 
+import evaluation.__main__ as quiz
 import run_finetune
 import run_pretrain
 import training.automatic
+from explorer.source import Explored
 from run_directory.states import has_state
 from tests.helpers.finetuning import arguments
 from tests.helpers.hub_toys import Client
@@ -142,3 +144,16 @@ def test_what_cannot_be_gone_on_from_is_one_line(hub, finished, tmp_path):
         assert not (tmp_path / "run").exists()
     said = train(client, tmp_path / "run", "--resume_from_checkpoint", "me/live@step10", "--seed", 3, code=2).stderr
     assert "seed is 3 now, but the run has 0" in said
+
+
+def test_the_explorer_and_evaluation_go_through_all_steps_on_the_hub(hub, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    train(client, tmp_path / "run", *PUSH, "--hub_strategy", "all_checkpoints", "--saves_per_decade", 2)
+    assert hub.repo("me/live").tags.keys() > {"step0", "step1", "step3", "step10", "step20"}
+
+    def look(_):
+        run = Explored("me/live")
+        print(run.steps, run.notices, [run.model(step).num_parameters() > 0 for step in run.steps])
+
+    assert client.call(look).stdout == f"[0, 1, 3, 10, 20] [] {[True] * 5}\n"
+    assert "accuracy" in client.call(quiz.main, "me/live", "--people", 1).stdout

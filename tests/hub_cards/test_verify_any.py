@@ -133,6 +133,12 @@ def test_states_under_tags_of_a_published_run(hub, finished, tmp_path):
     assert "every revision is as its manifest says" in client.hub_cards("verify", "me/facts").stdout
 
 
+def test_a_repository_without_steps_is_told_so(hub, tmp_path):
+    hub.repos["model", "you/plain"] = Repo("model", "you/plain", False, "you")
+    said = Client(hub, tmp_path, token=None).hub_cards("verify", "you/plain", code=2).stdout
+    assert said == "no branch or tag is a step of a training, as step500 is\n"
+
+
 @pytest.mark.parametrize(
     ("steps", "missing"),
     [

@@ -1,5 +1,6 @@
 """Which checkpoints a run writes and keeps, and that none of it changes what is computed."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 import run_pretrain
 import training.automatic
+import training.recorder
 from command_line import UserError
 from run_directory.layout import is_reported
 from run_directory.manifests import checkpoints, is_sound
@@ -114,6 +116,24 @@ def test_a_run_that_nobody_asked_to_save_is_gone_on_with_all_the_same(train, fin
     assert records(run, *TIMES) == records(finished, *TIMES)
     assert is_reported(run)
     assert not checkpoints(run)
+
+
+def test_a_full_disk_ends_no_run_that_nobody_asked_to_save(train, finished, monkeypatch, capsys):
+    monkeypatch.setattr(training.automatic.AutomaticSaves, "is_due", lambda self: True)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(training.recorder, "save_checkpoint", raising(full))
+    run = train("run")
+    assert same(weights(run), weights(finished))
+    assert "could not save a state to go on from: No space left on device; the run goes on" in capsys.readouterr().err
+    with pytest.raises(OSError, match="No space left"):
+        train("asked", save_steps=5)
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
 
 
 def test_none_is_due_where_save_steps_says_when(monkeypatch):
