@@ -23,6 +23,7 @@ CHECKPOINT = "checkpoint-"
 OPTIMIZERS = "optimizers.safetensors"
 ADAPTER = "adapter.safetensors"
 PROGRESS = "progress.json"
+STATE = (OPTIMIZERS, ADAPTER, PROGRESS)  # what only going on needs
 MANIFEST = "manifest.json"
 LOCK = ".lock"
 TENSORBOARD = "tensorboard"
@@ -36,6 +37,12 @@ WRITTEN = (
 )  # fmt: skip
 # Before the step, in the name of a branch on the Hub: `step-000500`, as Pythia's checkpoints are shared.
 STEP_BRANCH = "step-"
+# And of the tag beside it, `step500`, as tools made for Pythia ask for it.
+STEP_TAG = "step"
+# A branch with the newest state of a run, as Trainer calls it.
+LAST_STATE = "last-checkpoint"
+# In both: the line of METRICS of that step.
+STEP_METRICS = "metrics.json"
 
 
 def config_file(run: Path) -> Path:

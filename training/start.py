@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from command_line import UserError
 from modeling.cost import GIB, check_fits, cost, memory, speed
 from modeling.cpu import SLOW_BF16, bf16_slowdown, use_cores, use_tricks
-from run_directory.config import check_reached, check_same, note_last_step, resolve, write_config
+from run_directory.config import check_reached, check_same, note_resumed, resolve, write_config
 from run_directory.environment import environment
 from run_directory.writing import clear
 from settings.training import TrainingSettings
@@ -79,7 +79,7 @@ def begin_run(
         check_reached(run, settings)
     accelerator.wait_for_everyone()  # all have checked before one writes
     if accelerator.is_main_process and resume:
-        note_last_step(run, settings.stop_at)
+        note_resumed(run, resolve(others))
     elif accelerator.is_main_process:
         clear(run)
         write_config(run, resolve(others), environment_of(accelerator) | facts)

@@ -36,9 +36,7 @@ def draw(groups: Groups):
         one.set(ylim=(0, 1.02))
         one.yaxis.set_major_formatter(PercentFormatter(1))
     axes.flat[0].set_ylabel("attribute accuracy")
-    name_panels(
-        axes.flat, ("new wording and order", "those of training", "questions about others")
-    )
+    name_panels(axes.flat, ("new wording and order", "those of training", "questions about others"))
     legend(figure, seeds_note(groups.values()), columns=3)
     return figure
 
