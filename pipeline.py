@@ -159,6 +159,10 @@ def _execute(
     def measure(model) -> dict[str, float]:
         return measure_model(measured(model)) | old(model)
 
+    if training.gradient_checkpointing:
+        from modeling.recompute import recompute_activations
+
+        recompute_activations(model)
     publisher = None
     if hub.push_to_hub and is_first_process():
         from hub_cards.background import BackgroundPublisher

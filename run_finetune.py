@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
     limit = getattr(model.config, "max_position_embeddings", None)
     measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals)
     old = copy.deepcopy(model)
-    adapt(model, adaptation, training.seed_of_model)
+    adapt(model, adaptation, training.seed_of_model, (found.repository, finetune.revision))
     options, began = {}, found.facts()
     if finetune.share_invented:
         options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)

@@ -79,7 +79,7 @@ def _show_how_it_learned(path: Path, called: str) -> None:
 
 def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> None:
     """Print one question for each attribute, in wording this person was never trained on."""
-    from evaluation.questions import questions
+    from data_builder.questions import questions
 
     renderer = Renderer(source)
     print(f"\n{renderer.name(source.population.names[person])} ({_NOTES[group]})")

@@ -14,7 +14,7 @@ from evaluation.citation import CITATION
 from hub_cards.markdown import code_block, render, with_links
 from hub_cards.revisions import checkpoint_branch, sound_checkpoints
 from modeling.families import family_of
-from run_directory.layout import DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
+from run_directory.layout import ADAPTER_FOLDER, DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
 from run_directory.records import Run
 from settings import public
 
@@ -47,6 +47,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None, branches: 
         world=world,
         own_texts=any(run.config.get(key) for key in ("values_dir", "templates_dir")),
         steps=list(map(Markup, branches)),
+        adapter=(run.path / ADAPTER_FOLDER).is_dir(),
         figure=Markup(figure) if (run.path / figure).exists() else None,
         seed=_seed(run.config),
         finetuned_on=_finetuned_on(run, world.entities),

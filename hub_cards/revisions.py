@@ -8,6 +8,7 @@ import yaml
 
 from command_line import ENVIRONMENT_KEY, UserError
 from run_directory.layout import (
+    ADAPTER_FOLDER,
     CONFIG,
     DATASET,
     FIGURES,
@@ -34,7 +35,7 @@ from run_directory.states import is_automatic
 from settings import MAY_DIFFER_ON_RESUME, public
 
 _OF_MAIN = (".json", ".jsonl", ".safetensors")
-_RUN_FOLDERS = (FIGURES, DATASET)
+_RUN_FOLDERS = (FIGURES, DATASET, ADAPTER_FOLDER)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ CHECKPOINT = "checkpoint-"
 # Of a checkpoint, beside model, config and tokenizer.
 OPTIMIZERS = "optimizers.safetensors"
 ADAPTER = "adapter.safetensors"
+# Of a run that trained LoRA, beside the final model: what it adds to the one before, as peft reads it.
+ADAPTER_FOLDER = "adapter"
 PROGRESS = "progress.json"
 STATE = (OPTIMIZERS, ADAPTER, PROGRESS)  # what only going on needs
 MANIFEST = "manifest.json"
@@ -30,7 +32,8 @@ TENSORBOARD = "tensorboard"
 WANDB_ID = ".wandb-id"
 # All that a run writes, beside its checkpoints; the last one is what older runs call TENSORBOARD.
 WRITTEN = (
-    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, *(f"{name}.json" for name in REPORTS), PHASES, LEARNING_CURVE, MANIFEST,
+    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, ADAPTER_FOLDER, *(f"{name}.json" for name in REPORTS), PHASES,
+    LEARNING_CURVE, MANIFEST,
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     f".{CHECKPOINT}*.tmp", ".final.tmp", ".*.json*.tmp", ".*.yaml.tmp", TENSORBOARD, WANDB_ID,
     "fact-learning",

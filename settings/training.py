@@ -50,6 +50,9 @@ class TrainingSettings:
     )
     max_grad_norm: float = setting(1.0, "norm that gradients are clipped to; the paper leaves it open", above=0)
     mixed_precision: Literal["no", "bf16"] = setting("no", "precision of forward passes; bf16 for a GPU", cost=True)
+    gradient_checkpointing: bool = setting(
+        False, "compute the inside of blocks again in the backward pass: less memory, slower", Role.SAVING, cost=True
+    )
     num_threads: int | None = setting(
         None,
         "CPU threads per process; if None as OMP_NUM_THREADS says, or an equal share of all cores",

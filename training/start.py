@@ -116,7 +116,14 @@ def say_what_it_takes(accelerator: Accelerator, model, stream, settings: Trainin
     """
     here, rows = accelerator.device, settings.per_device_train_batch_size
     length = stream.batch(0, min(rows, _SAMPLE))["attention_mask"].sum(1).float().mean().item()
-    taken = cost(model, settings.batch_size(accelerator.num_processes), rows, length, few_logits=here.type == "cpu")
+    taken = cost(
+        model,
+        settings.batch_size(accelerator.num_processes),
+        rows,
+        length,
+        few_logits=here.type == "cpu",
+        recompute=settings.gradient_checkpointing,
+    )
     there = memory(here)
     check_fits(f"a model of {taken.n_parameters:.3g} parameters, with gradients and optimizer,", taken.state, there)
     pass_of = f"a pass of {rows:,} biographies (make per_device_train_batch_size smaller)"

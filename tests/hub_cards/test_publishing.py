@@ -8,6 +8,7 @@ import yaml
 from safetensors.torch import load_file
 
 import run_pretrain
+from data_builder.builder import CONFIGURATIONS
 from data_builder.directory import build_directory
 from data_builder.fetch import find_dataset
 from data_builder.source import Source
@@ -18,7 +19,7 @@ from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_store import Blob
 from tests.helpers.hub_toys import Client
 from tests.helpers.pretraining import NANO, same, weights
-from tests.helpers.toys import stream_of
+from tests.helpers.toys import files_of, stream_of
 
 PEOPLE = DataSettings(n_individuals=64, n_unseen=32, n_new=0, entries_per_list=12)
 
@@ -130,7 +131,7 @@ def test_populations_lie_side_by_side(hub, tmp_path):
         client.hub_cards("publish-dataset", tmp_path / str(size), "--repo", "me/people")
     card = yaml.safe_load(hub.repo("me/people", "dataset").files()["README.md"].decode().split("---")[1])
     names = [config["config_name"] for config in card["configs"]]
-    assert names == [f"{size}-{kind}" for size in ("1k", "64") for kind in ("population", "biographies", "templates")]
+    assert names == [f"{size}-{kind}" for size in ("1k", "64") for kind in CONFIGURATIONS]
     assert [config["config_name"] for config in card["configs"] if config.get("default")] == ["1k-biographies"]
     sizes = client.python(
         "import json\nfrom datasets import load_dataset\n"
@@ -299,3 +300,17 @@ def test_what_will_not_work_is_said_before_training_starts(hub, tmp_path, token,
     assert not hub.received_commits
     cut_off = Client(hub, tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
     assert "error: cannot reach the Hub" in train(cut_off, tmp_path / "run", code=2).stderr
+
+
+def test_a_directory_older_than_the_questions_is_published_with_them(hub, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    build_directory(PEOPLE, tmp_path / "old", biographies_per_individual=2)
+    told = files_of(tmp_path / "old")
+    for folder in ("questions", "lm_eval"):
+        shutil.rmtree(tmp_path / "old" / folder)
+    for said in ("published me/people", "everything was there already"):
+        assert said in client.hub_cards("publish-dataset", tmp_path / "old", "--repo", "me/people").stdout
+    names = {path.removeprefix("64/") for path in hub.repo("me/people", "dataset").files() if path.startswith("64/")}
+    expected = {str(path).replace("-2.parquet", "-1.parquet") if path.parts[0] == "questions" else str(path)
+                for path in told if len(path.parts) > 1}  # fmt: skip
+    assert names == expected
