@@ -137,7 +137,7 @@ def _keep(content: dict, file: Path) -> list[str]:
 
 def _launcher(content: dict, file: Path) -> tuple[str, ...]:
     try:
-        return tuple(shlex.split(content.get("launcher", "")))
+        return tuple(shlex.split(content.get("launcher") or ""))
     except (AttributeError, TypeError, ValueError):
         raise UserError(f"{file}: launcher is not a command, like accelerate launch --num_processes 8") from None
 

@@ -179,3 +179,43 @@ def test_what_the_cluster_refuses_is_one_line(slurm, tmp_path):
 def test_a_queue_that_does_not_answer_holds_all_jobs(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert jobs.Queue().has("1")
+
+
+# A launcher as accelerate's for one process: it starts the script, and ends at once when it is asked to.
+LAUNCHER = """\
+import subprocess, sys
+sys.exit(subprocess.Popen([sys.executable, *sys.argv[1:]]).wait())
+"""
+# A run that saves when it is asked to end.
+SAVING = """\
+import pathlib, signal, sys, time
+run = pathlib.Path(sys.argv[sys.argv.index("--output_dir") + 1])
+run.mkdir(parents=True)
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+(run / "started").touch()
+while not asked:
+    time.sleep(0.05)
+time.sleep(1)
+(run / "saved").touch()
+sys.exit(75)
+"""
+
+
+@pytest.mark.parametrize("cluster", ["local", "slurm"])
+def test_what_a_launcher_has_started_saves_before_it_ends(slurm, tmp_path, ctrl_c, cluster):
+    mine = tmp_path / "mine"
+    folder = experiment(mine, launcher=f"{sys.executable} {mine}/launcher.py")
+    (mine / "staying.py").write_text(SAVING)
+    (mine / "launcher.py").write_text(LAUNCHER)
+    if cluster == "local":
+        ctrl_c(lambda: started(mine))
+        with pytest.raises(UserError, match="interrupted"):
+            command.main(["run", folder])
+    else:
+        command.main(["run", folder, *ON_SLURM, "--detach"])
+        wait_for(lambda: started(mine))
+        scheduler.send(slurm, "1", signal.SIGUSR2)
+        wait_for(lambda: scheduler.calls(slurm, "scontrol"))
+        subprocess.run(["scancel", "1"], check=True)
+    assert (mine / "runs" / "base-seed0" / "saved").exists()
