@@ -74,13 +74,26 @@ def check_place(run: Path, *needed: str | Path) -> None:
             raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
 
 
-def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: range = range(0)):
+def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: tuple = ()):
     """What a schedule may know of a run: who may be drawn, and in fine-tuning who was learned before."""
     from evaluation.knowledge import no_knowledge_baseline
     from training.start import n_processes
 
     baseline = no_knowledge_baseline([*source.word_lists.value_sizes.values()])
     return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
+
+
+def _parts(stream, training: TrainingSettings) -> list[tuple[str, range]]:
+    """Groups of the schedule, if they are to be measured apart.
+
+    Raises:
+        UserError: it has none.
+    """
+    schedule = stream.schedule
+    if training.eval_groups and not schedule.parts():
+        name = schedule.plan.settings.schedule
+        raise UserError(f"schedule {name} makes no difference between groups; leave out --eval_groups")
+    return list(schedule.parts().items()) if training.eval_groups else []
 
 
 def execute(*, run: Path, training: TrainingSettings, **others) -> None:
@@ -132,13 +145,16 @@ def _execute(
     if training.draw_figures:
         from analysis.figures import draw_run
 
-    probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
+    asked_as = {group: "new" if group.startswith("stage") else group for group in groups}  # as when it was taught
+    probes = {g: stream.probe(asked_as[g], training.eval_individuals, people) for g, people in groups.items() if people}
     lists = source.word_lists
     # Where nothing stands before a text, nothing predicts a name that begins it.
     n_names = math.prod(lists.name_sizes) if stream.tables.lengths[0] else None
-    # Rare individuals are seen ones; nobody else is counted twice.
-    n_learned = {group: len(groups[group]) for group in ("seen", "new") if group in probes}
-    measure_model = run_measure(probes, lists.value_sizes, training.attention_individuals, n_names, n_learned)
+    n_learned = {group: len(groups[group]) for group in probes if group != "unseen"}
+    apart = {group: stream.probe(group, training.eval_individuals, who) for group, who in _parts(stream, training)}
+    if not stream.varies:
+        apart["memorized"] = stream.probe("seen", training.eval_individuals, groups["seen"], heldout=False)
+    measure_model = run_measure(probes | apart, lists.value_sizes, training.attention_individuals, n_names, n_learned)
 
     def measure(model) -> dict[str, float]:
         return measure_model(measured(model)) | old(model)

@@ -11,7 +11,7 @@ from data_builder.source import Source
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
 from run_directory.layout import DATASET
 from settings import PRETRAINING, names
-from settings.data import DataSettings
+from settings.data import DataSettings, StreamSettings
 from settings.read import check_not_given, say_unused
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
         check_model(model)
     else:
         tokenizer = train_tokenizer(source.pieces())
-    stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
+    stream = build_stream(source, tokenizer, schedule, training, stream_settings)
     if found:
         check_length(stream.tables.max_length, model.config, stream.tables.longest)
     else:
@@ -67,13 +67,14 @@ def main(argv: list[str]) -> None:
 
 
 def build_stream(
-    source: Source, tokenizer, schedule: ScheduleSettings, training: TrainingSettings, redraw_values: bool
+    source: Source, tokenizer, schedule: ScheduleSettings, training: TrainingSettings, told: StreamSettings
 ):
     """Seen people, as the schedule draws them."""
     from data_builder.stream import BiographyStream
 
     drawn = build_schedule(plan(source, schedule, training, source.population.groups["seen"]))
-    return BiographyStream(source, tokenizer, drawn, training.seed, redraw_values)
+    wording = (told.redraw_values, told.templates_per_individual, told.sentence_order)
+    return BiographyStream(source, tokenizer, drawn, training.seed, *wording)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The stream: batch t of token ids as a pure function of (seed, t), by array operations alone."""
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,15 +24,27 @@ class BiographyStream:
         seed: with the step, decides everything about a batch.
         redraw_values: control experiment: values are drawn anew for each biography, so that there
             is nothing to know about individuals.
+        templates_per_individual: in how many templates of each attribute an individual is told; in all that are not
+            held out if None (paper, Fig. A).
+        sentence_order: `random`, or `fixed`, that of the attributes (paper, Fig. A).
+
+    Raises:
+        UserError: there are not so many templates.
     """
 
-    def __init__(self, source, tokenizer, schedule, seed: int, redraw_values: bool = False):
+    def __init__(
+        self, source, tokenizer, schedule, seed: int, redraw_values: bool = False,
+        templates_per_individual: int | None = None, sentence_order: str = "random",
+    ):  # fmt: skip
         self.population = source.population
         self.value_sizes = source.word_lists.value_sizes
         self.tables = token_tables(source, tokenizer)
         self.schedule = schedule
         self.seed = seed
         self.redraw_values = redraw_values
+        n = templates_per_individual
+        self.own_templates = None if n is None else self.population.own_templates(n, source.settings.population_seed)
+        self.sentence_order = sentence_order
 
     def batch(self, step: int, batch_size: int) -> dict[str, torch.Tensor]:
         """Batch `step`: every process makes the same one and takes its own rows.
@@ -103,13 +116,21 @@ class BiographyStream:
             draws[:, 0] = quasi_uniforms(self.seed, "biographies", batch_size, step)
         return draws
 
-    def probe(self, group: str, size: int, members: range | None = None) -> dict[str, torch.Tensor]:
-        """A fixed sample of a group's individuals, in wording held out for them.
+    @property
+    def varies(self) -> bool:
+        """Whether wording and order are as various as templates allow."""
+        return self.own_templates is None and self.sentence_order == "random"
+
+    def probe(
+        self, group: str, size: int, members: range | None = None, heldout: bool = True
+    ) -> dict[str, torch.Tensor]:
+        """A fixed sample of a group's individuals, in wording held out for them and random order.
 
         Args:
             group: its name.
             size: of the sample; all of them if there are fewer.
             members: who is in it, if not all whom the population has in the group of that name.
+            heldout: False for wording and order of training.
 
         Returns:
             Keys as in `batch`, and `name_ids` (b, length): 1 where the name stands in the first sentence, 2 in the
@@ -120,11 +141,15 @@ class BiographyStream:
         chosen = permute(np.arange(size), len(members), self.seed, f"probe {group}")
         draws = uniforms(self.seed, f"probe wording {group}", (size, 2 * len(self.value_sizes)))
         people = members.start + chosen
-        return self._tensors(people, draws, True, self.population.names[people], self.population.values[people])
+        facts = self.population.names[people], self.population.values[people]
+        return self._tensors(people, draws, heldout, *facts, with_names=True)
 
-    def _tensors(self, individuals, draws, heldout: bool, names, values) -> dict[str, torch.Tensor]:
-        wording = self.population.draw_wording(individuals, draws, heldout)
-        arrays = self.tables.assemble(names, values, wording, with_names=heldout)  # nothing learns from them
+    def _tensors(self, individuals, draws, heldout: bool, names, values, with_names=False) -> dict[str, torch.Tensor]:
+        wording = self.population.draw_wording(individuals, draws, heldout, self.own_templates)
+        if self.sentence_order == "fixed" and not heldout:
+            order = np.broadcast_to(np.arange(wording.order.shape[1]), wording.order.shape)
+            wording = replace(wording, order=order)
+        arrays = self.tables.assemble(names, values, wording, with_names)  # nothing learns from names
         arrays["labels"] = np.where(arrays["attention_mask"], arrays["input_ids"], -100)
         arrays["attention_mask"] = arrays["attention_mask"].astype(np.int64)
         arrays["individual_ids"] = individuals

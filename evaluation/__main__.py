@@ -13,9 +13,9 @@ import numpy as np
 from command_line import UserError, complete, run
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
-from data_builder.population import groups_of_run
 from data_builder.random import permute
 from data_builder.source import Source
+from data_builder.stages import groups_of_model
 from run_directory.models import find_model
 from run_directory.records import load_run
 
@@ -30,8 +30,7 @@ def main(argv: list[str]) -> None:
     if arguments.people < 0:
         raise UserError(f"people is {arguments.people}; it must be at least 0")
     source, (model, tokenizer) = find_people(found, arguments.run), found.load()
-    finetuned = (found.config.get(key) for key in ("individuals_finetune", "n_individuals_finetune"))
-    groups = groups_of_run(source.population.groups, *finetuned)
+    groups = groups_of_model(found.config, source.population.groups)
     _tell_what_is_known(source, model, tokenizer, groups)
     for group, members in groups.items():
         number = min(1 if group == "unseen" else arguments.people, len(members))

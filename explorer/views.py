@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.curves import curves
+from analysis.curves import curves, groups_of
 from analysis.grouping import differences, grouped
 from analysis.phases import phases_of
 from command_line import UserError
@@ -203,7 +203,7 @@ def learning_curves(explored: Explored) -> list[Lines]:
     panels = []
     for quantity, title in CURVES.items():
         lines = {}
-        for group in ("seen", "unseen", "new", "rare"):
+        for group in groups_of(explored.run):
             steps, values = explored.run.curve(f"{group}_{quantity}")
             if len(steps):
                 lines[group] = (steps, values, values, values)

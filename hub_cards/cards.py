@@ -5,6 +5,7 @@ from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 from markupsafe import Markup
 from safetensors import SafetensorError, safe_open
 
+from analysis.curves import GROUPS, groups_of
 from analysis.phases import TOLERANCE, phases_of
 from command_line import ENVIRONMENT_KEY, UserError
 from data_builder.source import saved_world
@@ -48,6 +49,7 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
         seed=run.config.get("seed", MISSING),
         finetuned_on=_finetuned_on(run, world.entities),
         taught=_taught(run, recorded),
+        stages=_stages(run, recorded, world.entities),
         own_facts=bool(run.config.get("facts")),
         patching=run.config if "reference_patching" in run.config else None,
         measured_groups=_measured_groups(run, last),
@@ -85,8 +87,23 @@ _METRICS = ("attribute_loss", "attribute_accuracy", "top_probability", "entropy"
 def _measured_groups(run: Run, last: dict) -> list[dict]:
     """A row for the seen and the unseen, and for the finetune group."""
     groups = {group: name for group, name in _GROUPS.items() if group in ("seen", "unseen", run.finetune_group)}
+    stages = {group: name for group, name in groups_of(run).items() if group not in GROUPS}
+    groups = {"seen": groups["seen"]} | {group: f"{name} (fine-tuned on)" for group, name in stages.items()} | groups
     numbers = {group: {metric: last.get(f"{group}_{metric}") for metric in _METRICS} for group in groups}
     return [{"group": name} | numbers[group] for group, name in groups.items()]
+
+
+def _stages(run: Run, recorded: dict, entities: str) -> list[dict]:
+    """What the model went through, a row each: the run, and whom it taught; nothing of a model of one stage or two."""
+    if not (earlier := recorded.get("stages")):
+        return []
+    unknown = "a run that was not published"
+    rows = [{"model": earlier[0]["began_as"] or unknown, "what": f"pre-training on {entities}"}]
+    for stage in earlier:
+        begin, end = stage["individuals"]
+        rows.append({"model": stage["model"] or unknown, "what": f"fine-tuning on {number(end - begin)} {entities}"})
+    last = f"fine-tuning on {number(run.config.get('n_individuals_finetune'))} {entities}"
+    return [*rows, {"model": "this one", "what": last}]
 
 
 def _finetuned_on(run: Run, entities: str) -> str | None:

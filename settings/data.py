@@ -1,6 +1,7 @@
 """Who exists, and where they come from if they are not made anew."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from settings.declare import Role, setting
 
@@ -74,3 +75,9 @@ class StreamSettings(DatasetSettings):
     """Which dataset, and how biographies are drawn from it."""
 
     redraw_values: bool = setting(False, "control: new values in each biography, so that nobody can be known")
+    templates_per_individual: int | None = setting(
+        None, "templates of each attribute that a person is told in; all that are not held out if None", at_least=1
+    )
+    sentence_order: Literal["random", "fixed"] = setting(
+        "random", "order of a biography's sentences: random each time, or always that of the attributes"
+    )

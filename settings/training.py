@@ -1,6 +1,7 @@
 """The settings of a training run. Defaults are the paper's default run (Sec. 1, App. G)."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -66,6 +67,12 @@ class TrainingSettings:
     attention_individuals: int = setting(
         32, "seen individuals of these whose attention is measured", Role.MEASURING, at_least=1
     )
+    eval_groups: bool = setting(
+        False,
+        "also measure each group of the schedule apart (sequential, celebrities, warm_up), and where turns end",
+        Role.MEASURING,
+        cost=True,
+    )
     save_steps: int | None = setting(None, "steps between checkpoints; none if None", Role.SAVING, at_least=1)
     save_at: list[int] | None = setting(None, "further steps to checkpoint", Role.SAVING, at_least=1)
     draw_figures: bool = setting(
@@ -102,13 +109,19 @@ class TrainingSettings:
         """Biographies in an update, over all processes."""
         return n_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps
 
-    def evaluations(self) -> list[int]:
-        """The steps at which knowledge is measured, ascending; the first and the last are always among them."""
+    def evaluations(self, turns: Iterable[int] = ()) -> list[int]:
+        """The steps at which knowledge is measured, ascending; the first and the last are always among them.
+
+        Args:
+            turns: of the schedule; with `eval_groups` they are among them, too.
+        """
         last = self.last_step
         steps = {0, last, *range(0, last, self.eval_steps)}
         if self.evals_per_decade:
             n = int(self.evals_per_decade * math.log10(last))
             steps |= {round(10 ** (number / self.evals_per_decade)) for number in range(n + 1)}
+        if self.eval_groups:
+            steps |= {step for step in turns if step < last}
         return sorted(steps)
 
     def check(self) -> None:

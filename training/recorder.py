@@ -49,8 +49,9 @@ class Recorder:
         self.saved_at: int | None = None
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
-        self.evaluations = {*self.settings.evaluations(), self.progress.step}
-        self.forecast = Forecast(self.settings, self.progress.step)
+        planned = self.settings.evaluations(self.schedule.turns())
+        self.evaluations = {*planned, self.progress.step}
+        self.forecast = Forecast(self.settings, self.progress.step, planned)
         if self.settings.resume_from_checkpoint:
             checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
             self.progress, losses, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
