@@ -17,7 +17,7 @@ from data_builder.source import Source
 from data_builder.stages import stage_facts, taught
 from modeling.presets import build_config, check_length, difference
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
-from run_directory.layout import DATASET, write_report
+from run_directory.layout import DATASET
 from run_directory.manifests import sha256
 from settings import FINETUNING, names
 from settings.data import DataSettings
@@ -38,6 +38,7 @@ def main(argv: list[str]) -> None:
     from data_builder.mixture import MixedStream
     from data_builder.stream import BiographyStream
     from evaluation.old_knowledge import old_knowledge
+    from evaluation.sharing import shared_map
     from modeling.adaptation import adapt, interpolate
     from modeling.loss import DistillingLoss
     from run_directory.models import find_model
@@ -70,18 +71,18 @@ def main(argv: list[str]) -> None:
         stream = MixedStream(*shares, source, tokenizer, drawn, training.seed)
     check_length(stream.tables.max_length, model.config, stream.tables.longest)
     limit = getattr(model.config, "max_position_embeddings", None)
-    measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals)
+    measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals, shared_map)
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed)
     options, began = {}, found.facts()
     if finetune.share_invented:
         options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)
 
-    def measure_between(measure) -> None:
+    def measure_between(measure) -> dict[str, list]:
         """What models between the old and the new one know."""
-        if shares := finetune.interpolations:
-            rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares]
-            write_report(run, "interpolation", rows)
+        shares = finetune.interpolations
+        rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares or []]
+        return {"interpolation": rows} if rows else {}
 
     execute(
         run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,
