@@ -15,6 +15,7 @@ from run_directory.layout import DATASET, REPORTS, report_file, write_report
 from run_directory.writing import find_run, writer
 from settings.data import DatasetSettings
 from settings.hub import HubSettings
+from settings.launcher import check_launched, launched
 from settings.read import check_not_given, parse_settings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
@@ -27,18 +28,24 @@ _NEEDED_LAST = (
 )  # fmt: skip
 
 
-def read_settings(types: tuple[type, ...], argv: list[str], description: str, **others) -> tuple:
-    """As `parse_settings`; `--help` and completion know the tables that everyone may add to.
+def read_settings(
+    types: tuple[type, ...], argv: list[str], description: str, base: dict | None = None, **others
+) -> tuple:
+    """As `parse_settings`, after what accelerate's launcher was told; `--help` and completion know the tables that
+    everyone may add to.
 
     Raises:
-        UserError: a setting that can't be read, or a file that hides a part of this program.
+        UserError: a setting that can't be read, or contradicts the launcher; a file that hides a part of this program.
     """
     _check_nothing_hidden()
     from modeling.presets import PRESETS
     from training.optimizers import DECAYS, OPTIMIZERS
 
     tables = {"schedule": SCHEDULES, "preset": PRESETS, "optim": OPTIMIZERS, "lr_scheduler_type": DECAYS}
-    return parse_settings(types, argv, description, names=tables, **others)
+    told = launched()
+    settings = parse_settings(types, argv, description, names=tables, base=told | (base or {}), **others)
+    check_launched(told, next(one for one in settings if isinstance(one, TrainingSettings)))
+    return settings
 
 
 def _check_nothing_hidden() -> None:
