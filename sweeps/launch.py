@@ -179,6 +179,9 @@ def _ask_to_stop(number: int, launched: bool) -> None:
 
 
 def last_error(job: submitit.Job) -> str:
-    """The last line that the job wrote to stderr (a progress bar is one line)."""
+    """The last error in the job's stderr, after which launchers write tables of their own; else its last line (a
+    progress bar is one line).
+    """
     lines = [line.strip() for line in (job.stderr() or "").replace("\r", "\n").splitlines()]
-    return next((line for line in reversed(lines) if line), "it left no message")
+    errors = [line for line in lines if line.startswith("error: ")]
+    return next((line for line in reversed(errors or lines) if line), "it left no message")
