@@ -12,6 +12,7 @@ from command_line import UserError, is_first_process
 from data_builder.schedules import SCHEDULES, Plan
 from data_builder.source import Source
 from run_directory.layout import DATASET, REPORTS, report_file, write_report
+from run_directory.states import delete_automatic
 from run_directory.writing import find_run, writer
 from settings.data import DatasetSettings
 from settings.hub import HubSettings
@@ -159,8 +160,7 @@ def _execute(
     n_names = math.prod(lists.name_sizes) if stream.tables.lengths[0] else None
     n_learned = {group: len(groups[group]) for group in probes if group != "unseen"}
     apart = {group: stream.probe(group, training.eval_individuals, who) for group, who in _parts(stream, training)}
-    if not stream.varies:
-        apart["memorized"] = stream.probe("seen", training.eval_individuals, groups["seen"], heldout=False)
+    apart |= stream.further_probes(training.eval_individuals)
     n_looked_at = training.attention_individuals
     measure_model = run_measure(probes | apart, lists.value_sizes, n_looked_at, n_names, n_learned, shared_map)
 
@@ -244,3 +244,4 @@ def _report(
     # At last: it tells that a run has come to its end.
     times_drawn = stream.times_drawn(training.last_step, stream.schedule.plan.batch_size)
     write_individuals(run, known, times_drawn)
+    delete_automatic(run)

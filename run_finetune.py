@@ -12,9 +12,8 @@ import command_line
 from command_line import UserError
 from data_builder.fetch import find_people
 from data_builder.population import groups_of_run, not_taught
-from data_builder.schedules import build_schedule
 from data_builder.source import Source
-from data_builder.stages import stage_facts, taught
+from data_builder.stages import learned_before, stage_facts, taught
 from modeling.presets import build_config, check_length, difference
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
 from run_directory.layout import DATASET
@@ -35,8 +34,7 @@ def main(argv: list[str]) -> None:
     # After the arguments, so that --help and mistakes answer at once.
     import copy
 
-    from data_builder.mixture import MixedStream
-    from data_builder.stream import BiographyStream
+    from data_builder.streams import build_stream
     from evaluation.old_knowledge import old_knowledge
     from evaluation.sharing import shared_map
     from modeling.adaptation import adapt, interpolate
@@ -60,20 +58,18 @@ def main(argv: list[str]) -> None:
     else:
         groups = _groups(source.population.groups, finetune, found.config)
         finetuned = groups[finetune.individuals_finetune]
-        known = tuple(people for name, people in groups.items() if people != finetuned and name != "unseen")
+        known = learned_before(groups, finetune.individuals_finetune)
         finetune.n_individuals_finetune = len(finetuned)  # for config.yaml
     model, tokenizer = found.load()
     _check_model(model, tokenizer, finetune.preset, found.path)
-    drawn = build_schedule(plan(source, schedule, training, finetuned, known))
-    stream = BiographyStream(source, tokenizer, drawn, training.seed)
-    shares = (finetune.share_random_words, finetune.share_invented)
-    if any(shares):
-        stream = MixedStream(*shares, source, tokenizer, drawn, training.seed)
+    shares = {"random_words": finetune.share_random_words, "invented": finetune.share_invented}
+    drawn = plan(source, schedule, training, finetuned, known)
+    stream = build_stream(source, tokenizer, drawn, training.seed_of_data, **shares)
     check_length(stream.tables.max_length, model.config, stream.tables.longest)
     limit = getattr(model.config, "max_position_embeddings", None)
     measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals, shared_map)
     old = copy.deepcopy(model)
-    adapt(model, adaptation, training.seed)
+    adapt(model, adaptation, training.seed_of_model)
     options, began = {}, found.facts()
     if finetune.share_invented:
         options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)

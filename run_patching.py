@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
     if stream.schedule.watching:
         raise UserError(f"{schedule.schedule} reacts to training, so that a patched model would see other batches")
     model, reference = (
-        _model(patching.reference, step, model_settings, tokenizer, stream.tables.max_length, training.seed)
+        _model(patching.reference, step, model_settings, tokenizer, stream.tables.max_length, training.seed_of_model)
         for step in (patching.start_patching, patching.reference_patching)
     )
     patched = Patched(model, reference)

@@ -12,6 +12,7 @@ from run_directory.records import Run
 GROUPS = {
     "seen": "seen people", "unseen": "unseen people", "new": "new people", "rare": "rare seen people",
     "old": "facts known before", "memorized": "seen people, wording of training",
+    "asked": "questions about seen people, trained on", "unasked": "questions about other seen people",
 }  # fmt: skip
 _STAGE = re.compile(r"stage(\d+)")
 _LOSS = "_attribute_loss"

@@ -32,6 +32,8 @@ ROLES = {
     "plateau": "#DADADA",
     "old": "#882255",
     "memorized": "#56B4E9",
+    "asked": "#332288",
+    "unasked": "#C77C00",
     "unchanged": "#000000",
     "less": "#2A9D9D",
     "more": "#882255",
@@ -41,7 +43,8 @@ ROLES = {
     "name": "#2A9D9D",
     "value": "#882255",
 }
-_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-.", "old": ":", "memorized": (0, (1, 1))}
+_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-.", "old": ":", "memorized": (0, (1, 1)),
+                "asked": (0, (5, 1)), "unasked": (0, (5, 1, 1, 1, 1, 1))}  # fmt: skip
 GROUP_STYLES = {
     group: {"color": ROLES[group], "linestyle": _GROUP_LINES[group], "label": who} for group, who in GROUPS.items()
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from analysis.curves import parts_of
@@ -114,7 +115,8 @@ def sequential_figure(run: Run, visits: Visits):
 def _draw_matrix(figure, axes, visits: Visits) -> None:
     n_visits, n_groups = visits.accuracy.shape
     image = axes.imshow(visits.accuracy, vmin=0, vmax=1, cmap="cividis", aspect="auto", origin="upper")
-    axes.plot(visits.drawn, np.arange(n_visits), "s", mfc="none", mec=ROLES["unseen"], markersize=5)
+    for visit, group in enumerate(visits.drawn):
+        axes.add_patch(Rectangle((group - 0.5, visit - 0.5), 1, 1, fill=False, color=ROLES["unseen"], linewidth=1.8))
     if n_visits * n_groups <= 40:
         for visit, group in np.ndindex(n_visits, n_groups):
             value = visits.accuracy[visit, group]

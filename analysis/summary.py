@@ -15,9 +15,9 @@ def summarize(run: Run) -> Phases | None:
     """Find a run's phases, write them (steps) as `figures/phases.json`, and print a picture and numbers of it.
 
     Returns:
-        The phases; None for a fine-tuning, which has none.
+        The phases; None of a run that has none.
     """
-    phases = None if run.finetune_group else phases_of(run)
+    phases = phases_of(run) if run.has_phases else None
     if phases:
         (run.path / FIGURES).mkdir(exist_ok=True)
         numbers = asdict(phases) | {"plateau_length": phases.plateau_length, "tolerance": TOLERANCE}

@@ -4,6 +4,7 @@
 python -m data_builder --n_individuals 64000 --output_dir data/64k
 python -m data_builder recipes/tiny.yaml --output_dir data/tiny      # the people of a recipe
 python -m data_builder check my                  # what is wrong with your own texts; check --help tells more
+python -m data_builder batch runs/mine --steps 500:510    # who and which text a run read in these steps
 """
 
 from dataclasses import dataclass, fields
@@ -29,11 +30,15 @@ class BuildSettings(DataSettings):
 
 
 def main(argv: list[str]) -> None:
-    """Settings, then the directory; or a check of the texts it would be made of."""
+    """Settings, then the directory; or a check of the texts it would be made of, or what a run read of them."""
     if argv[:1] == ["check"]:
         from data_builder.check import main as check
 
         return check(argv[1:])
+    if argv[:1] == ["batch"]:
+        from data_builder.batch import main as batch
+
+        return batch(argv[1:])
     (settings,) = parse_settings((BuildSettings,), argv, __doc__, others=names(*PRETRAINING))
     if not settings.output_dir:
         raise UserError("no output_dir: say where to write, e.g. --output_dir data/64k")

@@ -35,7 +35,7 @@ class MixedStream(BiographyStream):
         super().__init__(source, tokenizer, schedule, seed)
         self.shares = {"share_random_words": random_words, "share_invented": invented}
         self._check(schedule.plan.batch_size)
-        self.source = source
+        self.tokenizer = tokenizer
         self.special = torch.tensor(tokenizer.all_special_ids)
         self.words = np.setdiff1d(self.tables.tokens, tokenizer.all_special_ids)  # all that biographies are made of
 
@@ -62,6 +62,13 @@ class MixedStream(BiographyStream):
         batch["individual_ids"] = torch.where(kinds == _BIOGRAPHY, batch["individual_ids"], NOBODY)
         return batch
 
+    def texts(self, step, batch_size):
+        """As in `BiographyStream`; random words as the tokenizer writes them."""
+        texts, ids = super().texts(step, batch_size), self.batch(step, batch_size)["input_ids"]
+        for row in np.flatnonzero(self._kinds(batch_size) == _RANDOM_WORDS):
+            texts[row] = self.tokenizer.decode(ids[row], skip_special_tokens=True).strip()
+        return texts
+
     def _facts(self, step, individuals):
         names, values = super()._facts(step, individuals)
         draws = uniforms(self.seed, "invented people", (len(names), 1 + values.shape[1]), step)
@@ -78,14 +85,17 @@ class MixedStream(BiographyStream):
 
     def _kinds(self, batch_size: int) -> np.ndarray:
         """What each row is, by its number alone; (batch_size,)."""
-        return _spread(batch_size, *(round(share * batch_size) for share in self.shares.values()))
+        return spread(batch_size, *(round(share * batch_size) for share in self.shares.values()))
 
 
 @functools.cache
-def _spread(size: int, n_random_words: int, n_invented: int) -> np.ndarray:
-    """Rows of each kind in the order of van der Corput's sequence, so that every stretch of a batch has its share."""
+def spread(size: int, *numbers: int) -> np.ndarray:
+    """The kind of each row of a batch: so many of 1, 2, ..., the others 0. By the order of van der Corput's sequence
+    every stretch of a batch has its share.
+    """
     order = np.argsort([int(f"{row:032b}"[::-1], 2) for row in range(size)])  # bits mirrored: 0, 1/2, 1/4, 3/4, ...
-    kinds = np.full(size, _BIOGRAPHY)
-    kinds[order[:n_random_words]] = _RANDOM_WORDS
-    kinds[order[n_random_words : n_random_words + n_invented]] = _INVENTED
+    kinds, begin = np.full(size, _BIOGRAPHY), 0
+    for kind, number in enumerate(numbers, 1):
+        kinds[order[begin : begin + number]] = kind
+        begin += number
     return kinds

@@ -80,6 +80,17 @@ class Schedule:
     def observe(self, step: int, attribute_loss: float) -> None:
         """Be told the attribute loss, in nats, of the batch that update `step` learned from (1, 2, ...)."""
 
+    def recall(self, record: dict) -> None:
+        """Put back into `state` what was decided by the time of a line of metrics.jsonl.
+
+        Raises:
+            UserError: this schedule decides something, and does not say how it is read there.
+        """
+        if self.watching:
+            raise UserError(
+                f"{type(self).__name__} reacts to training and has no `recall`, so nobody can tell whom it drew"
+            )
+
     def parts(self) -> dict[str, range]:
         """Individuals between whom the schedule makes a difference, by what metrics call them; none in most."""
         return {}
@@ -246,6 +257,10 @@ class Adaptive(Schedule):
         recent = [*self.state["recent"], attribute_loss][-self.WINDOW :]
         over = len(recent) == self.WINDOW and np.mean(recent) < self.plan.settings.share_adaptive * self.plan.baseline
         self.state = {"opened_at": step, "recent": []} if over else {"opened_at": None, "recent": recent}
+
+    def recall(self, record):
+        """The step is all that batches depend on."""
+        self.state = {"opened_at": record.get("opened_at"), "recent": []}
 
     def metrics(self, step):
         """Also `opened_at`, null while the warm-up goes on."""

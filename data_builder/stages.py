@@ -35,6 +35,16 @@ def groups_of_model(config: dict, groups: dict[str, range]) -> dict[str, range]:
     return groups_of_run(groups, *finetuned, taught(config, groups)[:-1])
 
 
+def learned_before(groups: dict[str, range], finetuned: str | None) -> tuple[range, ...]:
+    """Who was learned before a fine-tuning: in pre-training, then stage by stage; `old` of a schedule's plan.
+
+    Args:
+        groups: of `groups_of_run`.
+        finetuned: whom it trains on, `new` or `rare`; None of a pre-training.
+    """
+    return tuple(people for name, people in groups.items() if finetuned and name not in (finetuned, "unseen"))
+
+
 def stage_facts(config: dict, groups: dict[str, range], facts: dict) -> dict:
     """What a run that fine-tunes a fine-tuned model records: each stage before it, and which model that ended with.
 

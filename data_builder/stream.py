@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from data_builder.biographies import Renderer
+from data_builder.population import Wording
 from data_builder.random import permute, quasi_uniforms, uniforms
 from data_builder.rendered import token_tables
 
@@ -36,7 +38,7 @@ class BiographyStream:
         self, source, tokenizer, schedule, seed: int, redraw_values: bool = False,
         templates_per_individual: int | None = None, sentence_order: str = "random",
     ):  # fmt: skip
-        self.population = source.population
+        self.source, self.population = source, source.population
         self.value_sizes = source.word_lists.value_sizes
         self.tables = token_tables(source, tokenizer)
         self.schedule = schedule
@@ -57,9 +59,20 @@ class BiographyStream:
             `input_ids`, `attention_mask`, `labels` (-100 where padded), `attribute_ids` (0 = text,
             1, 2, ... = token of that attribute's value), each (b, length), and `individual_ids` (b,); int64 tensors.
         """
+        return self._tensors(*self.told(step, batch_size), with_names=False)  # nothing learns from them
+
+    def told(self, step: int, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, Wording]:
+        """Who is drawn for batch `step`, (b,); under which names and values, as in `Population`; in which wording."""
         draws = self._draws(step, batch_size)
         individuals = self.schedule.draw(step, draws[:, 0])
-        return self._tensors(individuals, draws[:, 1:], False, *self._facts(step, individuals))
+        return individuals, *self._facts(step, individuals), self._wording(individuals, draws[:, 1:], heldout=False)
+
+    def texts(self, step: int, batch_size: int) -> list[str]:
+        """What batch `step` reads, as text."""
+        _, names, values, wording = self.told(step, batch_size)
+        columns = (array.tolist() for array in (names, values, wording.templates, wording.order))
+        renderer = Renderer(self.source)
+        return [renderer.biography(*row).text for row in zip(*columns, strict=True)]
 
     def to_iterable_dataset(self, batch_size: int, n_steps: int | None = None) -> "datasets.IterableDataset":
         """The rows of batch 0, 1, ... one after the other, for the trainers of others.
@@ -97,10 +110,10 @@ class BiographyStream:
         """Values by uniform numbers, (..., attributes)."""
         return (draws * [*self.value_sizes.values()]).astype(np.int64)
 
-    def times_drawn(self, n_steps: int, batch_size: int) -> np.ndarray:
-        """How often batches 0 to n_steps - 1 drew each individual of the population; (individuals,)."""
+    def times_drawn(self, n_steps: int, batch_size: int, first: int = 0) -> np.ndarray:
+        """How often batches `first` to n_steps - 1 drew each individual of the population; (individuals,)."""
         counts = np.zeros(len(self.population.names), dtype=np.int64)
-        for step in range(n_steps):
+        for step in range(first, n_steps):
             drawn = self.schedule.draw(step, self._draws(step, batch_size)[:, 0])
             np.add.at(counts, drawn[self._about_individuals(batch_size)], 1)
         return counts
@@ -116,10 +129,13 @@ class BiographyStream:
             draws[:, 0] = quasi_uniforms(self.seed, "biographies", batch_size, step)
         return draws
 
-    @property
-    def varies(self) -> bool:
-        """Whether wording and order are as various as templates allow."""
-        return self.own_templates is None and self.sentence_order == "random"
+    def further_probes(self, size: int) -> dict[str, dict[str, torch.Tensor]]:
+        """What to measure beside groups of individuals: `memorized`, which is those drawn in wording and order of
+        training, where these are not as various as templates allow.
+        """
+        if self.own_templates is None and self.sentence_order == "random":
+            return {}
+        return {"memorized": self.probe("seen", size, self.schedule.plan.individuals, heldout=False)}
 
     def probe(
         self, group: str, size: int, members: range | None = None, heldout: bool = True
@@ -142,14 +158,16 @@ class BiographyStream:
         draws = uniforms(self.seed, f"probe wording {group}", (size, 2 * len(self.value_sizes)))
         people = members.start + chosen
         facts = self.population.names[people], self.population.values[people]
-        return self._tensors(people, draws, heldout, *facts, with_names=True)
+        return self._tensors(people, *facts, self._wording(people, draws, heldout), with_names=True)
 
-    def _tensors(self, individuals, draws, heldout: bool, names, values, with_names=False) -> dict[str, torch.Tensor]:
+    def _wording(self, individuals: np.ndarray, draws: np.ndarray, heldout: bool) -> Wording:
         wording = self.population.draw_wording(individuals, draws, heldout, self.own_templates)
-        if self.sentence_order == "fixed" and not heldout:
-            order = np.broadcast_to(np.arange(wording.order.shape[1]), wording.order.shape)
-            wording = replace(wording, order=order)
-        arrays = self.tables.assemble(names, values, wording, with_names)  # nothing learns from names
+        if heldout or self.sentence_order == "random":
+            return wording
+        return replace(wording, order=np.broadcast_to(np.arange(wording.order.shape[1]), wording.order.shape))
+
+    def _tensors(self, individuals, names, values, wording: Wording, with_names: bool) -> dict[str, torch.Tensor]:
+        arrays = self.tables.assemble(names, values, wording, with_names)
         arrays["labels"] = np.where(arrays["attention_mask"], arrays["input_ids"], -100)
         arrays["attention_mask"] = arrays["attention_mask"].astype(np.int64)
         arrays["individual_ids"] = individuals

@@ -73,7 +73,7 @@ def _show_how_it_learned(path: Path, called: str) -> None:
 
     with contextlib.suppress(UserError):
         recorded = load_run(path)
-        print(f"\n{picture(recorded, None if recorded.finetune_group else phases_of(recorded))}")
+        print(f"\n{picture(recorded, phases_of(recorded) if recorded.has_phases else None)}")
         print(f"\nnext: python -m explorer {called}    its checkpoints, people and attention in a browser")
 
 

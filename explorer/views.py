@@ -214,8 +214,8 @@ def learning_curves(explored: Explored) -> list[Lines]:
 
 
 def phases(explored: Explored) -> tuple[float | None, float | None] | None:
-    """Where the plateau begins and ends, in steps; None of a fine-tuning."""
-    if explored.run.finetune_group:
+    """Where the plateau begins and ends, in steps; None of a run without phases."""
+    if not explored.run.has_phases:
         return None
     found = phases_of(explored.run)
     return found.plateau_start, found.plateau_end

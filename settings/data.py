@@ -81,3 +81,17 @@ class StreamSettings(DatasetSettings):
     sentence_order: Literal["random", "fixed"] = setting(
         "random", "order of a biography's sentences: random each time, or always that of the attributes"
     )
+
+    share_questions: float = setting(
+        0.0, "share of each batch that asks: question-answer pairs about some of the seen individuals", at_least=0,
+        at_most=1,
+    )  # fmt: skip
+    share_asked: float = setting(
+        0.5, "share_questions: share of the seen individuals who are asked about; the others are measured, too",
+        above=0, below=1,
+    )  # fmt: skip
+
+    def told(self) -> dict:
+        """What `build_stream` takes of them."""
+        names = ("redraw_values", "templates_per_individual", "sentence_order", "share_questions", "share_asked")
+        return {name: getattr(self, name) for name in names}

@@ -15,7 +15,9 @@ from command_line import Stopped, UserError
 from run_directory.config import note_environment
 from run_directory.layout import CHECKPOINT
 from run_directory.records import truncate_records
+from run_directory.states import keep_newest
 from settings.training import TrainingSettings
+from training.automatic import AutomaticSaves
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
 from training.forecast import Forecast, duration
 from training.start import environment_of
@@ -53,6 +55,7 @@ class Recorder:
         planned = self.settings.evaluations(self.schedule.turns())
         self.evaluations = {*planned, self.progress.step}
         self.forecast = Forecast(self.settings, self.progress.step, planned)
+        self.chosen, self.automatic = self.settings.chosen_saves(), AutomaticSaves(self.settings)
         if self.settings.resume_from_checkpoint:
             checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
             self.progress, losses, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
@@ -71,6 +74,8 @@ class Recorder:
             self.begun -= self.progress.seconds
         else:
             self._record()
+            if self.progress.step in self.chosen:
+                self._save()
         self.bar = tqdm(
             total=self.settings.last_step,
             initial=self.progress.step,
@@ -92,11 +97,13 @@ class Recorder:
         self._print(self.forecast.note(now - self.step_begun, progress))
         step, every = progress.step, settings.save_steps
         is_paused = step == settings.last_step < settings.max_steps  # before its schedule's end, to be gone on with
-        save = bool(every and step % every == 0) or step in (settings.save_at or []) or is_paused
+        save = bool(every and step % every == 0) or step in self.chosen or is_paused
         if save or step in self.evaluations or step % settings.logging_steps == 0:
             self._record()
         if save:
             self._save()
+        elif self.accelerator.is_main_process and self.automatic.is_due() and self._is_finite():
+            self._save_state(automatic=True)
         self.bar.update()
         said = [] if self.last_loss is None else [f"loss {self.last_loss:.2f}"]
         if self.metrics:
@@ -125,11 +132,21 @@ class Recorder:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            losses = [loss.tolist() for loss in self.losses]
-            state = (self.model, self.tokenizer, self.optimizers, self.progress, losses, self.schedule.state)
-            self.saved(save_checkpoint(self.run, *state))
+            self._save_state()
         self.saved_at = self.progress.step
         self.accelerator.wait_for_everyone()
+
+    def _save_state(self, automatic: bool = False) -> None:
+        """Save, and delete what need not be kept any more. An automatic one is of the main process alone: no other one
+        waits for it, and no record is written, so that the run is the same whenever that is.
+        """
+        begun, step = time.perf_counter(), self.progress.step
+        losses = [loss.tolist() for loss in self.losses]
+        state = (self.model, self.tokenizer, self.optimizers, self.progress, losses, self.schedule.state)
+        checkpoint = save_checkpoint(self.run, *state, automatic)
+        keep_newest(self.run, step, self.settings.save_total_limit, self.chosen)
+        self.automatic.saved(time.perf_counter() - begun)
+        self.saved(checkpoint)
 
     def close(self) -> None:
         """Leave the progress bar as it stands."""
@@ -174,7 +191,7 @@ class Recorder:
         Raises:
             UserError: one is not finite. Nothing was saved since, for this is checked before each save.
         """
-        losses = torch.stack(self.losses).tolist() if self.losses else []
+        losses = self._losses()
         for step, (loss, _) in enumerate(losses, self.progress.step - len(losses) + 1):
             if not abs(loss) < float("inf"):
                 raise UserError(
@@ -182,6 +199,13 @@ class Recorder:
                     "lower the learning rate and begin anew"
                 )
         return losses
+
+    def _is_finite(self) -> bool:
+        """Of the losses since the last record; the next record says so if it is not."""
+        return all(abs(loss) < float("inf") for loss, _ in self._losses())
+
+    def _losses(self) -> list[list[float]]:
+        return torch.stack(self.losses).tolist() if self.losses else []
 
     def _print(self, line: str | None) -> None:
         if line and self.accelerator.is_main_process:

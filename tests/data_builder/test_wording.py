@@ -51,8 +51,8 @@ def test_a_fixed_order_is_that_of_the_attributes_in_training_alone(source, token
 
 def test_defaults_change_no_batch(source, tokenizer):
     plain, said = stream(source, tokenizer), stream(source, tokenizer, templates_per_individual=20)
-    assert plain.varies
-    assert not said.varies
+    assert not plain.further_probes(8)
+    assert said.further_probes(8).keys() == {"memorized"}
     assert plain.batch(5, 8)["input_ids"].shape[0] == 8
     assert same(plain.probe("seen", 8), said.probe("seen", 8))
 
