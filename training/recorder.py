@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from tqdm.auto import tqdm
 
 from command_line import Stopped, UserError
@@ -61,12 +62,15 @@ class Recorder:
             self.progress, losses, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
             self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in losses]
             self.accelerator.wait_for_everyone()
+            kept = [False]
             if self.accelerator.is_main_process:
-                if not truncate_records(self.run, self.progress.step, self.accelerator.print):
-                    self.evaluations.add(self.progress.step)
-                    self._record()  # all is lost; there shall be something to go on from
-                if others := note_environment(self.run, self.progress.step, environment_of(self.accelerator)):
-                    self._print(f"note: the run had another environment; now {others}: last bits may differ")
+                kept = [truncate_records(self.run, self.progress.step, self.accelerator.print)]
+            if not broadcast_object_list(kept)[0]:
+                self.evaluations.add(self.progress.step)
+                self._record()  # all is lost; there shall be something to go on from
+            here = environment_of(self.accelerator)
+            if self.accelerator.is_main_process and (others := note_environment(self.run, self.progress.step, here)):
+                self._print(f"note: the run had another environment; now {others}: last bits may differ")
             self.accelerator.print(f"resuming from {checkpoint}")
             self.begun -= self.progress.seconds
         else:
@@ -171,7 +175,7 @@ class Recorder:
         """Write a line of metrics: the mean losses since the last one, and knowledge where it is due."""
         progress, losses, measured = self.progress, self._mean_losses(), {}
         self.last_loss = losses["loss"]
-        if progress.step in self.evaluations and self.accelerator.is_main_process:
+        if progress.step in self.evaluations:  # by all processes together
             begin = time.perf_counter()
             with self.accelerator.autocast():
                 measured = self.metrics = self.measure(self.model)
