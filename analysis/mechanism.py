@@ -1,0 +1,287 @@
+"""Figures of what was seen in the checkpoints of a run (docs/MECHANISM.md): layers by steps, layers by positions."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from analysis.drawing import ROLES, legend, mark_plateau, name_panels, panels, save, shades
+from analysis.phases import Phases, phases_of
+from command_line import UserError
+from run_directory.layout import FIGURES, LOOKED_INTO, is_run
+from run_directory.records import load_run, read_report
+
+_WORDS = {
+    "before_name": "before the name",
+    "first_name": "first name token",
+    "middle_name": "middle name tokens",
+    "last_name": "last name token",
+    "after_name": "after the name",
+    "further": "further tokens",
+    "before_value": "before the value",
+    "asked": "the fact that the sentence tells",
+    "other": "another fact",
+    "restored": "put into the run with the other name",
+    "cut": "replaced in the run with the right name",
+}
+_ACCURACY = {"cmap": "viridis", "vmin": 0, "vmax": 1}
+_LINES = ("-", "--", "-.", ":")
+_NATS = "log-probability of the truth (nats)"
+
+
+def draw_report(name: str, folder: Path, report: dict) -> None:
+    """Draw one of LOOKED_INTO, into the figures of a run or, elsewhere, beside the report.
+
+    Where several steps were measured, `<name>.png` is over steps; `<name>_<step>.png` is of the last one alone.
+    """
+    place = folder / FIGURES if is_run(folder) else folder
+    place.mkdir(parents=True, exist_ok=True)
+    over_steps, of_step = _FIGURES[name]
+    last = max(map(int, report["steps"]))
+    save(of_step(report, last), place / f"{name}_{last}.png")
+    if len(report["steps"]) > 1:
+        save(over_steps(report, _phases(folder)), place / f"{name}.png")
+    print(f"figures: {place}")
+
+
+def draw_reports(run: Path) -> None:
+    """Draw all of LOOKED_INTO that a run has."""
+    for name in LOOKED_INTO:
+        if report := read_report(run, name):
+            draw_report(name, run, report)
+
+
+def _phases(folder: Path) -> Phases | None:
+    """Those of the run in a folder, if there is one with a plateau."""
+    try:
+        run = load_run(folder)
+    except UserError:
+        return None
+    return None if run.finetune_group else phases_of(run)
+
+
+def _over_steps(report: dict, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """The steps, and what was measured there, steps first."""
+    steps = sorted(report["steps"], key=int)
+    return np.array(steps, dtype=int), np.array([report["steps"][step][key] for step in steps], dtype=float)
+
+
+def probing_over_steps(report: dict, phases: Phases | None):
+    """Above, the model's own accuracy beside that of probes; below, for each position, that of probes, layer by step.
+
+    Args:
+        report: of `python -m evaluation probe`.
+        phases: of the run, if it has some.
+    """
+    steps, accuracy = _over_steps(report, "accuracy")
+    said, positions, layers = _over_steps(report, "said")[1], report["axes"]["position"], report["axes"]["layer"]
+    means = _mean(accuracy, 4)  # (steps, told, groups, positions, layers)
+    figure, axes = panels(1 + len(positions), 2, 2.6 + 0.95 * len(positions), sharex=True, squeeze=False,
+                          height_ratios=[2.4] + [1] * len(positions))  # fmt: skip
+    for told, one in enumerate(axes[0]):
+        one.plot(steps, _mean(said[:, 0], 1), color="black", linewidth=1.8, label="the model says it")
+        for position, role in (("before_value", "value"), ("last_name", "name")):
+            best = _highest(means[:, told, 0, positions.index(position)], (1,))
+            one.plot(steps, best, color=ROLES[role], label=f"read by a probe, {_WORDS[position]}, best layer")
+        for group, line, words in ((1, ":", "control: values of others"), (2, "--", "control: unseen individuals")):
+            highest = _highest(means[:, told, group], (1, 2))
+            one.plot(steps, highest, color=ROLES["baseline"], linestyle=line, label=f"{words}, highest of all")
+        one.set_ylim(0, 1.02)
+        one.yaxis.set_major_formatter(PercentFormatter(1))
+        _mark(one, phases)
+        for place, below in enumerate(axes[1:, told]):
+            image = _layers_by_steps(below, steps, means[:, told, 0, place].T, layers, phases, _ACCURACY)
+            below.set_ylabel(_wrapped(positions[place]) if not told else "", size=8)
+    name_panels(axes[0], [_WORDS[told] for told in report["axes"]["told"]])
+    for one in axes[-1]:
+        one.set_xlabel("steps")
+    figure.colorbar(image, ax=axes, location="top", shrink=0.5, aspect=40, label="accuracy of the probes; layer upwards, "
+                    "0: embeddings")  # fmt: skip
+    legend(figure, _plateau_note(phases), columns=3, axes=[axes[0, 0]])
+    return figure
+
+
+def probing_of_step(report: dict, step: int):
+    """Accuracy of probes at one step, layer by position."""
+    means = _mean(np.array(report["steps"][str(step)]["accuracy"], dtype=float), 3)
+    told = report["axes"]["told"]
+    names = [_WORDS[name] for name in told]
+    return _layers_by_positions(report, step, [(name, means[n, 0].T, report["axes"]["layer"]) for n, name in
+                                enumerate(names)], 2, "accuracy of the probes", _ACCURACY, "{:.0%}")  # fmt: skip
+
+
+def tracing_over_steps(report: dict, phases: Phases | None):
+    """Above, what the model says of the right and of the other name; below, what states of the right name restore.
+
+    Args:
+        report: of `python -m evaluation trace`.
+        phases: of the run, if it has some.
+    """
+    steps, effects = _over_steps(report, "effects")  # (steps, effects, sites, positions)
+    components, positions = _sites(report), report["axes"]["position"]
+    figure, axes = panels(1 + len(positions), len(components), 2.4 + 0.95 * len(positions), sharex=True, squeeze=False,
+                          height_ratios=[2] + [1] * len(positions))  # fmt: skip
+    color = _both_ways(effects[:, 0])
+    for column, (component, (layers, numbers)) in enumerate(components.items()):
+        for key, words, role in (("clean", "with the right name", "name"), ("other", "with the other name", "baseline")):
+            axes[0, column].plot(steps, _over_steps(report, key)[1], color=ROLES[role], label=words)
+        _mark(axes[0, column], phases)
+        for place, below in enumerate(axes[1:, column]):
+            image = _layers_by_steps(below, steps, effects[:, 0, numbers, place].T, layers, phases, color)
+            below.set_ylabel(_wrapped(positions[place]) if not column else "", size=8)
+        axes[-1, column].set_xlabel("steps")
+        axes[0, column].set_title(component.replace("_", "-"), size=9.5)
+    axes[0, 0].set_ylabel("log-probability\nof the truth", size=8)
+    figure.colorbar(image, ax=axes, location="top", shrink=0.5, aspect=40, label="restored by states of the right name "
+                    "(nats); layer upwards")  # fmt: skip
+    legend(figure, _plateau_note(phases), axes=[axes[0, 0]])
+    return figure
+
+
+def tracing_of_step(report: dict, step: int):
+    """What exchanged states do at one step, layer by position."""
+    effects = np.array(report["steps"][str(step)]["effects"], dtype=float)
+    drawn = [
+        (f"{component.replace('_', '-')}, {_WORDS[effect]}", effects[number, numbers], layers)
+        for component, (layers, numbers) in _sites(report).items()
+        for number, effect in enumerate(report["axes"]["effect"])
+    ]
+    return _layers_by_positions(report, step, drawn, 2, f"change of the {_NATS}", _both_ways(effects), "{:.2f}")
+
+
+def knockout_over_steps(report: dict, phases: Phases | None):
+    """What the model says, and what each cut takes of it, a line for each layer.
+
+    Args:
+        report: of `python -m evaluation knockout`.
+        phases: of the run, if it has some.
+    """
+    steps, effects = _over_steps(report, "effects")  # (steps, cuts, layers)
+    cuts, layers = report["axes"]["cut"], report["axes"]["layer"]
+    figure, axes = panels(-(-(1 + len(cuts)) // 2), 2, 2.4 * -(-(1 + len(cuts)) // 2), sharex=True, squeeze=False)
+    first, *others = axes.flat
+    first.plot(steps, _over_steps(report, "clean")[1], color=ROLES["seen"], label="nothing cut")
+    colors = [*shades(len(layers) - 1), "black"]
+    for number, one in enumerate(others[: len(cuts)]):
+        for layer, color in enumerate(colors):
+            line = _LINES[layer % 4] if layer < len(layers) - 1 else "-"
+            words = "all layers" if layers[layer] == "all" else f"layer {layers[layer]}"
+            one.plot(steps, effects[:, number, layer], color=color, linestyle=line, label=words)
+    for one in others[len(cuts) :]:
+        one.remove()
+    name_panels([first, *others], [_NATS, *(f"lost without {_arrow(cut)} (nats)" for cut in cuts)])
+    for one in [first, *others[: len(cuts)]]:
+        one.set_xlabel("steps")
+        _mark(one, phases)
+    legend(figure, _plateau_note(phases), columns=6)
+    return figure
+
+
+def knockout_of_step(report: dict, step: int):
+    """What each cut takes at one step, by layer."""
+    effects = np.array(report["steps"][str(step)]["effects"], dtype=float)
+    cuts, layers = report["axes"]["cut"], report["axes"]["layer"]
+    figure, one = panels(1, 1, 1.2 + 0.4 * len(cuts))
+    image = _numbers(one, effects, _both_ways(effects), "{:.2f}")
+    one.set_xticks(range(len(layers)), layers)
+    one.set_yticks(range(len(cuts)), map(_arrow, cuts))
+    one.set(xlabel="layer without this attention", title=f"step {step:,}")
+    figure.colorbar(image, ax=one, label="lost (nats)")
+    return figure
+
+
+_FIGURES: dict[str, tuple[Callable, Callable]] = {
+    "probing": (probing_over_steps, probing_of_step),
+    "tracing": (tracing_over_steps, tracing_of_step),
+    "knockout": (knockout_over_steps, knockout_of_step),
+}
+
+
+def _mean(numbers: np.ndarray, axis: int) -> np.ndarray:
+    """Mean along an axis of what is there."""
+    there = ~np.isnan(numbers)
+    counts = there.sum(axis)
+    return np.divide(np.where(there, numbers, 0).sum(axis), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+
+
+def _highest(numbers: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    highest = np.where(np.isnan(numbers), -np.inf, numbers).max(axes)
+    return np.where(np.isinf(highest), np.nan, highest)
+
+
+def _sites(report: dict) -> dict[str, tuple[list[int], list[int]]]:
+    """Of each component, its layers and their places along the axis `site`."""
+    found: dict[str, tuple[list[int], list[int]]] = {}
+    for number, site in enumerate(report["axes"]["site"]):
+        component, layer = site.split()
+        layers, numbers = found.setdefault(component, ([], []))
+        layers.append(int(layer))
+        numbers.append(number)
+    return found
+
+
+def _both_ways(effects: np.ndarray) -> dict:
+    """Colors for what may go either way, white where nothing happens."""
+    largest = max(float(np.abs(np.nan_to_num(effects)).max()), 1e-3)
+    return {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
+
+
+def _layers_by_steps(axes, steps: np.ndarray, numbers: np.ndarray, layers: list, phases: Phases | None, color: dict):
+    """A map (layers, steps); the edges of the plateau are lines."""
+    middles = (steps[1:] + steps[:-1]) / 2
+    edges = np.concatenate(([steps[0] - (middles[0] - steps[0])], middles, [2 * steps[-1] - middles[-1]]))
+    image = axes.pcolormesh(edges, np.arange(len(layers) + 1) - 0.5, numbers, **color)
+    axes.set_yticks(range(len(layers)), layers)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    for edge in (phases.plateau_start, phases.plateau_end) if phases else ():
+        if edge is not None:
+            axes.axvline(edge, color="#D55E00", linewidth=1.2, linestyle="--")
+    return image
+
+
+def _layers_by_positions(report, step: int, drawn: list, columns: int, words: str, color: dict, form: str):
+    """Maps (layers, positions) with their numbers, each with its name and layers."""
+    positions = [_WORDS[position] for position in report["axes"]["position"]]
+    rows, most = -(-len(drawn) // columns), max(len(layers) for *_, layers in drawn)
+    figure, axes = panels(rows, columns, 1.6 + rows * (0.5 + 0.3 * most), squeeze=False)
+    for number, (one, (name, numbers, layers)) in enumerate(zip(axes.flat, drawn, strict=False)):
+        image = _numbers(one, numbers, color, form)
+        one.set_yticks(range(len(layers)), layers)
+        lowest = number + columns >= len(drawn)
+        one.set_xticks(range(len(positions)), positions if lowest else [], rotation=40, ha="right")
+        one.set_ylabel("layer" if number % columns == 0 else "")
+        one.set_title(name, size=9)
+    for one in axes.flat[len(drawn) :]:
+        one.remove()
+    figure.colorbar(image, ax=axes, location="top", shrink=0.5, aspect=40, label=f"{words}, step {step:,}")
+    return figure
+
+
+def _numbers(axes, numbers: np.ndarray, color: dict, form: str):
+    """A map from below to above, with the number in each of its fields."""
+    image = axes.imshow(numbers, origin="lower", aspect="auto", **color)
+    for (row, column), number in np.ndenumerate(numbers):
+        red, green, blue, _ = image.cmap(image.norm(number))
+        letters = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 or np.isnan(number) else "white"
+        text = "–" if np.isnan(number) else form.format(number)
+        axes.text(column, row, text, ha="center", va="center", size=7, color=letters)
+    return image
+
+
+def _mark(axes, phases: Phases | None) -> None:
+    if phases and phases.plateau_end is not None:
+        mark_plateau(axes, phases.plateau_start, phases.plateau_end)
+
+
+def _plateau_note(phases: Phases | None) -> str:
+    return "dashed lines in the maps: the plateau begins and ends" if phases and phases.plateau_start else "one run"
+
+
+def _wrapped(position: str) -> str:
+    *words, last = _WORDS[position].split()
+    return f"{' '.join(words)}\n{last}"
+
+
+def _arrow(cut: str) -> str:
+    return cut.replace("_", " ").replace(":", " → ")
