@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from analysis.drawing import ROLES, legend, mark_plateau, name_panels, panels, save, shades
 from analysis.phases import Phases, phases_of
+from analysis.statistics import mean_of_known
 from command_line import UserError
 from run_directory.layout import FIGURES, LOOKED_INTO, is_run
 from run_directory.records import load_run, read_report
@@ -76,11 +77,11 @@ def probing_over_steps(report: dict, phases: Phases | None):
     """
     steps, accuracy = _over_steps(report, "accuracy")
     said, positions, layers = _over_steps(report, "said")[1], report["axes"]["position"], report["axes"]["layer"]
-    means = _mean(accuracy, 4)  # (steps, told, groups, positions, layers)
+    means = mean_of_known(accuracy, 4)  # (steps, told, groups, positions, layers)
     figure, axes = panels(1 + len(positions), 2, 2.6 + 0.95 * len(positions), sharex=True, squeeze=False,
                           height_ratios=[2.4] + [1] * len(positions))  # fmt: skip
     for told, one in enumerate(axes[0]):
-        one.plot(steps, _mean(said[:, 0], 1), color="black", linewidth=1.8, label="the model says it")
+        one.plot(steps, mean_of_known(said[:, 0], 1), color="black", linewidth=1.8, label="the model says it")
         for position, role in (("before_value", "value"), ("last_name", "name")):
             best = _highest(means[:, told, 0, positions.index(position)], (1,))
             one.plot(steps, best, color=ROLES[role], label=f"read by a probe, {_WORDS[position]}, best layer")
@@ -96,15 +97,14 @@ def probing_over_steps(report: dict, phases: Phases | None):
     name_panels(axes[0], [_WORDS[told] for told in report["axes"]["told"]])
     for one in axes[-1]:
         one.set_xlabel("steps")
-    figure.colorbar(image, ax=axes, location="top", shrink=0.5, aspect=40, label="accuracy of the probes; layer upwards, "
-                    "0: embeddings")  # fmt: skip
+    _key(figure, image, axes, "accuracy of the probes; layer upwards, 0: embeddings")
     legend(figure, _plateau_note(phases), columns=3, axes=[axes[0, 0]])
     return figure
 
 
 def probing_of_step(report: dict, step: int):
     """Accuracy of probes at one step, layer by position."""
-    means = _mean(np.array(report["steps"][str(step)]["accuracy"], dtype=float), 3)
+    means = mean_of_known(np.array(report["steps"][str(step)]["accuracy"], dtype=float), 3)
     told = report["axes"]["told"]
     names = [_WORDS[name] for name in told]
     return _layers_by_positions(report, step, [(name, means[n, 0].T, report["axes"]["layer"]) for n, name in
@@ -124,8 +124,9 @@ def tracing_over_steps(report: dict, phases: Phases | None):
                           height_ratios=[2] + [1] * len(positions))  # fmt: skip
     color = _both_ways(effects[:, 0])
     for column, (component, (layers, numbers)) in enumerate(components.items()):
-        for key, words, role in (("clean", "with the right name", "name"), ("other", "with the other name", "baseline")):
-            axes[0, column].plot(steps, _over_steps(report, key)[1], color=ROLES[role], label=words)
+        for key, name, role in (("clean", "right", "name"), ("other", "other", "baseline")):
+            line = _over_steps(report, key)[1]
+            axes[0, column].plot(steps, line, color=ROLES[role], label=f"with the {name} name")
         _mark(axes[0, column], phases)
         for place, below in enumerate(axes[1:, column]):
             image = _layers_by_steps(below, steps, effects[:, 0, numbers, place].T, layers, phases, color)
@@ -133,8 +134,7 @@ def tracing_over_steps(report: dict, phases: Phases | None):
         axes[-1, column].set_xlabel("steps")
         axes[0, column].set_title(component.replace("_", "-"), size=9.5)
     axes[0, 0].set_ylabel("log-probability\nof the truth", size=8)
-    figure.colorbar(image, ax=axes, location="top", shrink=0.5, aspect=40, label="restored by states of the right name "
-                    "(nats); layer upwards")  # fmt: skip
+    _key(figure, image, axes, "restored by states of the right name (nats); layer upwards, 0: embeddings")
     legend(figure, _plateau_note(phases), axes=[axes[0, 0]])
     return figure
 
@@ -168,13 +168,14 @@ def knockout_over_steps(report: dict, phases: Phases | None):
             line = _LINES[layer % 4] if layer < len(layers) - 1 else "-"
             words = "all layers" if layers[layer] == "all" else f"layer {layers[layer]}"
             one.plot(steps, effects[:, number, layer], color=color, linestyle=line, label=words)
+        one.sharey(others[0])
     for one in others[len(cuts) :]:
         one.remove()
     name_panels([first, *others], [_NATS, *(f"lost without {_arrow(cut)} (nats)" for cut in cuts)])
     for one in [first, *others[: len(cuts)]]:
         one.set_xlabel("steps")
         _mark(one, phases)
-    legend(figure, _plateau_note(phases), columns=6)
+    legend(figure, "one run", columns=6)
     return figure
 
 
@@ -196,13 +197,6 @@ _FIGURES: dict[str, tuple[Callable, Callable]] = {
     "tracing": (tracing_over_steps, tracing_of_step),
     "knockout": (knockout_over_steps, knockout_of_step),
 }
-
-
-def _mean(numbers: np.ndarray, axis: int) -> np.ndarray:
-    """Mean along an axis of what is there."""
-    there = ~np.isnan(numbers)
-    counts = there.sum(axis)
-    return np.divide(np.where(there, numbers, 0).sum(axis), counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
 def _highest(numbers: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
@@ -233,6 +227,7 @@ def _layers_by_steps(axes, steps: np.ndarray, numbers: np.ndarray, layers: list,
     edges = np.concatenate(([steps[0] - (middles[0] - steps[0])], middles, [2 * steps[-1] - middles[-1]]))
     image = axes.pcolormesh(edges, np.arange(len(layers) + 1) - 0.5, numbers, **color)
     axes.set_yticks(range(len(layers)), layers)
+    axes.set_xlim(steps[0], steps[-1])
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for edge in (phases.plateau_start, phases.plateau_end) if phases else ():
         if edge is not None:
@@ -242,7 +237,7 @@ def _layers_by_steps(axes, steps: np.ndarray, numbers: np.ndarray, layers: list,
 
 def _layers_by_positions(report, step: int, drawn: list, columns: int, words: str, color: dict, form: str):
     """Maps (layers, positions) with their numbers, each with its name and layers."""
-    positions = [_WORDS[position] for position in report["axes"]["position"]]
+    positions = [_words(position) for position in report["axes"]["position"]]
     rows, most = -(-len(drawn) // columns), max(len(layers) for *_, layers in drawn)
     figure, axes = panels(rows, columns, 1.6 + rows * (0.5 + 0.3 * most), squeeze=False)
     for number, (one, (name, numbers, layers)) in enumerate(zip(axes.flat, drawn, strict=False)):
@@ -254,8 +249,13 @@ def _layers_by_positions(report, step: int, drawn: list, columns: int, words: st
         one.set_title(name, size=9)
     for one in axes.flat[len(drawn) :]:
         one.remove()
-    figure.colorbar(image, ax=axes, location="top", shrink=0.5, aspect=40, label=f"{words}, step {step:,}")
+    _key(figure, image, axes, f"{words}, step {step:,}")
     return figure
+
+
+def _key(figure, image, axes, words: str) -> None:
+    """What the colors of all maps are."""
+    figure.colorbar(image, ax=axes, location="top", shrink=0.5, aspect=40, label=words)
 
 
 def _numbers(axes, numbers: np.ndarray, color: dict, form: str):
@@ -264,7 +264,7 @@ def _numbers(axes, numbers: np.ndarray, color: dict, form: str):
     for (row, column), number in np.ndenumerate(numbers):
         red, green, blue, _ = image.cmap(image.norm(number))
         letters = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 or np.isnan(number) else "white"
-        text = "–" if np.isnan(number) else form.format(number)
+        text = "–" if np.isnan(number) else form.format(number).replace("-0.00", "0.00")
         axes.text(column, row, text, ha="center", va="center", size=7, color=letters)
     return image
 
@@ -278,8 +278,13 @@ def _plateau_note(phases: Phases | None) -> str:
     return "dashed lines in the maps: the plateau begins and ends" if phases and phases.plateau_start else "one run"
 
 
+def _words(position: str) -> str:
+    """Of a position, or of several that a user put together."""
+    return _WORDS.get(position, position.replace("_", " "))
+
+
 def _wrapped(position: str) -> str:
-    *words, last = _WORDS[position].split()
+    *words, last = _words(position).split()
     return f"{' '.join(words)}\n{last}"
 
 

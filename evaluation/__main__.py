@@ -1,5 +1,7 @@
 # PYTHON_ARGCOMPLETE_OK
-"""Tell what a trained model knows, and ask it about people it has read about, and about one it has not; or look into it.
+"""Tell what a trained model knows, and ask it about people it has read about, and about one it has not.
+
+Or look into it: with a probe, by exchanging its states, or by cutting its attention.
 
 python -m evaluation runs/mine --people 3
 python -m evaluation probe runs/mine                  # where and when facts can be read off the residual stream
@@ -67,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("--positions", nargs="+", help="of before_name, first_name, middle_name, last_name, after_name, "
                        "further, before_value")  # fmt: skip
     knockout = parser.add_argument_group("knockout")
-    knockout.add_argument("--cuts", nargs="+", help="who must not attend to whom: before_value:name last_name:first_name")
+    knockout.add_argument(
+        "--cuts", nargs="+", help="who must not attend to whom: before_value:name last_name:first_name"
+    )
     return parser
 
 

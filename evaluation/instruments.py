@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from command_line import UserError, unknown
-from evaluation.knockout import CUTS, SETS, knock_out, layer_windows, read_cut
+from evaluation.knockout import CUTS, knock_out, layer_windows, read_cut
 from evaluation.linear_probes import LinearProbes
-from evaluation.prompts import POSITIONS, chosen_people, exchanged, prompts_about
+from evaluation.prompts import POSITIONS, SETS, chosen_people, exchanged, prompts_about
 from evaluation.tracing import EFFECTS, trace, windows
 from modeling.interventions import components_of
 from modeling.patching import blocks, check_patchable
@@ -99,8 +99,8 @@ def trace_names(stream, groups: dict[str, range], model, asked: Asked) -> Instru
         if component not in components_of(model):
             raise UserError(unknown("component", component, "", components_of(model)))
     for position in positions:
-        if position not in POSITIONS:
-            raise UserError(unknown("position", position, "", POSITIONS))
+        if position not in SETS:
+            raise UserError(unknown("position", position, "", SETS, f"there is {', '.join(SETS)}"))
     edits = [edit for component in components for edit in windows(model, component, asked.window)]
     edits = asked.layers_of(edits, lambda edit: edit[0].layer)
     clean, other = exchanged(stream, asked.people(groups, "trace"), np.array(groups[asked.group]))
@@ -127,7 +127,7 @@ def knockout(stream, groups: dict[str, range], model, asked: Asked) -> Instrumen
         asked.who("knockout") | {"window": asked.window},
         {"cut": cuts, "layer": [*(window[0] + 1 for window in layers[:-1]), "all"]},
         lambda model, tick: knock_out(model, prompts, cuts, layers, tick),
-        {"prompts": len(prompts), "sets": {name: list(places) for name, places in SETS.items()}},
+        {"prompts": len(prompts)},
     )
 
 

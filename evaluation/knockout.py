@@ -6,37 +6,30 @@
 import numpy as np
 import torch
 
+from analysis.statistics import mean_of_known
 from command_line import UserError, unknown
-from evaluation.prompts import POSITIONS, Prompts
-from evaluation.tracing import mean_of_those
+from evaluation.prompts import SETS, Prompts
 from modeling.patching import record
 
-# Names of several positions.
-SETS = {
-    "name": ("first_name", "middle_name", "last_name"),
-    "rest_of_name": ("first_name", "middle_name"),
-    "between": ("after_name", "further"),
-    "text": ("before_name", "after_name", "further"),
-} | {position: (position,) for position in POSITIONS}
 # From which tokens to which: extraction (Geva et al.), as a whole and from the last token of the name alone; around the
 # names; name grouping (paper, App. D.2); and the detour over the text between name and value.
 CUTS = ("before_value:name", "before_value:last_name", "before_value:text", "last_name:rest_of_name", "between:name")
 _ROWS = 256  # go through the model at the same time
 
 
-def read_cut(cut: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The positions that a cut like `before_value:name` names: from which, and to which.
+def read_cut(cut: str) -> tuple[str, str]:
+    """The places that a cut like `before_value:name` names: from which, and to which.
 
     Raises:
-        UserError: it has another form, or there are no such positions.
+        UserError: it has another form, or there are no such places.
     """
-    names = cut.split(":")
-    if len(names) != 2:
+    query, colon, key = cut.partition(":")
+    if not colon:
         raise UserError(f"'{cut}' is no cut; name who must not attend to whom, e.g. {CUTS[0]}")
-    for name in names:
+    for name in (query, key):
         if name not in SETS:
-            raise UserError(unknown("position", name, f"the cut {cut}", SETS))
-    return SETS[names[0]], SETS[names[1]]
+            raise UserError(unknown("position", name, f"the cut {cut}", SETS, f"there is {', '.join(SETS)}"))
+    return query, key
 
 
 def layer_windows(n_layers: int, width: int) -> list[range]:
@@ -62,7 +55,7 @@ def knock_out(model, prompts: Prompts, cuts: list[str], layers: list[range], tic
     done = len(prompts) * len(cuts) * len(layers)
     parts = [_knock_out(model, part, cuts, layers, lambda n: tick(n / done)) for part in prompts.chunks(_ROWS)]
     clean, effects = (np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
-    return {"clean": float(clean.mean()), "effects": mean_of_those(effects)}
+    return {"clean": float(clean.mean()), "effects": mean_of_known(effects, -1)}
 
 
 def _knock_out(model, prompts: Prompts, cuts: list[str], layers: list[range], tick) -> tuple[np.ndarray, np.ndarray]:
@@ -83,6 +76,6 @@ def _knock_out(model, prompts: Prompts, cuts: list[str], layers: list[range], ti
 
 def _blocked(prompts: Prompts, cut: str) -> torch.Tensor:
     """Which token must not attend to which earlier one, (n, length, length)."""
-    queries, keys = (prompts.at(*positions) for positions in read_cut(cut))
+    queries, keys = map(prompts.at, read_cut(cut))
     earlier = torch.ones(queries.shape[1], queries.shape[1], dtype=torch.bool).tril(-1)
     return queries[:, :, None] & keys[:, None, :] & earlier

@@ -19,6 +19,13 @@ from modeling.interventions import last_states
 # tokens, the first token after it, further ones, and the last token, which predicts the value. The only token of a name
 # is its last one; a token that is last both of the name and of the prompt is the prompt's.
 POSITIONS = ("before_name", "first_name", "middle_name", "last_name", "after_name", "further", "before_value")
+# Names of several places together.
+SETS = {
+    "name": ("first_name", "middle_name", "last_name"),
+    "rest_of_name": ("first_name", "middle_name"),
+    "between": ("after_name", "further"),
+    "text": ("before_name", "after_name", "further"),
+} | {position: (position,) for position in POSITIONS}
 _PADDING = -1
 _TRIES = 64  # people with whom somebody's name may be exchanged
 
@@ -75,9 +82,9 @@ class Prompts:
         log_p = self.log_probabilities(model, states).reshape(-1, len(self), model.config.vocab_size)
         return log_p[:, torch.arange(len(self)), self.answers].cpu().numpy().astype(float)
 
-    def at(self, *positions: str) -> torch.Tensor:
-        """Which tokens stand at some of POSITIONS, (n, length) bool."""
-        return torch.isin(self.positions, torch.tensor([POSITIONS.index(position) for position in positions]))
+    def at(self, place: str) -> torch.Tensor:
+        """Which tokens stand at one of SETS, (n, length) bool."""
+        return torch.isin(self.positions, torch.tensor([POSITIONS.index(position) for position in SETS[place]]))
 
 
 def chosen_people(members: range, size: int) -> np.ndarray:
@@ -174,7 +181,9 @@ def exchanged(stream, people: np.ndarray, pool: np.ndarray) -> tuple[Prompts, Pr
             break
         partners = pool[(uniforms(0, "exchanged names", rows.shape, step=attempt)[where] * len(pool)).astype(np.int64)]
         of_rows = Wording(wording.templates[where], wording.order[where])
-        tried, own = (_told(stream, partners, who, of_rows, clean.input_ids.shape[1]) for who in (rows[where], partners))
+        tried, own = (
+            _told(stream, partners, who, of_rows, clean.input_ids.shape[1]) for who in (rows[where], partners)
+        )
         fits = (_aligned(clean.rows(where), tried) & (own.answers != tried.answers)).numpy()
         others.input_ids[where[fits]], others.people[where[fits]] = tried.input_ids[fits], tried.people[fits]
         missing[where[fits]] = False
@@ -189,5 +198,5 @@ def exchanged(stream, people: np.ndarray, pool: np.ndarray) -> tuple[Prompts, Pr
 def _aligned(clean: Prompts, other: Prompts) -> torch.Tensor:
     """Which rows have the same places, another token at each place of the name, and the same ones elsewhere."""
     same_places = (clean.positions == other.positions).all(1) & (clean.last == other.last)
-    of_name = clean.at("first_name", "middle_name", "last_name")
+    of_name = clean.at("name")
     return same_places & ((clean.input_ids != other.input_ids) == of_name).all(1)

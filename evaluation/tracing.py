@@ -11,17 +11,18 @@ are equally long, and what is taken away is exactly who it is about.
 import numpy as np
 import torch
 
-from evaluation.prompts import POSITIONS, Prompts
-from modeling.interventions import Site, edited, last_states, record_sites, replaced, sites_of
+from analysis.statistics import mean_of_known
+from evaluation.prompts import Prompts
+from modeling.interventions import RESIDUAL, Site, edited, last_states, record_sites, replaced, sites_of
 
 EFFECTS = ("restored", "cut")
 _ROWS = 512  # go through the model at the same time
 
 
 def windows(model, component: str, width: int) -> list[tuple[Site, ...]]:
-    """The sites that are edited together: so many layers of a component from each one on, of the residual stream one."""
-    sites = sites_of(model, component)
-    return [tuple(sites[first : first + (1 if component == "residual" else width)]) for first in range(len(sites))]
+    """The sites that are edited together: so many layers of a component from each one on, of the residual one."""
+    sites, width = sites_of(model, component), 1 if component == RESIDUAL else width
+    return [tuple(sites[first : first + width]) for first in range(len(sites))]
 
 
 def trace(model, clean: Prompts, other: Prompts, edits: list[tuple[Site, ...]], positions: list[str], tick) -> dict:
@@ -31,7 +32,7 @@ def trace(model, clean: Prompts, other: Prompts, edits: list[tuple[Site, ...]], 
         model: a stock causal language model.
         clean, other: of `exchanged`.
         edits: sites that are edited together.
-        positions: of POSITIONS.
+        positions: of SETS.
         tick: of `instruments.Tick`.
 
     Returns:
@@ -44,14 +45,7 @@ def trace(model, clean: Prompts, other: Prompts, edits: list[tuple[Site, ...]], 
     done = len(clean) * len(EFFECTS) * len(edits)
     parts = [_trace(model, *pair, edits, positions, lambda n: tick(n / done)) for pair in pairs]
     plain, effects = (np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
-    return {"clean": float(plain[0].mean()), "other": float(plain[1].mean()), "effects": mean_of_those(effects)}
-
-
-def mean_of_those(numbers: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is not nan; nan where nothing is."""
-    there = ~np.isnan(numbers)
-    sums, counts = np.where(there, numbers, 0).sum(-1), there.sum(-1)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return {"clean": float(plain[0].mean()), "other": float(plain[1].mean()), "effects": mean_of_known(effects, -1)}
 
 
 @torch.no_grad()
@@ -62,12 +56,12 @@ def _trace(model, clean: Prompts, other: Prompts, edits, positions, tick) -> tup
     states = [record_sites(model, of_run, sites) for of_run in ids]
     plain = [clean.truth(model, last_states(model, of_run))[0] for of_run in ids]
     where = torch.stack([clean.at(position) for position in positions]).to(model.device)  # (positions, n, length)
-    effects = np.full((len(EFFECTS), len(edits), *where.shape[:2]), np.nan)
+    times, effects = len(positions), np.full((len(EFFECTS), len(edits), *where.shape[:2]), np.nan)
     for number, (into, of) in enumerate(((1, 0), (0, 1))):
         for edit, which in enumerate(edits):
-            changes = {site: replaced(_repeated(states[of][site], len(positions)), where.flatten(0, 1)) for site in which}
+            changes = {site: replaced(_repeated(states[of][site], times), where.flatten(0, 1)) for site in which}
             with edited(model, changes):
-                last = last_states(model, _repeated(ids[into], len(positions)))
+                last = last_states(model, _repeated(ids[into], times))
             effects[number, edit] = (clean.truth(model, last) - plain[into]) * (1 if into else -1)
             tick(len(clean))
     effects[:, :, ~where.any(2).cpu().numpy()] = np.nan
@@ -76,4 +70,3 @@ def _trace(model, clean: Prompts, other: Prompts, edits, positions, tick) -> tup
 
 def _repeated(tensor: torch.Tensor, times: int) -> torch.Tensor:
     return tensor.repeat(times, *[1] * (tensor.ndim - 1))
-

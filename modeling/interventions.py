@@ -24,7 +24,7 @@ class Site(NamedTuple):
     """A place in a model where a tensor (b, length, width) passes.
 
     Attributes:
-        component: `residual`, the stream that leaves a block; `attention` or `feed_forward`, what that layer adds to it.
+        component: `residual`, the stream that leaves a block; `attention` or `feed_forward`, what such a layer adds.
         layer: of the block, from 1 on; `residual` 0 is what enters the first one, the embeddings.
     """
 
@@ -116,4 +116,6 @@ def check_editable(model) -> None:
         raise UserError(f"{kind} cannot be looked into, since its blocks are built otherwise: {reason}") from None
     steps = [found[Site(RESIDUAL, layer)] - found[Site(RESIDUAL, layer - 1)] for layer in layers]
     if not all(torch.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE) for a, b in zip(added, steps, strict=True)):
-        raise UserError(f"{kind} cannot be looked into: its blocks add more than their attention and feed-forward layer")
+        raise UserError(
+            f"{kind} cannot be looked into: its blocks add more than their attention and feed-forward layer"
+        )

@@ -31,7 +31,8 @@ TENSORBOARD = "tensorboard"
 WANDB_ID = ".wandb-id"
 # All that a run writes, beside its checkpoints; the last one is what older runs call TENSORBOARD.
 WRITTEN = (
-    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, *(f"{name}.json" for name in (*REPORTS, *LOOKED_INTO)), PHASES, LEARNING_CURVE, MANIFEST,
+    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, *(f"{name}.json" for name in (*REPORTS, *LOOKED_INTO)), PHASES,
+    LEARNING_CURVE, MANIFEST,
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     f".{CHECKPOINT}*.tmp", ".final.tmp", ".*.json*.tmp", ".*.yaml.tmp", TENSORBOARD, WANDB_ID,
     "fact-learning",

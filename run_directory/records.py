@@ -18,7 +18,7 @@ _KEYS = {
     "individuals": {"times_drawn", "attribute_accuracy"},
     "hallucination": {"detectors", "risk_coverage"},
     "ablation": {"none"},
-} | dict.fromkeys(LOOKED_INTO, {"settings", "axes", "steps"})
+} | {name: {"settings", "axes", "steps"} for name in LOOKED_INTO}
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def read_report(run: Path, name: str) -> dict | list | None:
             return report
     except (ValueError, RecursionError, AttributeError) as error:
         wrong = error
-    cure = "delete it, and measure again" if name in LOOKED_INTO else "delete it, or resume the run, which writes it again"
-    raise UserError(f"{file} is damaged ({wrong}); {cure}")
+    cure = "and measure again" if name in LOOKED_INTO else "or resume the run, which writes it again"
+    raise UserError(f"{file} is damaged ({wrong}); delete it, {cure}")
 
 
 def read_records(path: Path) -> list[dict]:
