@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from analysis.attention import layers_of, signature_figure
 from analysis.drawing import GROUP_STYLES, ROLES, draw_runs, label_x, legend, mark_baseline, panels, save
 from analysis.hallucination import hallucination_figure
+from analysis.mechanism import draw_reports
 from analysis.phases import PHASE_NAMES, Phases, edges_of
 from analysis.summary import summarize
 from run_directory.layout import FIGURES, LEARNING_CURVE
@@ -21,7 +22,8 @@ def draw_run(path: str | Path) -> Phases | None:
     """Draw a run's learning curve, with its phases unless it is a fine-tuning, and how sure it is of what it says.
 
     Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people and attention were
-    measured, `figures/hallucination.png` and `figures/signatures.png` into the run's directory.
+    measured, `figures/hallucination.png` and `figures/signatures.png` into the run's directory; and of what was seen in
+    its checkpoints (docs/MECHANISM.md) the figures again.
 
     Raises:
         UserError: not a run, or nothing evaluated yet.
@@ -34,6 +36,7 @@ def draw_run(path: str | Path) -> Phases | None:
         save(hallucination_figure([run]), folder / "hallucination.png")
     if layers_of(run):
         save(signature_figure([run]), folder / "signatures.png")
+    draw_reports(run.path)
     print(f"figures: {folder}")
     return phases
 

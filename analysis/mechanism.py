@@ -10,7 +10,7 @@ from analysis.drawing import ROLES, legend, mark_plateau, name_panels, panels, s
 from analysis.phases import Phases, phases_of
 from analysis.statistics import mean_of_known
 from command_line import UserError
-from run_directory.layout import FIGURES, LOOKED_INTO, is_run
+from run_directory.layout import FIGURES, LOOKED_INTO, config_file
 from run_directory.records import load_run, read_report
 
 _WORDS = {
@@ -31,19 +31,22 @@ _LINES = ("-", "--", "-.", ":")
 _NATS = "log-probability of the truth (nats)"
 
 
-def draw_report(name: str, folder: Path, report: dict) -> None:
+def draw_report(name: str, folder: Path, report: dict) -> Path:
     """Draw one of LOOKED_INTO, into the figures of a run or, elsewhere, beside the report.
 
     Where several steps were measured, `<name>.png` is over steps; `<name>_<step>.png` is of the last one alone.
+
+    Returns:
+        Where they are.
     """
-    place = folder / FIGURES if is_run(folder) else folder
+    place = folder / FIGURES if config_file(folder).is_file() else folder
     place.mkdir(parents=True, exist_ok=True)
     over_steps, of_step = _FIGURES[name]
     last = max(map(int, report["steps"]))
     save(of_step(report, last), place / f"{name}_{last}.png")
     if len(report["steps"]) > 1:
         save(over_steps(report, _phases(folder)), place / f"{name}.png")
-    print(f"figures: {place}")
+    return place
 
 
 def draw_reports(run: Path) -> None:

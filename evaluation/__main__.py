@@ -93,7 +93,7 @@ def _look_into(arguments, command: str) -> None:
 
     given = {name: getattr(arguments, name) for name in vars(Asked()) if getattr(arguments, name) is not None}
     folder, report = look_into(command, arguments.run[1], arguments.steps, arguments.output_dir, Asked(**given))
-    draw_report(INSTRUMENTS[command][1], folder, report)
+    print(f"figures: {draw_report(INSTRUMENTS[command][1], folder, report)}")
 
 
 def _tell(name: str, n_people: int) -> None:

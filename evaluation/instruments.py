@@ -49,12 +49,13 @@ class Asked:
     cuts: list[str] | None = None
 
     def check(self, groups: dict[str, range], population) -> None:
-        """Raise UserError if there are no such individuals."""
+        """Raise UserError if there are no such individuals, or no such number of them or of layers."""
         if not groups.get(self.group):
             there = ", ".join(group for group, members in groups.items() if members)
             raise UserError(f"there is nobody in group '{self.group}'; there is {there}")
-        if self.individuals is not None and self.individuals < 1:
-            raise UserError(f"individuals is {self.individuals}; it must be at least 1")
+        for name in ("individuals", "window"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for person in self.individual or ():
             if not 0 <= person < len(population):
                 raise UserError(f"individual is {person}; it must be from 0 to {len(population) - 1}")
@@ -76,8 +77,6 @@ class Asked:
         for layer in self.layers or ():
             if layer not in there:
                 raise UserError(f"layer is {layer}; it must be from {there[0]} to {there[-1]}")
-        if self.window < 1:
-            raise UserError(f"window is {self.window}; it must be at least 1")
         return [window for window in windows if not self.layers or first_layer(window) in self.layers]
 
 

@@ -80,7 +80,7 @@ def test_nobody_to_exchange_with_is_one_line(stream):
         exchanged(stream, np.array([3]), np.array([3]))
 
 
-@pytest.mark.parametrize("kind", [name for name in KINDS if "GPT-2" in name or "Llama 2" in name or "Unigram" == name])
+@pytest.mark.parametrize("kind", [name for name in KINDS if "GPT-2" in name or "Llama 2" in name or name == "Unigram"])
 def test_names_of_other_tokenizers_are_exchanged_where_they_have_as_many_tokens(kind):
     source = Source.build(DataSettings(n_individuals=60, n_unseen=0, n_new=0, entries_per_list=12))
     tokenizer = foreign_tokenizer(kind, [piece.strip() for piece in source.pieces()])

@@ -57,7 +57,10 @@ def test_all_places_at_once_equal_one_edited_run_after_another(tokenizer, pair, 
     for number, edit in enumerate(edits):
         for place, position in enumerate(positions):
             for effect, (into, of, sign) in enumerate(((other, clean, 1), (clean, other, -1))):
-                slow = [slow_effect(model, into, of, clean, row, POSITIONS.index(position), *edit[0]) for row in range(len(clean))]
+                slow = [
+                    slow_effect(model, into, of, clean, row, POSITIONS.index(position), *edit[0])
+                    for row in range(len(clean))
+                ]
                 there = [sign * value for value in slow if value is not None]
                 expected = sum(there) / len(there) if there else np.nan
                 assert found["effects"][effect, number, place] == pytest.approx(expected, abs=2e-4, nan_ok=True), edit
