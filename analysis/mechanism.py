@@ -26,7 +26,6 @@ _WORDS = {
     "restored": "put into the run with the other name",
     "cut": "replaced in the run with the right name",
 }
-_ACCURACY = {"cmap": "viridis", "vmin": 0, "vmax": 1}
 _LINES = ("-", "--", "-.", ":")
 _NATS = "log-probability of the truth (nats)"
 
@@ -81,6 +80,7 @@ def probing_over_steps(report: dict, phases: Phases | None):
     steps, accuracy = _over_steps(report, "accuracy")
     said, positions, layers = _over_steps(report, "said")[1], report["axes"]["position"], report["axes"]["layer"]
     means = mean_of_known(accuracy, 4)  # (steps, told, groups, positions, layers)
+    color = _from_zero(means[:, :, 0])
     figure, axes = panels(1 + len(positions), 2, 2.6 + 0.95 * len(positions), sharex=True, squeeze=False,
                           height_ratios=[2.4] + [1] * len(positions))  # fmt: skip
     for told, one in enumerate(axes[0]):
@@ -95,7 +95,7 @@ def probing_over_steps(report: dict, phases: Phases | None):
         one.yaxis.set_major_formatter(PercentFormatter(1))
         _mark(one, phases)
         for place, below in enumerate(axes[1:, told]):
-            image = _layers_by_steps(below, steps, means[:, told, 0, place].T, layers, phases, _ACCURACY)
+            image = _layers_by_steps(below, steps, means[:, told, 0, place].T, layers, phases, color)
             below.set_ylabel(_wrapped(positions[place]) if not told else "", size=8)
     name_panels(axes[0], [_WORDS[told] for told in report["axes"]["told"]])
     for one in axes[-1]:
@@ -108,10 +108,9 @@ def probing_over_steps(report: dict, phases: Phases | None):
 def probing_of_step(report: dict, step: int):
     """Accuracy of probes at one step, layer by position."""
     means = mean_of_known(np.array(report["steps"][str(step)]["accuracy"], dtype=float), 3)
-    told = report["axes"]["told"]
-    names = [_WORDS[name] for name in told]
-    return _layers_by_positions(report, step, [(name, means[n, 0].T, report["axes"]["layer"]) for n, name in
-                                enumerate(names)], 2, "accuracy of the probes", _ACCURACY, "{:.0%}")  # fmt: skip
+    layers = report["axes"]["layer"]
+    drawn = [(_WORDS[told], means[number, 0].T, layers) for number, told in enumerate(report["axes"]["told"])]
+    return _layers_by_positions(report, step, drawn, 2, "accuracy of the probes", _from_zero(means[:, 0]), "{:.0%}")
 
 
 def tracing_over_steps(report: dict, phases: Phases | None):
@@ -216,6 +215,11 @@ def _sites(report: dict) -> dict[str, tuple[list[int], list[int]]]:
         layers.append(int(layer))
         numbers.append(number)
     return found
+
+
+def _from_zero(accuracies: np.ndarray) -> dict:
+    """Colors for shares, from 0 to the highest of them."""
+    return {"cmap": "viridis", "vmin": 0, "vmax": max(float(np.nan_to_num(accuracies).max()), 0.1)}
 
 
 def _both_ways(effects: np.ndarray) -> dict:

@@ -39,7 +39,8 @@ SECTIONS = {
     "Home": ["README.md"],
     "Tutorial": ["docs/TUTORIAL.md", "docs/YOUR_FACTS.md"],
     "How to": [
-        "docs/RUNNING.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "experiments/README.md",
+        "docs/RUNNING.md", "docs/SCHEDULES.md", "docs/FINETUNING.md", "docs/PATCHING.md", "docs/MECHANISM.md",
+        "experiments/README.md",
         "docs/FIGURES.md", "docs/EXPLORER.md", "docs/SHARING.md", "docs/EXTENDING.md", "docs/WORLDS.md",
         "data_builder/worlds/README.md",
         "data_builder/templates/README.md", "docs/SPEED.md", "docs/REPRODUCING.md",

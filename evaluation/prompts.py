@@ -15,7 +15,7 @@ from data_builder.population import Wording
 from data_builder.random import permute, uniforms
 from modeling.interventions import last_states
 
-# Places of tokens as in Meng et al. (2022), Fig. 1: what stands before the name, the name's first, middle and last
+# Places of tokens as in Meng et al. (2022), Fig. 2: what stands before the name, the name's first, middle and last
 # tokens, the first token after it, further ones, and the last token, which predicts the value. The only token of a name
 # is its last one; a token that is last both of the name and of the prompt is the prompt's.
 POSITIONS = ("before_name", "first_name", "middle_name", "last_name", "after_name", "further", "before_value")
