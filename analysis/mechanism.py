@@ -4,29 +4,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import ROLES, legend, mark_plateau, name_panels, panels, save, shades
+from analysis.drawing import ROLES, legend, name_panels, panels, save, shades
+from analysis.maps import (
+    both_ways,
+    color_key,
+    from_zero,
+    layers_by_positions,
+    layers_by_steps,
+    mark_phases,
+    numbered_map,
+    plateau_note,
+    words_of,
+    wrapped,
+)
 from analysis.phases import Phases, phases_of
 from analysis.statistics import mean_of_known
 from command_line import UserError
 from run_directory.layout import FIGURES, LOOKED_INTO, config_file
 from run_directory.records import load_run, read_report
 
-_WORDS = {
-    "before_name": "before the name",
-    "first_name": "first name token",
-    "middle_name": "middle name tokens",
-    "last_name": "last name token",
-    "after_name": "after the name",
-    "further": "further tokens",
-    "before_value": "before the value",
-    "asked": "the fact that the sentence tells",
-    "other": "another fact",
-    "restored": "put into the run with the other name",
-    "cut": "replaced in the run with the right name",
-}
 _LINES = ("-", "--", "-.", ":")
+_SHARES = "gradient that arrives, in units of that before the value"
 _NATS = "log-probability of the truth (nats)"
 
 
@@ -80,28 +80,28 @@ def probing_over_steps(report: dict, phases: Phases | None):
     steps, accuracy = _over_steps(report, "accuracy")
     said, positions, layers = _over_steps(report, "said")[1], report["axes"]["position"], report["axes"]["layer"]
     means = mean_of_known(accuracy, 4)  # (steps, told, groups, positions, layers)
-    color = _from_zero(means[:, :, 0])
+    color = from_zero(means[:, :, 0])
     figure, axes = panels(1 + len(positions), 2, 2.6 + 0.95 * len(positions), sharex=True, squeeze=False,
                           height_ratios=[2.4] + [1] * len(positions))  # fmt: skip
     for told, one in enumerate(axes[0]):
         one.plot(steps, mean_of_known(said[:, 0], 1), color="black", linewidth=1.8, label="the model says it")
         for position, role in (("before_value", "value"), ("last_name", "name")):
             best = _highest(means[:, told, 0, positions.index(position)], (1,))
-            one.plot(steps, best, color=ROLES[role], label=f"read by a probe, {_WORDS[position]}, best layer")
+            one.plot(steps, best, color=ROLES[role], label=f"read by a probe, {words_of(position)}, best layer")
         for group, line, words in ((1, ":", "control: values of others"), (2, "--", "control: unseen individuals")):
             highest = _highest(means[:, told, group], (1, 2))
             one.plot(steps, highest, color=ROLES["baseline"], linestyle=line, label=f"{words}, highest of all")
         one.set_ylim(0, 1.02)
         one.yaxis.set_major_formatter(PercentFormatter(1))
-        _mark(one, phases)
+        mark_phases(one, phases)
         for place, below in enumerate(axes[1:, told]):
-            image = _layers_by_steps(below, steps, means[:, told, 0, place].T, layers, phases, color)
-            below.set_ylabel(_wrapped(positions[place]) if not told else "", size=8)
-    name_panels(axes[0], [_WORDS[told] for told in report["axes"]["told"]])
+            image = layers_by_steps(below, steps, means[:, told, 0, place].T, layers, phases, color)
+            below.set_ylabel(wrapped(positions[place]) if not told else "", size=8)
+    name_panels(axes[0], [words_of(told) for told in report["axes"]["told"]])
     for one in axes[-1]:
         one.set_xlabel("steps")
-    _key(figure, image, axes, "accuracy of the probes; layer upwards, 0: embeddings")
-    legend(figure, _plateau_note(phases), columns=3, axes=[axes[0, 0]])
+    color_key(figure, image, axes, "accuracy of the probes; layer upwards, 0: embeddings")
+    legend(figure, plateau_note(phases), columns=3, axes=[axes[0, 0]])
     return figure
 
 
@@ -109,8 +109,10 @@ def probing_of_step(report: dict, step: int):
     """Accuracy of probes at one step, layer by position."""
     means = mean_of_known(np.array(report["steps"][str(step)]["accuracy"], dtype=float), 3)
     layers = report["axes"]["layer"]
-    drawn = [(_WORDS[told], means[number, 0].T, layers) for number, told in enumerate(report["axes"]["told"])]
-    return _layers_by_positions(report, step, drawn, 2, "accuracy of the probes", _from_zero(means[:, 0]), "{:.0%}")
+    drawn = [(words_of(told), means[number, 0].T, layers) for number, told in enumerate(report["axes"]["told"])]
+    return layers_by_positions(
+        report["axes"]["position"], step, drawn, 2, "accuracy of the probes", from_zero(means[:, 0]), "{:.0%}"
+    )
 
 
 def tracing_over_steps(report: dict, phases: Phases | None):
@@ -124,20 +126,20 @@ def tracing_over_steps(report: dict, phases: Phases | None):
     components, positions = _sites(report), report["axes"]["position"]
     figure, axes = panels(1 + len(positions), len(components), 2.4 + 0.95 * len(positions), sharex=True, squeeze=False,
                           height_ratios=[2] + [1] * len(positions))  # fmt: skip
-    color = _both_ways(effects[:, 0])
+    color = both_ways(effects[:, 0])
     for column, (component, (layers, numbers)) in enumerate(components.items()):
         for key, name, role in (("clean", "right", "name"), ("other", "other", "baseline")):
             line = _over_steps(report, key)[1]
             axes[0, column].plot(steps, line, color=ROLES[role], label=f"with the {name} name")
-        _mark(axes[0, column], phases)
+        mark_phases(axes[0, column], phases)
         for place, below in enumerate(axes[1:, column]):
-            image = _layers_by_steps(below, steps, effects[:, 0, numbers, place].T, layers, phases, color)
-            below.set_ylabel(_wrapped(positions[place]) if not column else "", size=8)
+            image = layers_by_steps(below, steps, effects[:, 0, numbers, place].T, layers, phases, color)
+            below.set_ylabel(wrapped(positions[place]) if not column else "", size=8)
         axes[-1, column].set_xlabel("steps")
         axes[0, column].set_title(component.replace("_", "-"), size=9.5)
     axes[0, 0].set_ylabel("log-probability\nof the truth", size=8)
-    _key(figure, image, axes, "restored by states of the right name (nats); layer upwards, 0: embeddings")
-    legend(figure, _plateau_note(phases), axes=[axes[0, 0]])
+    color_key(figure, image, axes, "restored by states of the right name (nats); layer upwards, 0: embeddings")
+    legend(figure, plateau_note(phases), axes=[axes[0, 0]])
     return figure
 
 
@@ -145,11 +147,13 @@ def tracing_of_step(report: dict, step: int):
     """What exchanged states do at one step, layer by position."""
     effects = np.array(report["steps"][str(step)]["effects"], dtype=float)
     drawn = [
-        (f"{component.replace('_', '-')}, {_WORDS[effect]}", effects[number, numbers], layers)
+        (f"{component.replace('_', '-')}, {words_of(effect)}", effects[number, numbers], layers)
         for component, (layers, numbers) in _sites(report).items()
         for number, effect in enumerate(report["axes"]["effect"])
     ]
-    return _layers_by_positions(report, step, drawn, 2, f"change of the {_NATS}", _both_ways(effects), "{:.2f}")
+    return layers_by_positions(
+        report["axes"]["position"], step, drawn, 2, f"change of the {_NATS}", both_ways(effects), "{:.2f}"
+    )
 
 
 def knockout_over_steps(report: dict, phases: Phases | None):
@@ -176,7 +180,7 @@ def knockout_over_steps(report: dict, phases: Phases | None):
     name_panels([first, *others], [_NATS, *(f"lost without {_arrow(cut)} (nats)" for cut in cuts)])
     for one in [first, *others[: len(cuts)]]:
         one.set_xlabel("steps")
-        _mark(one, phases)
+        mark_phases(one, phases)
     legend(figure, "one run", columns=6)
     return figure
 
@@ -186,7 +190,7 @@ def knockout_of_step(report: dict, step: int):
     effects = np.array(report["steps"][str(step)]["effects"], dtype=float)
     cuts, layers = report["axes"]["cut"], report["axes"]["layer"]
     figure, one = panels(1, 1, 1.2 + 0.4 * len(cuts))
-    image = _numbers(one, effects, _both_ways(effects), "{:.2f}")
+    image = numbered_map(one, effects, both_ways(effects), "{:.2f}")
     one.set_xticks(range(len(layers)), layers)
     one.set_yticks(range(len(cuts)), map(_arrow, cuts))
     one.set(xlabel="layer without this attention", title=f"step {step:,}")
@@ -194,10 +198,50 @@ def knockout_of_step(report: dict, step: int):
     return figure
 
 
+def gradients_over_steps(report: dict, phases: Phases | None):
+    """Above, the model's accuracy; below, for each position, how much of errors reaches it, layer by step.
+
+    Args:
+        report: of `python -m evaluation gradients`.
+        phases: of the run, if it has some.
+    """
+    steps, norms = _over_steps(report, "norms")
+    positions, shares, layers = _reached(report, norms)
+    figure, axes = panels(1 + len(positions), 1, 2.2 + 0.95 * len(positions), sharex=True,
+                          height_ratios=[2] + [1] * len(positions))  # fmt: skip
+    axes[0].plot(steps, _over_steps(report, "said")[1], color=ROLES["seen"], label="accuracy of the model")
+    axes[0].set_ylim(0, 1.02)
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+    mark_phases(axes[0], phases)
+    for place, one in enumerate(axes[1:]):
+        image = layers_by_steps(one, steps, shares[:, place].T, layers, phases, from_zero(shares))
+        one.set_ylabel(wrapped(positions[place]), size=8)
+    axes[-1].set_xlabel("steps")
+    color_key(figure, image, axes, _SHARES)
+    legend(figure, plateau_note(phases), axes=[axes[0]])
+    return figure
+
+
+def gradients_of_step(report: dict, step: int):
+    """How much of errors reaches each position at one step, by layer."""
+    norms = np.array(report["steps"][str(step)]["norms"], dtype=float)
+    positions, shares, layers = _reached(report, norms)
+    return layers_by_positions(positions, step, [("", shares.T, layers)], 1, _SHARES, from_zero(shares), "{:.2f}")
+
+
+def _reached(report: dict, norms: np.ndarray) -> tuple[list[str], np.ndarray, list[int]]:
+    """Norms (..., positions, layers) at all places but the last, divided by those there; of layers before the last."""
+    *positions, _ = report["axes"]["position"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = norms[..., :-1, :-1] / norms[..., -1:, :-1]
+    return positions, shares, report["axes"]["layer"][:-1]
+
+
 _FIGURES: dict[str, tuple[Callable, Callable]] = {
     "probing": (probing_over_steps, probing_of_step),
     "tracing": (tracing_over_steps, tracing_of_step),
     "knockout": (knockout_over_steps, knockout_of_step),
+    "gradients": (gradients_over_steps, gradients_of_step),
 }
 
 
@@ -215,84 +259,6 @@ def _sites(report: dict) -> dict[str, tuple[list[int], list[int]]]:
         layers.append(int(layer))
         numbers.append(number)
     return found
-
-
-def _from_zero(accuracies: np.ndarray) -> dict:
-    """Colors for shares, from 0 to the highest of them."""
-    return {"cmap": "viridis", "vmin": 0, "vmax": max(float(np.nan_to_num(accuracies).max()), 0.1)}
-
-
-def _both_ways(effects: np.ndarray) -> dict:
-    """Colors for what may go either way, white where nothing happens."""
-    largest = max(float(np.abs(np.nan_to_num(effects)).max()), 1e-3)
-    return {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
-
-
-def _layers_by_steps(axes, steps: np.ndarray, numbers: np.ndarray, layers: list, phases: Phases | None, color: dict):
-    """A map (layers, steps); the edges of the plateau are lines."""
-    middles = (steps[1:] + steps[:-1]) / 2
-    edges = np.concatenate(([steps[0] - (middles[0] - steps[0])], middles, [2 * steps[-1] - middles[-1]]))
-    image = axes.pcolormesh(edges, np.arange(len(layers) + 1) - 0.5, numbers, **color)
-    axes.set_yticks(range(len(layers)), layers)
-    axes.set_xlim(steps[0], steps[-1])
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for edge in (phases.plateau_start, phases.plateau_end) if phases else ():
-        if edge is not None:
-            axes.axvline(edge, color="#D55E00", linewidth=1.2, linestyle="--")
-    return image
-
-
-def _layers_by_positions(report, step: int, drawn: list, columns: int, words: str, color: dict, form: str):
-    """Maps (layers, positions) with their numbers, each with its name and layers."""
-    positions = [_words(position) for position in report["axes"]["position"]]
-    rows, most = -(-len(drawn) // columns), max(len(layers) for *_, layers in drawn)
-    figure, axes = panels(rows, columns, 1.6 + rows * (0.5 + 0.3 * most), squeeze=False)
-    for number, (one, (name, numbers, layers)) in enumerate(zip(axes.flat, drawn, strict=False)):
-        image = _numbers(one, numbers, color, form)
-        one.set_yticks(range(len(layers)), layers)
-        lowest = number + columns >= len(drawn)
-        one.set_xticks(range(len(positions)), positions if lowest else [], rotation=40, ha="right")
-        one.set_ylabel("layer" if number % columns == 0 else "")
-        one.set_title(name, size=9)
-    for one in axes.flat[len(drawn) :]:
-        one.remove()
-    _key(figure, image, axes, f"{words}, step {step:,}")
-    return figure
-
-
-def _key(figure, image, axes, words: str) -> None:
-    """What the colors of all maps are."""
-    figure.colorbar(image, ax=axes, location="top", shrink=0.5, aspect=40, label=words)
-
-
-def _numbers(axes, numbers: np.ndarray, color: dict, form: str):
-    """A map from below to above, with the number in each of its fields."""
-    image = axes.imshow(numbers, origin="lower", aspect="auto", **color)
-    for (row, column), number in np.ndenumerate(numbers):
-        red, green, blue, _ = image.cmap(image.norm(number))
-        letters = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 or np.isnan(number) else "white"
-        text = "–" if np.isnan(number) else form.format(number).replace("-0.00", "0.00")
-        axes.text(column, row, text, ha="center", va="center", size=7, color=letters)
-    return image
-
-
-def _mark(axes, phases: Phases | None) -> None:
-    if phases and phases.plateau_end is not None:
-        mark_plateau(axes, phases.plateau_start, phases.plateau_end)
-
-
-def _plateau_note(phases: Phases | None) -> str:
-    return "dashed lines in the maps: the plateau begins and ends" if phases and phases.plateau_start else "one run"
-
-
-def _words(position: str) -> str:
-    """Of a position, or of several that a user put together."""
-    return _WORDS.get(position, position.replace("_", " "))
-
-
-def _wrapped(position: str) -> str:
-    *words, last = _words(position).split()
-    return f"{' '.join(words)}\n{last}"
 
 
 def _arrow(cut: str) -> str:

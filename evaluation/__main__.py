@@ -7,6 +7,7 @@ python -m evaluation runs/mine --people 3
 python -m evaluation probe runs/mine                  # where and when facts can be read off the residual stream
 python -m evaluation trace runs/mine/checkpoint-500   # which states carry them
 python -m evaluation knockout runs/mine               # which attention they need
+python -m evaluation gradients runs/mine              # which tokens errors reach
 """
 
 import argparse
@@ -25,7 +26,7 @@ from data_builder.source import Source
 from run_directory.models import find_model
 from run_directory.records import load_run
 
-_COMMANDS = ("probe", "trace", "knockout")
+_COMMANDS = ("probe", "trace", "knockout", "gradients")
 _LOOKING = ("steps", "output_dir", "group", "individuals")
 # Which command has which options; without one, it is --people alone.
 _OPTIONS = {
@@ -33,6 +34,7 @@ _OPTIONS = {
     "probe": _LOOKING,
     "trace": (*_LOOKING, "individual", "layers", "window", "components", "positions"),
     "knockout": (*_LOOKING, "individual", "layers", "window", "cuts"),
+    "gradients": (*_LOOKING, "individual"),
 }
 
 
@@ -52,16 +54,17 @@ def _parser() -> argparse.ArgumentParser:
     text = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__, formatter_class=text)
     where = "run directory, a checkpoint in one, or a Hub repository"
-    parser.add_argument("run", nargs="+", metavar="[probe|trace|knockout] run", help=where)
+    parser.add_argument("run", nargs="+", metavar="[probe|trace|knockout|gradients] run", help=where)
     parser.add_argument("--people", type=int, help="how many of the people it has read about are asked; 3 if not told")
-    every = parser.add_argument_group("probe, trace, knockout")
+    every = parser.add_argument_group("probe, trace, knockout, gradients")
     every.add_argument("--steps", type=int, nargs="+", help="checkpoints of a run; all of them if not told")
     every.add_argument("--group", help="who is looked at: seen (if not told), unseen, or whom a fine-tuning teaches")
-    every.add_argument("--individuals", type=int, help="how many of them; 1024, 32 or 128 if not told")
+    every.add_argument("--individuals", type=int, help="how many of them; 1024, 32, 128 or 128 if not told")
     every.add_argument("--output_dir", type=Path, help="of report and figures; the run and its figures/ if not told")
     add_format_option(every)
     some = parser.add_argument_group("trace, knockout")
-    some.add_argument("--individual", type=int, nargs="+", help="who is looked at, by numbers in the population")
+    some.add_argument("--individual", type=int, nargs="+", help="who is looked at, by numbers in the population; also "
+                      "of gradients")  # fmt: skip
     some.add_argument("--layers", type=int, nargs="+", help="1, 2, ...; in the residual stream 0 is the embeddings")
     some.add_argument("--window", type=int, help="layers that are edited together, from each one on; 1 if not told")
     trace = parser.add_argument_group("trace")

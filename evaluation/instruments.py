@@ -1,4 +1,4 @@
-"""What looks into checkpoints: linear probes, causal tracing, attention knockout. Each is set up once for a run."""
+"""What looks into checkpoints: linear probes, causal tracing, attention knockout, gradients; set up once for a run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from command_line import UserError, unknown
+from evaluation.gradients import errors_reaching
 from evaluation.knockout import CUTS, knock_out, layer_windows, read_cut
 from evaluation.linear_probes import LinearProbes
 from evaluation.prompts import POSITIONS, SETS, chosen_people, exchanged, prompts_about
 from evaluation.tracing import EFFECTS, trace, windows
-from modeling.interventions import components_of
+from modeling.interventions import RESIDUAL, components_of, sites_of
 from modeling.patching import blocks, check_patchable
 
 # How many individuals are looked at if nobody says.
-SIZES = {"probe": 1024, "trace": 32, "knockout": 128}
+SIZES = {"probe": 1024, "trace": 32, "knockout": 128, "gradients": 128}
 Tick = Callable[[float], None]  # told again and again how large a share of a measurement was done since
 
 
@@ -130,5 +131,21 @@ def knockout(stream, groups: dict[str, range], model, asked: Asked) -> Instrumen
     )
 
 
+def gradients(stream, groups: dict[str, range], model, asked: Asked) -> Instrument:
+    """`gradients.errors_reaching`."""
+    prompts = prompts_about(stream, asked.people(groups, "gradients"))
+    return Instrument(
+        asked.who("gradients"),
+        {"position": [*POSITIONS], "layer": [site.layer for site in sites_of(model, RESIDUAL)]},
+        lambda model, tick: errors_reaching(model, prompts, tick),
+        {"prompts": len(prompts)},
+    )
+
+
 # By command: the instrument and its report.
-INSTRUMENTS = {"probe": (probe, "probing"), "trace": (trace_names, "tracing"), "knockout": (knockout, "knockout")}
+INSTRUMENTS = {
+    "probe": (probe, "probing"),
+    "trace": (trace_names, "tracing"),
+    "knockout": (knockout, "knockout"),
+    "gradients": (gradients, "gradients"),
+}

@@ -116,6 +116,7 @@ class LinearProbes:
         there = ~np.isnan(x[:, 0]) & ((asked != attribute) == told)  # there may be no other attribute
         return x[there].astype(float), people[there]
 
+    @torch.no_grad()
     def _said(self, model, prompts: Prompts) -> list[float]:
         """By attribute, how often a model's likeliest next token is right."""
         right = [part.log_probabilities(model).argmax(1).cpu() == part.answers for part in prompts.chunks(_ROWS)]

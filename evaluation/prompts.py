@@ -64,7 +64,6 @@ class Prompts:
             width = int(part.last.max()) + 1
             yield replace(part, input_ids=part.input_ids[:, :width], positions=part.positions[:, :width])
 
-    @torch.no_grad()
     def log_probabilities(self, model, states: torch.Tensor | None = None) -> torch.Tensor:
         """Of the token after each prompt, (times * n, vocabulary).
 
@@ -77,6 +76,7 @@ class Prompts:
         last = states[torch.arange(len(states)), self.last.repeat(len(states) // len(self))]
         return model.get_output_embeddings()(last).float().log_softmax(1)
 
+    @torch.no_grad()
     def truth(self, model, states: torch.Tensor | None = None) -> np.ndarray:
         """Log-probability of the true answers in nats, (times, n); arguments of `log_probabilities`."""
         log_p = self.log_probabilities(model, states).reshape(-1, len(self), model.config.vocab_size)

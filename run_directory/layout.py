@@ -17,7 +17,7 @@ FIGURES = "figures"
 REPORTS = ("individuals", "hallucination", "interpolation", "ablation")
 LAST_REPORT = "individuals"
 # Written when somebody looks into the checkpoints of a run (`python -m evaluation probe`, ...), likewise.
-LOOKED_INTO = ("probing", "tracing", "knockout")
+LOOKED_INTO = ("probing", "tracing", "knockout", "gradients")
 PHASES = "phases.json"
 LEARNING_CURVE = "learning_curve.png"
 CHECKPOINT = "checkpoint-"
