@@ -26,7 +26,7 @@ from run_directory.layout import FIGURES, LOOKED_INTO, config_file
 from run_directory.records import load_run, read_report
 
 _LINES = ("-", "--", "-.", ":")
-_SHARES = "gradient that arrives, in units of that before the value"
+_SHARES = "gradient, in units of that before the value; layer upwards, 0: embeddings"
 _NATS = "log-probability of the truth (nats)"
 
 

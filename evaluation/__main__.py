@@ -82,7 +82,7 @@ def _check(arguments, command: str | None) -> None:
     """Raise UserError if there are options of another command, or too many or too few runs."""
     for option in {name for options in _OPTIONS.values() for name in options} - {*_OPTIONS[command]}:
         if getattr(arguments, option) is not None:
-            of = " and ".join(name or "asking without a command" for name, names in _OPTIONS.items() if option in names)
+            of = ", ".join(name or "asking without a command" for name, names in _OPTIONS.items() if option in names)
             raise UserError(f"--{option} is for {of}; leave it out")
     if len(arguments.run) != (2 if command else 1):
         many = " ".join(arguments.run)

@@ -29,20 +29,16 @@ def a_report(name, steps, n_layers=2, positions=POSITIONS, cuts=CUTS, seed=0):
                     [f"{part} {layer}" for part in ("attention", "feed_forward") for layer in layers[1:]],
                     "position": [*positions]},
         "knockout": {"cut": [*cuts], "layer": [*layers[1:], "all"]},
+        "gradients": {"position": [*positions], "layer": layers},
     }[name]  # fmt: skip
     generator, entries = np.random.default_rng(seed), {}
     for step in steps:
         numbers = generator.random([len(axis) for axis in axes.values()])
         numbers[..., 0] = np.nan
         lists = json.loads(json.dumps(numbers.tolist()).replace("NaN", "null"))
-        said = generator.random((2, len(ATTRIBUTES))).tolist()
-        entries[str(step)] = {
-            "accuracy": lists,
-            "effects": lists,
-            "said": said,
-            "clean": -1.0,
-            "other": -5.0 + step / 500,
-        }
+        said = generator.random((2, len(ATTRIBUTES))).tolist() if name == "probing" else 0.5
+        entries[str(step)] = dict.fromkeys(("accuracy", "effects", "norms"), lists)
+        entries[str(step)] |= {"said": said, "clean": -1.0, "other": -5.0}
     return {"settings": {}, "axes": axes, "steps": entries}
 
 
@@ -54,7 +50,7 @@ def test_over_steps(name, phases):
     plt.close(figure)
 
 
-@pytest.mark.parametrize(("name", "n_layers"), [("probing", 8), ("tracing", 4), ("knockout", 1)])
+@pytest.mark.parametrize(("name", "n_layers"), [("probing", 8), ("tracing", 4), ("knockout", 1), ("gradients", 3)])
 def test_one_step(name, n_layers):
     figure = _FIGURES[name][1](a_report(name, (1000,), n_layers), 1000)
     check_readable(figure)

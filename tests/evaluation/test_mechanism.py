@@ -16,7 +16,8 @@ from run_directory.layout import LOOKED_INTO
 from tests.helpers.pretraining import pretrain
 
 SMALL = {"probe": ["--individuals", "16"], "trace": ["--individuals", "4"], "knockout": ["--individuals", "4"]}
-FILES = {"probe": "probing", "trace": "tracing", "knockout": "knockout"}
+SMALL["gradients"] = SMALL["knockout"]
+FILES = {"probe": "probing", "trace": "tracing", "knockout": "knockout", "gradients": "gradients"}
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_all_checkpoints_of_a_run_are_measured_once_and_drawn(run, command, monk
 
 @pytest.mark.usefixtures("undrawn")
 def test_reports_say_what_stands_along_their_axes(run):
-    for command, key in (("probe", "accuracy"), ("trace", "effects"), ("knockout", "effects")):
+    for command, key in (("probe", "accuracy"), ("gradients", "norms"), ("trace", "effects"), ("knockout", "effects")):
         look(command, run / "checkpoint-10")
         found = report(run, command)
         shape = np.array(found["steps"]["10"][key], dtype=float).shape
@@ -139,10 +140,10 @@ def test_what_does_not_exist_is_one_line(finished, command, options, line):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["probe"], "name one run, after one of probe, trace, knockout or alone, not: probe"),
-        (["runs/a", "runs/b"], "name one run, after one of probe, trace, knockout or alone, not: runs/a runs/b"),
+        (["probe"], "name one run, after one of probe, trace, knockout, gradients or alone, not: probe"),
+        (["runs/a", "runs/b"], "name one run, after one of .* or alone, not: runs/a runs/b"),
         (["trace", "nowhere/at/all"], "nowhere/at/all is no directory and cannot be fetched from the Hub"),
-        (["runs/a", "--steps", "3"], "--steps is for probe and trace and knockout; leave it out"),
+        (["runs/a", "--steps", "3"], "--steps is for probe, trace, knockout, gradients; leave it out"),
     ],
 )
 def test_a_command_without_a_run_is_one_line(words, line):
@@ -169,6 +170,7 @@ def test_checkpoints_that_lack_what_is_needed_are_one_line(run, tmp_path):
 def test_a_model_without_attention_is_probed_and_traced_but_has_none_to_cut(tmp_path):
     run = pretrain(tmp_path / "hawk", "--preset", "hawk-nano", "--max_steps", 2, "--save_steps", 2).path
     look("probe", run)
+    look("gradients", run)
     look("trace", run)
     assert {site.split()[0] for site in report(run, "trace")["axes"]["site"]} == {"residual", "feed_forward"}
     for command, options in (("knockout", []), ("trace", ["--components", "attention"])):
