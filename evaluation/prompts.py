@@ -6,6 +6,8 @@ so there is one place where it can be recognized, and nothing that could be copi
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -38,7 +40,7 @@ class Prompts:
         input_ids: (n, length), padded on the right.
         positions: (n, length) place of each token in POSITIONS, -1 where padded.
         last: (n,) column of the last token of each prompt.
-        answers: (n,) first token of the true value.
+        answers: (n,) first token of the true value; where all values begin alike, the first that tells them apart.
         people: (n,) individuals.
         asked: (n,) attribute that is asked for, 0, 1, ...
     """
@@ -120,7 +122,8 @@ def _told(stream, named: np.ndarray, valued: np.ndarray, wording: Wording, width
     """
     population = stream.population
     told = stream.tables.assemble(population.names[named], population.values[valued], wording, with_names=True)
-    first = (told["attribute_ids"] > 0).argmax(1)
+    shared = _shared_tokens(stream.tables, tuple(stream.value_sizes.values()))
+    first = (told["attribute_ids"] > 0).argmax(1) + shared[wording.order[:, 0]]
     width = width or int(first.max())
     ids, names = (_as_wide(told[key], width) for key in ("input_ids", "name_ids"))
     columns = {
@@ -132,6 +135,18 @@ def _told(stream, named: np.ndarray, valued: np.ndarray, wording: Wording, width
         "asked": wording.order[:, 0],
     }
     return Prompts(**{key: torch.from_numpy(np.ascontiguousarray(column)) for key, column in columns.items()})
+
+
+@lru_cache(maxsize=1)
+def _shared_tokens(tables, sizes: tuple[int, ...]) -> np.ndarray:
+    """With how many tokens all values of an attribute begin; the space before numbers is one for some tokenizers."""
+    shared = []
+    for first, size in zip(tables.values, sizes, strict=True):
+        spans = zip(tables.starts[first : first + size], tables.lengths[first : first + size], strict=True)
+        values = [tables.tokens[start : start + length - 1].tolist() for start, length in spans]
+        extremes = zip(min(values), max(values), strict=False)  # in the order of a dictionary: all others begin so, too
+        shared.append(len(list(takewhile(lambda tokens: tokens[0] == tokens[1], extremes))))
+    return np.array(shared)
 
 
 def _as_wide(rows: np.ndarray, width: int) -> np.ndarray:
@@ -165,8 +180,8 @@ def exchanged(stream, people: np.ndarray, pool: np.ndarray) -> tuple[Prompts, Pr
 
     Returns:
         As of `prompts_about`, but for those for whom nobody was found, and the same with other names: of as many
-        tokens, with another token at each place of the name, and of somebody with another answer. `answers` are
-        in both what is true of `people`.
+        tokens, with another token at each place of the name (if nobody has such a name, at some of them), and of
+        somebody with another answer. `answers` are in both what is true of `people`.
 
     Raises:
         UserError: nobody in the pool has a name like that.
@@ -184,7 +199,8 @@ def exchanged(stream, people: np.ndarray, pool: np.ndarray) -> tuple[Prompts, Pr
         tried, own = (
             _told(stream, partners, who, of_rows, clean.input_ids.shape[1]) for who in (rows[where], partners)
         )
-        fits = (_aligned(clean.rows(where), tried) & (own.answers != tried.answers)).numpy()
+        aligned = _aligned(clean.rows(where), tried, everywhere=attempt < _TRIES / 2)
+        fits = (aligned & (own.answers != tried.answers)).numpy()
         others.input_ids[where[fits]], others.people[where[fits]] = tried.input_ids[fits], tried.people[fits]
         missing[where[fits]] = False
     if missing.all():
@@ -195,8 +211,9 @@ def exchanged(stream, people: np.ndarray, pool: np.ndarray) -> tuple[Prompts, Pr
     return clean.rows(torch.from_numpy(~missing)), others.rows(torch.from_numpy(~missing))
 
 
-def _aligned(clean: Prompts, other: Prompts) -> torch.Tensor:
-    """Which rows have the same places, another token at each place of the name, and the same ones elsewhere."""
+def _aligned(clean: Prompts, other: Prompts, everywhere: bool) -> torch.Tensor:
+    """Which rows have the same places, other tokens in all of the name or in some, and no others."""
     same_places = (clean.positions == other.positions).all(1) & (clean.last == other.last)
-    of_name = clean.at("name")
-    return same_places & ((clean.input_ids != other.input_ids) == of_name).all(1)
+    differs, of_name = clean.input_ids != other.input_ids, clean.at("name")
+    as_wanted = (differs | ~of_name).all(1) if everywhere else differs.any(1)
+    return same_places & as_wanted & ~(differs & ~of_name).any(1)

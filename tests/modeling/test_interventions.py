@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, MistralConfig, Olmo2Config
 
+from command_line import UserError
 from modeling.interventions import (
     COMPONENTS,
     Site,
@@ -78,3 +80,23 @@ def test_an_error_inside_leaves_no_hook_behind(model, ids):
 def test_every_family_of_the_project_may_be_looked_into(model):
     check_editable(model)
     assert set(components_of(model)) <= set(COMPONENTS)
+
+
+def foreign(kind):
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = kind(vocab_size=300, num_key_value_heads=1, head_dim=16, pad_token_id=0, **sizes)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return AutoModelForCausalLM.from_config(config)
+
+
+def test_a_relative_of_llama_may_be_looked_into_and_stays_as_it_was():
+    model = foreign(MistralConfig)
+    check_editable(model)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("kind", [Olmo2Config, Gemma3TextConfig])
+def test_blocks_that_add_something_else_are_refused_in_one_line(kind):
+    with pytest.raises(UserError, match="cannot be looked into: its blocks add more than their attention"):
+        check_editable(foreign(kind))
