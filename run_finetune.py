@@ -16,7 +16,7 @@ from data_builder.source import Source
 from data_builder.stages import learned_before, stage_facts, taught
 from modeling.presets import build_config, check_length, difference
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
-from run_directory.layout import DATASET, write_report
+from run_directory.layout import DATASET
 from run_directory.manifests import sha256
 from settings import FINETUNING, names
 from settings.data import DataSettings
@@ -36,6 +36,7 @@ def main(argv: list[str]) -> None:
 
     from data_builder.streams import build_stream
     from evaluation.old_knowledge import old_knowledge
+    from evaluation.sharing import shared_map
     from modeling.adaptation import adapt, interpolate
     from modeling.loss import DistillingLoss
     from run_directory.models import find_model
@@ -66,18 +67,18 @@ def main(argv: list[str]) -> None:
     stream = build_stream(source, tokenizer, drawn, training.seed_of_data, **shares)
     check_length(stream.tables.max_length, model.config, stream.tables.longest)
     limit = getattr(model.config, "max_position_embeddings", None)
-    measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals)
+    measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals, shared_map)
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed_of_model, (found.repository, finetune.revision))
     options, began = {}, found.facts()
     if finetune.share_invented:
         options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)
 
-    def measure_between(measure) -> None:
+    def measure_between(measure) -> dict[str, list]:
         """What models between the old and the new one know."""
-        if shares := finetune.interpolations:
-            rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares]
-            write_report(run, "interpolation", rows)
+        shares = finetune.interpolations
+        rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares or []]
+        return {"interpolation": rows} if rows else {}
 
     execute(
         run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,

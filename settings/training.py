@@ -111,7 +111,8 @@ class TrainingSettings:
     )
     resume_from_checkpoint: str | None = setting(
         None,
-        "`latest`, a checkpoint of this run (checkpoint-500), or `auto`: latest if there is one, else begin",
+        "`latest`, a checkpoint of this run (checkpoint-500), `auto`: latest if there is one, else begin; or a state "
+        "on the Hub: me/facts@last-checkpoint, me/facts@step-000500",
         Role.ACTION,
     )
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)

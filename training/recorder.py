@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from tqdm.auto import tqdm
 
 from command_line import Stopped, UserError
@@ -51,21 +52,25 @@ class Recorder:
         self.saved_at: int | None = None
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
+        n_parameters = sum(parameter.numel() for parameter in self.model.parameters())
         planned = self.settings.evaluations(self.schedule.turns())
         self.evaluations = {*planned, self.progress.step}
         self.forecast = Forecast(self.settings, self.progress.step, planned)
-        self.chosen, self.automatic = self.settings.chosen_saves(), AutomaticSaves(self.settings)
+        self.chosen, self.automatic = self.settings.chosen_saves(), AutomaticSaves(self.settings, n_parameters)
         if self.settings.resume_from_checkpoint:
             checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
             self.progress, losses, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
             self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in losses]
             self.accelerator.wait_for_everyone()
+            kept = [False]
             if self.accelerator.is_main_process:
-                if not truncate_records(self.run, self.progress.step, self.accelerator.print):
-                    self.evaluations.add(self.progress.step)
-                    self._record()  # all is lost; there shall be something to go on from
-                if others := note_environment(self.run, self.progress.step, environment_of(self.accelerator)):
-                    self._print(f"note: the run had another environment; now {others}: last bits may differ")
+                kept = [truncate_records(self.run, self.progress.step, self.accelerator.print)]
+            if not broadcast_object_list(kept)[0]:
+                self.evaluations.add(self.progress.step)
+                self._record()  # all is lost; there shall be something to go on from
+            here = environment_of(self.accelerator)
+            if self.accelerator.is_main_process and (others := note_environment(self.run, self.progress.step, here)):
+                self._print(f"note: the run had another environment; now {others}: last bits may differ")
             self.accelerator.print(f"resuming from {checkpoint}")
             self.begun -= self.progress.seconds
         else:
@@ -99,7 +104,7 @@ class Recorder:
         if save:
             self._save()
         elif self.accelerator.is_main_process and self.automatic.is_due() and self._is_finite():
-            self._save_state(automatic=True)
+            self._save_in_case()
         self.bar.update()
         said = [] if self.last_loss is None else [f"loss {self.last_loss:.2f}"]
         if self.metrics:
@@ -132,10 +137,18 @@ class Recorder:
         self.saved_at = self.progress.step
         self.accelerator.wait_for_everyone()
 
-    def _save_state(self, automatic: bool = False) -> None:
-        """Save, and delete what need not be kept any more. An automatic one is of the main process alone: no other one
-        waits for it, and no record is written, so that the run is the same whenever that is.
+    def _save_in_case(self) -> None:
+        """Save what nobody asked for. The main process does so alone: no other one waits for it, and no record is
+        written, so that the run is the same whenever that is. A full disk is no reason to end a run.
         """
+        try:
+            self._save_state(automatic=True)
+        except OSError as error:
+            self._print(f"note: could not save a state to go on from: {error.strerror or error}; the run goes on")
+            self.automatic.saved(0.0)
+
+    def _save_state(self, automatic: bool = False) -> None:
+        """Save, and delete what need not be kept any more."""
         begun, step = time.perf_counter(), self.progress.step
         losses = [loss.tolist() for loss in self.losses]
         state = (self.model, self.tokenizer, self.optimizers, self.progress, losses, self.schedule.state)
@@ -162,7 +175,7 @@ class Recorder:
         """Write a line of metrics: the mean losses since the last one, and knowledge where it is due."""
         progress, losses, measured = self.progress, self._mean_losses(), {}
         self.last_loss = losses["loss"]
-        if progress.step in self.evaluations and self.accelerator.is_main_process:
+        if progress.step in self.evaluations:  # by all processes together
             begin = time.perf_counter()
             with self.accelerator.autocast():
                 measured = self.metrics = self.measure(self.model)

@@ -105,6 +105,9 @@ def test_the_batches_of_a_fine_tuning(trained, read, tmp_path, case):
     tokenizer = reading_tokenizer(tmp_path / "tuned")
     for row in rows:  # of words at random, too
         assert tokenizer.decode(row["input_ids"], skip_special_tokens=True).split() == row["text"].split()
+        assert row["name"] is None or row["text"].count(row["name"]) == 6
+    nameless = sum(row["name"] is None for row in rows)
+    assert nameless == (12 * 2 if case == "rows about nobody" else 0)
 
 
 def test_how_processes_share_a_batch_changes_nothing(finished, tmp_path):

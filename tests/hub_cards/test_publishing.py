@@ -56,8 +56,8 @@ def test_every_checkpoint_is_a_branch_and_main_is_the_final_model(published, fin
     before, words = len(published.received_commits), ("--repo", "me/facts", "--dataset_repo", "me/people")
     again = Client(published, tmp_path).hub_cards("publish", finished, *words).stdout  # sends nothing
     assert ("everything was there already" in again, len(published.received_commits)) == (True, before)
-    (tag,) = repo.tags
-    assert tag == f"run-{sha256(repo.files('main')['manifest.json'])[:12]}"
+    assert repo.tags.keys() == {"step10", "step20", f"run-{sha256(repo.files('main')['manifest.json'])[:12]}"}
+    assert all(repo.tags[f"step{n}"] is repo.branches[f"step-0000{n}"] for n in (10, 20))
 
 
 def test_nothing_private_is_published(published, finished):
@@ -76,13 +76,13 @@ def test_stock_transformers_loads_the_model_as_it_was_at_a_step(client, finished
         "import json\n"
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
         "sums = {}\n"
-        "for revision in ('main', 'step-000010', 'step-000020'):\n"
+        "for revision in ('main', 'step-000010', 'step20'):\n"
         "    model = AutoModelForCausalLM.from_pretrained('me/facts', revision=revision)\n"
         "    tokenizer = AutoTokenizer.from_pretrained('me/facts', revision=revision)\n"
         "    sums[revision] = [model.lm_head.weight.double().sum().item(), tokenizer('in').input_ids]\n"
         "print(json.dumps(sums))"
     )
-    for revision, folder in (("step-000010", "checkpoint-10"), ("step-000020", "checkpoint-20"), ("main", ".")):
+    for revision, folder in (("step-000010", "checkpoint-10"), ("step20", "checkpoint-20"), ("main", ".")):
         weights = load_file(finished / folder / "model.safetensors")["transformer.wte.weight"]
         assert hashes[revision][0] == weights.double().sum().item()
     assert len({value for value, _ in hashes.values()}) == 2
@@ -209,7 +209,7 @@ def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_p
     del changed["tokenizer.json"]
     repo.add("step-000020", {**changed, "extra.txt": ten["config.json"]}, "me", "mix-up")
     repo.add("step-000030", ten, "me", "duplicate")
-    del repo.branches["step-000010"]
+    del repo.branches["step-000010"], repo.tags["step10"]
     said = client.hub_cards("verify", "me/facts", code=2).stdout.splitlines()
     assert said == [
         "step-000020: config.json differs from the manifest",
@@ -217,6 +217,8 @@ def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_p
         "step-000020: tokenizer.json is missing",
         "step-000010: missing, though main names it",
         "step-000030: main does not name it",
+        "step-000020: the tag step20 is elsewhere",
+        "step-000030: the tag step30 is missing",
     ]
     repo.add("step-000031", ten, "me", "duplicate")
     assert "step-000030, step-000031: the same weights" in client.hub_cards("verify", "me/facts", code=2).stdout

@@ -94,6 +94,15 @@ def test_the_quiz_asks_in_its_own_tokens(taught, capsys):
     assert said.count("truth:") + said.count("right  ") == 4
 
 
+def test_it_is_looked_into_as_any_other(taught, tmp_path, capsys):
+    for command, file in (("probe", "probing"), ("trace", "tracing"), ("knockout", "knockout"), ("gradients",) * 2):
+        quiz.main([command, str(taught.path), "--steps", "12", "--output_dir", str(tmp_path)])
+        (entry,) = json.loads((tmp_path / f"{file}.json").read_text())["steps"].values()
+        assert len(entry["weights"]) == 64
+        assert (tmp_path / f"{file}_12.png").exists()
+    assert "probing.json" in capsys.readouterr().out
+
+
 def test_cut_off_and_resumed_it_ends_the_same(taught, places, tmp_path):
     cut = shutil.copytree(taught.path, tmp_path / "cut")
     shutil.rmtree(cut / "checkpoint-12")

@@ -40,6 +40,7 @@ COMPLETIONS = [
     (analysis.__main__, "compare runs/a --x ", {"steps", "tokens", "exposures", "seconds"}),
     (sweeps.__main__, "plot experiments/schedules --also ", {"pdf", "svg"}),
     (evaluation.__main__, "runs/mine --peo", {"--people "}),
+    (evaluation.__main__, "trace runs/mine --comp", {"--components "}),
     (evaluation.attention_map, "runs/mine --ind", {"--individual "}),
     (hub_cards.__main__, "publish-", {"publish-dataset", "publish-space", "publish-metrics"}),
     (sweeps.__main__, "run experiments/schedules --cluster ", {"local", "slurm"}),
