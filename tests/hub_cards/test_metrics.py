@@ -72,12 +72,9 @@ def test_they_are_published_once_and_a_directory_that_is_there_is_left(hub, tmp_
     assert client.hub_cards("publish-metrics", "me").stdout.count(": published\n") == len(EXAMPLES)
     assert client.hub_cards("publish-metrics", "me").stdout.count("everything was there already") == len(EXAMPLES)
     files = hub.repo("me/risk_coverage", "space").files()
-    assert {path: files[path] for path in metric_files("risk_coverage")} == metric_files(
-        "risk_coverage", "me/risk_coverage"
-    )
-    loaded = (
-        "import json, evaluate; print(json.dumps(evaluate.load('me/no_knowledge_baseline').compute(value_sizes=[1])))"
-    )
-    assert client.python(loaded) == {"no_knowledge_baseline": 0.0}
+    sent = metric_files("risk_coverage", "me/risk_coverage")
+    assert {path: files[path] for path in sent} == sent
+    load = "evaluate.load('me/no_knowledge_baseline').compute(value_sizes=[1])"
+    assert client.python(f"import json, evaluate\nprint(json.dumps({load}))") == {"no_knowledge_baseline": 0.0}
     refused = client.hub_cards("metrics", tmp_path, code=2)
     assert "exists already and is left as it is" in refused.stderr
