@@ -42,8 +42,7 @@ def build_executor(sweep: Sweep, cluster: str, options: dict) -> submitit.AutoEx
         raise UserError(
             f"no SLURM here: {missing[0]} is not found; log in to the cluster, or leave out --cluster slurm"
         )
-    if sweep.launcher and not shutil.which(sweep.launcher[0], path=_path()):
-        raise UserError(f"launcher: {sweep.launcher[0]} is not found; install it, or name another one")
+    check_launcher(sweep)
     folder = ROOT / sweep.output_dir / ".jobs"
     executor = submitit.AutoExecutor(folder=folder, cluster=cluster, slurm_max_num_timeout=_TIMEOUTS)
     defaults = {"timeout_min": _TIMEOUT_MINUTES[cluster], "name": sweep.folder.name}
@@ -52,6 +51,16 @@ def build_executor(sweep: Sweep, cluster: str, options: dict) -> submitit.AutoEx
     except (AssertionError, NameError, ValueError) as error:
         raise UserError(f"--cluster_options: {str(error).splitlines()[0]}") from None
     return executor
+
+
+def check_launcher(sweep: Sweep) -> None:
+    """Check that what starts the runs is there.
+
+    Raises:
+        UserError: it is not.
+    """
+    if sweep.launcher and not shutil.which(sweep.launcher[0], path=_path()):
+        raise UserError(f"launcher: {sweep.launcher[0]} is not found; install it, or name another one")
 
 
 def run_command(sweep: Sweep, run: SweepRun, directory: Path, threads: int | None) -> list[str]:
@@ -129,7 +138,7 @@ def execute(command: list[str], environment: dict[str, str | None], launched: bo
     if not launched:
         os.chdir(ROOT)
         os.execv(command[0], command)
-    process = _start(command, launched)
+    process = start(command, launched)
     signal.signal(signal.SIGTERM, lambda *_: _ask_to_stop(process.pid, launched))
     sys.exit(process.wait())
 
@@ -144,7 +153,7 @@ class RequeuedRun:
 
     def __call__(self) -> None:
         """In the job: run the script, and end as it does."""
-        self.process = _start(self.command, self.launched)
+        self.process = start(self.command, self.launched)
         if code := self.process.wait():
             sys.exit(code)
 
@@ -156,10 +165,12 @@ class RequeuedRun:
         return DelayedSubmission(RequeuedRun(self.command, self.launched))
 
 
-def _start(command: list[str], launched: bool) -> subprocess.Popen:
-    """Start a run; a launcher ignores the signal by which SLURM may reach all processes of a job, and would end it."""
+def start(command: list[str], launched: bool, **streams) -> subprocess.Popen:
+    """Start a run in the project's root. A launcher ignores a signal that SLURM may send to all processes of a job, and
+    that would end it.
+    """
     ignore = (lambda: signal.signal(signal.SIGUSR2, signal.SIG_IGN)) if launched else None
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PATH": _path()}, preexec_fn=ignore)
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PATH": _path()}, preexec_fn=ignore, **streams)
 
 
 def _path() -> str:

@@ -42,7 +42,7 @@ COMPLETIONS = [
     (evaluation.__main__, "runs/mine --peo", {"--people "}),
     (evaluation.__main__, "trace runs/mine --comp", {"--components "}),
     (evaluation.attention_map, "runs/mine --ind", {"--individual "}),
-    (hub_cards.__main__, "publish-", {"publish-dataset", "publish-space", "publish-metrics"}),
+    (hub_cards.__main__, "publish-", {"publish-dataset", "publish-metrics", "publish-space"}),
     (sweeps.__main__, "run experiments/schedules --cluster ", {"local", "slurm"}),
 ]
 

@@ -17,6 +17,7 @@ from command_line import UserError
 from sweeps import jobs
 from sweeps.results import load_results
 from tests.helpers import scheduler
+from tests.helpers.jobs import wait_for
 from tests.helpers.pretraining import ROOT, TIMES, pretrain, records, same, weights
 
 ON_SLURM = ("--cluster", "slurm")
@@ -50,13 +51,6 @@ def experiment(folder, seeds=(0,), staying=True, **content):
     sweep |= {"script": str(folder / "staying.py")} if staying else {}
     (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep | content))
     return str(folder)
-
-
-def wait_for(condition, seconds=120):
-    until = time.time() + seconds
-    while not condition():
-        assert time.time() < until
-        time.sleep(0.05)
 
 
 def started(folder):

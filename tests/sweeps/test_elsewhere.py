@@ -17,6 +17,7 @@ from sweeps.results import load_results
 from sweeps.signals import handled, interrupt
 from sweeps.sweep import load_sweep
 from sweeps.timing import threads_each
+from tests.helpers.jobs import TALKER, processes_of
 from tests.helpers.pretraining import ROOT, pretrain
 
 
@@ -40,6 +41,18 @@ def test_a_launcher_stands_where_python_does_and_shares_the_cores_out_itself(tmp
     for launcher in (["accelerate", "launch"], 3, 'accelerate "launch'):
         with pytest.raises(UserError, match="launcher is not a command, like accelerate launch"):
             sweep(tmp_path, launcher=launcher)
+
+
+def test_a_dry_run_ends_what_a_launcher_has_started_for_its_trial(tmp_path, capsys):
+    (tmp_path / "launcher.py").write_text("import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]])")
+    (tmp_path / "run.py").write_text(TALKER)
+    sweep(tmp_path, script=str(tmp_path / "run.py"), launcher=f"{sys.executable} {tmp_path}/launcher.py", seeds=[0])
+    command.main(["run", str(tmp_path), "--dry_run"])
+    assert "1 of 1 runs to go, about 2 min 58 s" in capsys.readouterr().out
+    assert processes_of(tmp_path) == []
+    sweep(tmp_path, launcher="torchrum", seeds=[0])
+    with pytest.raises(UserError, match="launcher: torchrum is not found"):
+        command.main(["run", str(tmp_path), "--dry_run"])
 
 
 def test_each_unfinished_run_is_a_line_that_a_shell_runs(tmp_path, capsys):
