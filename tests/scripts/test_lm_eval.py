@@ -20,7 +20,7 @@ lm_eval = pytest.importorskip("lm_eval", reason="pip install -e .[lm_eval]")
 HFLM = pytest.importorskip("lm_eval.models.huggingface").HFLM
 TaskManager = pytest.importorskip("lm_eval.tasks").TaskManager
 
-PEOPLE = {"n_individuals": 16, "n_unseen": 8, "entries_per_list": 3}
+PEOPLE = {"n_individuals": 16, "n_unseen": 8, "names_per_list": 4, "entries_per_list": 2}
 
 
 @pytest.fixture(scope="module")
