@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from analysis.curves import GROUPS, groups_of
 from analysis.phases import TOLERANCE, phases_of
 from command_line import ENVIRONMENT_KEY, UserError
+from data_builder.questions import ASKED
 from data_builder.source import saved_world
 from data_builder.world import load_world
 from evaluation.citation import CITATION
@@ -177,6 +178,7 @@ def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -
         populations=list(map(Markup, settings)),
         settings=settings,
         worlds=list(settings.values()),
+        asked=number(ASKED),
         with_links=with_links,
         citation=Markup(CITATION),
     )
