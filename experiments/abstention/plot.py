@@ -64,11 +64,10 @@ def measured(groups: Groups) -> dict[str, Values]:
         found["more"] = differences(said["more"], said["few"])
     if "none" in groups:
         found["costs"] = differences(*(by_seed(groups[name], _known) for name in ("few", "none")))
-        plain = {result.seed: result for result in groups["none"]}
-        pairs = {result.seed: (result, plain.get(result.seed)) for result in groups["few"]}
-        found["better-than-threshold"] = {
-            s: 100 * (_risk_at(b, _coverage(a)) - _risk(a)) for s, (a, b) in pairs.items() if b
-        }
+        given = {result.seed: _coverage(result) for result in groups["few"]}
+        plain = [result for result in groups["none"] if result.seed in given]
+        risks = by_seed(plain, lambda r: 100 * _risk_at(r, given[r.seed]))
+        found["better-than-threshold"] = differences(risks, by_seed(groups["few"], lambda r: 100 * _risk(r)))
     return found
 
 
