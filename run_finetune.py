@@ -63,6 +63,7 @@ def main(argv: list[str]) -> None:
     model, tokenizer = found.load()
     _check_model(model, tokenizer, finetune.preset, found.path)
     shares = {"random_words": finetune.share_random_words, "invented": finetune.share_invented}
+    shares["share_unknown"] = finetune.share_unknown
     drawn = plan(source, schedule, training, finetuned, known)
     stream = build_stream(source, tokenizer, drawn, training.seed_of_data, **shares)
     check_length(stream.tables.max_length, model.config, stream.tables.longest)

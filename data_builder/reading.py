@@ -139,4 +139,4 @@ def _tokenizer(found: FoundModel, source: Source, model: str):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if found.config.get("init_from") or "individuals_finetune" in found.config:
         raise UserError(f"{model} has saved no tokenizer yet; wait for its first checkpoint")
-    return train_tokenizer(pieces_of(source, found.config.get("share_questions")))
+    return train_tokenizer(pieces_of(source, *map(found.config.get, ("share_questions", "share_unknown"))))

@@ -91,12 +91,15 @@ def _check(arguments, command: str | None) -> None:
 
 def _look_into(arguments, command: str) -> None:
     from analysis.mechanism import draw_report
+    from analysis.readings import readings
     from evaluation.instruments import INSTRUMENTS, Asked
     from evaluation.mechanism import look_into
 
     given = {name: getattr(arguments, name) for name in vars(Asked()) if getattr(arguments, name) is not None}
     folder, report = look_into(command, arguments.run[1], arguments.steps, arguments.output_dir, Asked(**given))
     print(f"figures: {draw_report(INSTRUMENTS[command][1], folder, report)}")
+    if command == "probe":
+        print(f"\n{readings(report)}")
 
 
 def _tell(name: str, n_people: int) -> None:

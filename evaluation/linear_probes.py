@@ -33,7 +33,8 @@ class LinearProbes:
     def __init__(self, stream, groups: dict[str, range], group: str, size: int):
         people = chosen_people(groups[group], size)
         cut = round(_FITTED * len(people))
-        unseen = chosen_people(groups.get("unseen", range(0)), len(people) - cut)
+        others = groups.get("unseen", range(0)) if group != "unseen" else range(0)
+        unseen = chosen_people(others, len(people) - cut)
         self.fitted = prompts_about(stream, people[:cut], heldout=False)
         self.tested = {"seen": prompts_about(stream, people[cut:])}
         if len(unseen):

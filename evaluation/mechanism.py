@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +29,14 @@ class Place:
     """What is looked into, and where it is written.
 
     Attributes:
-        name: as the user calls it.
         record: the run, for its config and people.
-        steps: the models of it, by step.
-        folder: of the report and the figures.
+        steps: how to find its model at each step.
+        folder: of the report and the figures; None if that must be said.
     """
 
-    name: str
     record: FoundModel
-    steps: dict[int, FoundModel]
-    folder: Path
+    steps: dict[int, Callable[[], FoundModel]]
+    folder: Path | None
 
 
 def look_into(command: str, name: str, steps: list[int] | None, folder: Path | None, asked: Asked) -> tuple[Path, dict]:
@@ -57,49 +56,58 @@ def look_into(command: str, name: str, steps: list[int] | None, folder: Path | N
         UserError: nothing there to look into, or a report of something else.
     """
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
-    place = _place(name, steps, folder)
+    is_checkpoint = Path(name).exists() and Path(name).resolve().name.startswith(CHECKPOINT)
+    place = _checkpoint(name, steps) if is_checkpoint else _run(name, steps)
+    folder = folder or place.folder
+    _check(name, place.record, folder)
     build, report_name = INSTRUMENTS[command]
     source = find_people(place.record, name)
     groups = groups_of_model(place.record.config, source.population.groups)
     asked.check(groups, source.population)
-    model, tokenizer = next(iter(place.steps.values())).load()
+    model, tokenizer = next(iter(place.steps.values()))().load()
     check_editable(model)
     instrument = build(BiographyStream(source, tokenizer, None, seed=0), groups, model, asked)
-    report = _report(place.folder, report_name, instrument)
-    place.folder.mkdir(parents=True, exist_ok=True)
+    report = _report(folder, report_name, instrument)
+    folder.mkdir(parents=True, exist_ok=True)
     for step, entry in _measured(place.steps, instrument, report["steps"], command):
         report["steps"] = dict(sorted((report["steps"] | {str(step): entry}).items(), key=lambda item: int(item[0])))
-        write_report(place.folder, report_name, report, indent=None)
-    print(f"report: {report_file(place.folder, report_name)}")
-    return place.folder, report
+        write_report(folder, report_name, report, indent=None)
+    print(f"report: {report_file(folder, report_name)}")
+    return folder, report
 
 
-def _place(name: str, steps: list[int] | None, folder: Path | None) -> Place:
-    path = Path(name)
-    if path.exists() and path.resolve().name.startswith(CHECKPOINT):
-        if steps:
-            raise UserError(f"{name} is one checkpoint; leave out --steps, or name its run")
-        found = find_model(name)
-        step = found.path.name.removeprefix(CHECKPOINT)
-        if not step.isdecimal():
-            raise UserError(f"{name} does not say its step; name a checkpoint like {CHECKPOINT}500")
-        record, there = found, {int(step): found}
-        home = found.path.parent
-    else:
-        record, home = find_record(name), path
-        saved, notices = saved_steps(name, record)
-        for line in notices:
-            print(line)
-        if not saved and not steps:
-            raise UserError(f"{name} holds no model and no checkpoint to look into")
-        there = {step: find_step(name, step) for step in steps or saved}
-        if not path.exists() and not folder:
-            raise UserError(f"{name} is on the Hub; say where its report is to be written: --output_dir figures/mine")
+def _checkpoint(name: str, steps: list[int] | None) -> Place:
+    if steps:
+        raise UserError(f"{name} is one checkpoint; leave out --steps, or name its run")
+    found = find_model(name)
+    step = found.path.name.removeprefix(CHECKPOINT)
+    if not step.isdecimal():
+        raise UserError(f"{name} does not say its step; name a checkpoint like {CHECKPOINT}500")
+    return Place(found, {int(step): lambda: found}, found.path.parent)
+
+
+def _run(name: str, steps: list[int] | None) -> Place:
+    """A directory or a Hub repository; of the latter a revision is fetched when its turn comes."""
+    record = find_record(name)
+    saved, notices = saved_steps(name, record)
+    for line in notices:
+        print(line)
+    if not saved and not steps:
+        raise UserError(f"{name} holds no model and no checkpoint to look into")
+    for step in steps or ():
+        if step not in saved:
+            find_step(name, step)  # says which there are, or what is damaged
+    there = {step: partial(find_step, name, step) for step in steps or saved}
+    return Place(record, there, Path(name) if Path(name).exists() else None)
+
+
+def _check(name: str, record: FoundModel, folder: Path | None) -> None:
+    if folder is None:
+        raise UserError(f"{name} is on the Hub; say where its report is to be written: --output_dir figures/mine")
     if "reference_patching" in record.config:
         raise UserError(
             f"{name} was trained with the attention of another model, which is not saved in it; look into its reference"
         )
-    return Place(name, record, there, folder or home)
 
 
 def _report(folder: Path, name: str, instrument: Instrument) -> dict:
@@ -125,8 +133,9 @@ def _measured(steps: dict, instrument: Instrument, before: dict, command: str) -
     form = "{desc} {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]"
     often = 0.2 if sys.stderr.isatty() else 10  # a log file needs fewer lines
     with tqdm(total=len(steps), desc=command, bar_format=form, mininterval=often) as bar:
-        for number, (step, found) in enumerate(steps.items()):
+        for number, (step, find) in enumerate(steps.items()):
             bar.set_description(f"{command}, step {step:,}", refresh=False)
+            found = find()
             weights = found.facts()["base_model_sha256"]
             if before.get(str(step), {}).get("weights") != weights:
                 measured = instrument.measure(found.load()[0].eval(), bar.update)

@@ -68,8 +68,9 @@ def publish_run(
         if step in whole or checkpoint_branch(step) not in there
     ]
     revisions = [*steps]
-    if strategy == "checkpoint" and (newest := max((step for step in here if has_state(here[step])), default=None)):
-        revisions.append(state_revision(run, newest, here[newest]))
+    states = [step for step in here if has_state(here[step])]
+    if strategy == "checkpoint" and states:
+        revisions.append(state_revision(run, states[-1], here[states[-1]]))
     if finished := (path / WEIGHTS).exists():
         named = there | {step.branch: sha256(step.files[MANIFEST]) for step in steps}
         card = model_card(run, repo_id, dataset_id, sorted(named))

@@ -18,7 +18,7 @@ _NOT_CODE = {".pyc", ".pyo"}
 # What this code imports, by the names of the packages; Gradio comes with the Space.
 REQUIREMENTS = (
     "torch", "transformers", "datasets", "evaluate", "huggingface_hub", "jinja2", "safetensors", "numpy", "pyyaml",
-    "matplotlib", "pillow", "psutil", "filelock", "scipy", "peft", "argcomplete", "tokenizers", "pyarrow",
+    "matplotlib", "pillow", "psutil", "filelock", "scipy", "peft", "argcomplete", "tokenizers", "pyarrow", "tqdm",
 )  # fmt: skip
 _APP = '''"""A run on the Hub in the explorer; all that is shown is computed here, on a CPU."""
 

@@ -63,6 +63,7 @@ def verify(api: HfApi, repo_id: str, download: bool = False) -> Verified:
         found = ["no branch or tag is a step of a training, as step500 is"]
     named = [StepRevision(*told, weights_of(fetch.revision(told[-1]).files)) for told in steps]
     names = {commit: name for name, *_, commit in reversed(steps)}
+    names |= {branches["main"]: "main"} if "main" in branches else {}
     for commit, name in tqdm(names.items(), unit="revision", disable=None):
         if download or fetch.revision(commit).manifest is None:
             found += [f"{name}: {problem}" for problem in contents.problems(commit, fetch.revision(commit).files)]

@@ -9,6 +9,7 @@ from analysis.drawing import plt
 from analysis.figures import draw_run
 from analysis.mechanism import _FIGURES, draw_report
 from analysis.phases import Phases
+from analysis.readings import readings
 from evaluation.knockout import CUTS
 from evaluation.prompts import POSITIONS
 from evaluation.tracing import EFFECTS
@@ -63,6 +64,20 @@ def test_some_positions_and_one_cut():
         for figure in (_FIGURES[name][0](report, None), _FIGURES[name][1](report, 100)):
             check_readable(figure)
             plt.close(figure)
+
+
+def test_what_was_read_in_words():
+    """Of the sentence's fact all is read at one place at the end, half since step 67; everything else is chance."""
+    report = a_report("probing", (0, 50, 100))
+    for step, share in (("0", 0.0), ("50", 0.25), ("100", 1.0)):
+        accuracy = np.full(np.array(report["steps"][step]["accuracy"], dtype=float).shape, 0.02)
+        accuracy[0, 0, POSITIONS.index("last_name"), :, 1] = share
+        report["steps"][step] |= {"accuracy": accuracy.tolist(), "said": [[share / 2] * 3, [0] * 3]}
+    lines = {line[:18].strip(): line[18:].split("  ") for line in readings(report).splitlines()}
+    assert [cell.strip() for cell in lines["last name token"] if cell] == ["100%, half at step 67", "2%"]
+    assert [cell.strip() for cell in lines["before the value"] if cell] == ["2%", "2%"]
+    assert [cell.strip() for cell in lines["the model says"] if cell] == ["50%, half at step 67"]
+    assert [cell.strip() for cell in lines["controls, highest"] if cell] == ["2%"]
 
 
 def test_colors_of_a_map_are_the_numbers(tmp_path):

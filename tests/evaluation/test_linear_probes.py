@@ -102,6 +102,10 @@ def test_nobody_is_both_fitted_and_tested_and_the_wording_of_tests_is_held_out(w
     assert {*probes.tested["unseen"].people.tolist()} <= {*world[0].population.groups["unseen"]}
 
 
+def test_unseen_people_are_no_control_of_themselves(world):
+    assert [*LinearProbes(world[2], world[0].population.groups, "unseen", 60).tested] == ["seen"]
+
+
 def test_another_fact_is_read_in_a_sentence_that_tells_something_else(probes):
     n = len(probes.attributes)
     states = np.arange(n * 40, dtype=float).reshape(-1, 1)

@@ -13,6 +13,7 @@ from evaluation import instruments, mechanism
 from evaluation.instruments import INSTRUMENTS
 from evaluation.prompts import POSITIONS
 from run_directory.layout import LOOKED_INTO
+from tests.helpers.hub_toys import Client
 from tests.helpers.pretraining import pretrain
 
 SMALL = {"probe": ["--individuals", "16"], "trace": ["--individuals", "4"], "knockout": ["--individuals", "4"]}
@@ -176,6 +177,21 @@ def test_a_model_without_attention_is_probed_and_traced_but_has_none_to_cut(tmp_
     for command, options in (("knockout", []), ("trace", ["--components", "attention"])):
         with pytest.raises(UserError, match="RecurrentGemmaForCausalLM has no attention to record or to patch; these"):
             door.main([command, str(run), *options])
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_revisions_of_a_hub_repository_are_looked_into(run, hub, tmp_path):
+    look("gradients", run)
+    client, elsewhere = Client(hub, tmp_path / "home"), tmp_path / "elsewhere"
+    client.hub_cards("publish", run, "--repo", "me/facts")
+    words = ("gradients", "me/facts", *SMALL["gradients"])
+    assert (
+        "me/facts is on the Hub; say where its report is to be written" in client.call(door.main, *words, code=2).stderr
+    )
+    client.call(door.main, *words, "--output_dir", elsewhere)
+    assert report(elsewhere, "gradients") == report(run, "gradients")
+    again = client.call(door.main, *words, "--steps", "15", "--output_dir", elsewhere, code=2).stderr
+    assert "me/facts was not saved at step 15; the steps at which it was: 10, 20" in again
 
 
 def test_numbers_are_rounded_and_what_is_not_there_is_null():

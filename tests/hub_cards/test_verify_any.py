@@ -78,6 +78,10 @@ FAULTS = {
         put("step8", files(8) | {"model.safetensors": Blob(b"version https://git-lfs.github.com/spec/v1", lfs=True)}),
         ["step8: model.safetensors has no header of a safetensors file"],
     ),
+    "main cut off": (
+        put("main", files(8) | {"model.safetensors": Blob(WHOLE[:-4], lfs=True)}),
+        [f"main: model.safetensors has {len(WHOLE) - 4} bytes, but its header tells of {len(WHOLE)}"],
+    ),
     "a part missing": (
         put("step16", {"model-1.safetensors": files(16)["model.safetensors"], "model.safetensors.index.json": INDEX}),
         ["step16: model-2.safetensors is missing, though model.safetensors.index.json names it"],
