@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK
-"""Build a dataset: population, biographies and templates as Parquet files that `load_dataset` reads.
+"""Build a dataset: population, biographies, templates and questions as Parquet files that `load_dataset` reads.
 
 python -m data_builder --n_individuals 64000 --output_dir data/64k
 python -m data_builder recipes/tiny.yaml --output_dir data/tiny      # the people of a recipe

@@ -1,4 +1,4 @@
-"""The `datasets` builder: who exists, their biographies, and the templates, as Arrow tables."""
+"""The `datasets` builder: who exists, their biographies, the templates and questions, as Arrow tables."""
 
 import hashlib
 from dataclasses import dataclass, fields

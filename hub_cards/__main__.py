@@ -180,12 +180,11 @@ def _publish_metrics(arguments) -> None:
     from hub_cards.metrics import EXAMPLES, metric_files, publish_metric
     from run_directory.hub import hub_errors, open_repo
 
-    for name in EXAMPLES:
-        space = f"{arguments.what}/{name}"
-        metric_files(name)  # whether it can be made at all
+    made = {f"{arguments.what}/{name}": metric_files(name, f"{arguments.what}/{name}") for name in EXAMPLES}
+    for space, files in made.items():
         api = open_repo(space, "space", arguments.private)
         with hub_errors(space):
-            sent = publish_metric(api, name, space)
+            sent = publish_metric(api, space, files)
         print(f"{space}: {'published' if sent else 'everything was there already'}")
 
 

