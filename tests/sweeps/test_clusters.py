@@ -170,6 +170,15 @@ def test_what_the_cluster_refuses_is_one_line(slurm, tmp_path):
         command.main(["run", experiment(tmp_path / "mine"), "--detach"])
 
 
+@pytest.mark.parametrize("content", ["", "[1]", '{"a": 1'])
+def test_a_damaged_note_of_jobs_is_written_anew(slurm, tmp_path, content):
+    (tmp_path / "submitted.json").write_text(content)
+    assert jobs.remembered(tmp_path, ["a"]) == {}
+    jobs.remember(tmp_path, {"a": jobs.QueuedJob(tmp_path, "1")})
+    (slurm / "1.state").write_text("PENDING")
+    assert jobs.remembered(tmp_path, ["a", "b"])["a"].job_id == "1"
+
+
 def test_a_queue_that_does_not_answer_holds_all_jobs(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert jobs.Queue().has("1")
