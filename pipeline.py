@@ -162,11 +162,16 @@ def _execute(
     apart = {group: stream.probe(group, training.eval_individuals, who) for group, who in _parts(stream, training)}
     apart |= stream.further_probes(training.eval_individuals)
     n_looked_at = training.attention_individuals
-    measure_model = run_measure(probes | apart, lists.value_sizes, n_looked_at, n_names, n_learned, shared_map)
+    options_of_measure = (n_looked_at, n_names, n_learned, shared_map, stream.unknown_token)
+    measure_model = run_measure(probes | apart, lists.value_sizes, *options_of_measure)
 
     def measure(model) -> dict[str, float]:
         return measure_model(measured(model)) | old(model)
 
+    if training.gradient_checkpointing:
+        from modeling.recompute import recompute_activations
+
+        recompute_activations(model)
     publisher = None
     if hub.push_to_hub and is_first_process():
         from hub_cards.background import BackgroundPublisher

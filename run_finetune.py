@@ -63,13 +63,14 @@ def main(argv: list[str]) -> None:
     model, tokenizer = found.load()
     _check_model(model, tokenizer, finetune.preset, found.path)
     shares = {"random_words": finetune.share_random_words, "invented": finetune.share_invented}
+    shares["share_unknown"] = finetune.share_unknown
     drawn = plan(source, schedule, training, finetuned, known)
     stream = build_stream(source, tokenizer, drawn, training.seed_of_data, **shares)
     check_length(stream.tables.max_length, model.config, stream.tables.longest)
     limit = getattr(model.config, "max_position_embeddings", None)
     measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals, shared_map)
     old = copy.deepcopy(model)
-    adapt(model, adaptation, training.seed_of_model)
+    adapt(model, adaptation, training.seed_of_model, (found.repository, finetune.revision))
     options, began = {}, found.facts()
     if finetune.share_invented:
         options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)

@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
         model, tokenizer = found.load()
         check_model(model)
     else:
-        tokenizer = train_tokenizer(pieces_of(source, stream_settings.share_questions))
+        tokenizer = train_tokenizer(pieces_of(source, stream_settings.share_questions, stream_settings.share_unknown))
     stream = build_stream(source, tokenizer, schedule, training, stream_settings)
     if found:
         check_length(stream.tables.max_length, model.config, stream.tables.longest)

@@ -9,6 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from analysis.attention import layers_of, signature_figure
 from analysis.drawing import ROLES, draw_runs, group_styles, label_x, legend, mark_baseline, panels, save
 from analysis.hallucination import hallucination_figure
+from analysis.mechanism import draw_reports
 from analysis.phases import PHASE_NAMES, Phases, edges_of
 from analysis.sequential import sequential_figure, sequential_summary, visits_of
 from analysis.summary import summarize
@@ -22,7 +23,8 @@ def draw_run(path: str | Path) -> Phases | None:
     """Draw a run's learning curve, with its phases unless it is a fine-tuning, and how sure it is of what it says.
 
     Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people, attention or groups
-    that take turns were measured, `hallucination.png`, `signatures.png` and `groups.png`, into the run's directory.
+    that take turns were measured, `hallucination.png`, `signatures.png` and `groups.png`, into the run's directory; and
+    of what was seen in its checkpoints (docs/MECHANISM.md) the figures again.
 
     Raises:
         UserError: not a run, or nothing evaluated yet.
@@ -38,6 +40,7 @@ def draw_run(path: str | Path) -> Phases | None:
         print(sequential_summary(visits))
     if layers_of(run):
         save(signature_figure([run]), folder / "signatures.png")
+    draw_reports(run.path)
     print(f"figures: {folder}")
     return phases
 

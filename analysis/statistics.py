@@ -109,3 +109,10 @@ def latex(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def _escaped(cell) -> str:
     return "".join(_LATEX.get(character, character) for character in str(cell))
+
+
+def mean_of_known(numbers: np.ndarray, axis: int) -> np.ndarray:
+    """Mean along an axis of what is not nan; nan where nothing is."""
+    known = ~np.isnan(numbers)
+    sums, counts = np.where(known, numbers, 0).sum(axis), known.sum(axis)
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

@@ -6,6 +6,8 @@ python -m data_builder batch me/facts-tiny --steps 0 --json      # the first bat
 
 import argparse
 import json
+import os
+import sys
 
 from command_line import UserError
 from data_builder.reading import Reading, reading_of
@@ -26,8 +28,11 @@ def main(argv: list[str]) -> None:
         raise UserError(
             f"{arguments.run} has read {reading.n_steps:,} batches; --steps must be within 0:{reading.n_steps}"
         )
-    for step in asked:
-        _print(reading, step, arguments.json)
+    try:
+        for step in asked:
+            _print(reading, step, arguments.json)
+    except BrokenPipeError:  # `| head` has seen enough; nor is what is left to be written at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parse(steps: str) -> range:

@@ -24,6 +24,7 @@ from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
 _TOKENIZER = "tokenizer.json"
+_IGNORED = -100  # label of tokens that nothing is learned from
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,24 @@ class Reading:
 
         Returns:
             Of each `step`, `row`, `group` (`nobody` of a row that is about none), `individual_id`, `name`, `attributes`
-            and `template_ids` in the order of the sentences, `text`, and `input_ids` without padding.
+            and `template_ids` in the order of the sentences, `text`, and `input_ids` without padding. Random words have
+            no name, attributes and templates.
         """
         _, names, _, wording = self.stream.told(step, self.batch_size)
         batch, texts = self.batch(step), self.stream.texts(step, self.batch_size)
         lengths, attributes = batch["attention_mask"].sum(1).tolist(), [*self.stream.value_sizes]
         templates = np.take_along_axis(wording.templates, wording.order, axis=1).tolist()
+        learned = (batch["labels"] != _IGNORED).any(1).tolist()
         for row, individual in enumerate(batch["individual_ids"].tolist()):
+            told = individual != NOBODY or not learned[row]  # nothing is learned from invented people
             yield {
                 "step": step,
                 "row": row,
                 "group": self._group(individual),
                 "individual_id": individual,
-                "name": self._renderer.name(names[row]),
-                "attributes": [attributes[index] for index in wording.order[row]],
-                "template_ids": templates[row],
+                "name": self._renderer.name(names[row]) if told else None,
+                "attributes": [attributes[index] for index in wording.order[row]] if told else [],
+                "template_ids": templates[row] if told else [],
                 "text": texts[row],
                 "input_ids": batch["input_ids"][row, : lengths[row]].tolist(),
             }
@@ -135,4 +139,4 @@ def _tokenizer(found: FoundModel, source: Source, model: str):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if found.config.get("init_from") or "individuals_finetune" in found.config:
         raise UserError(f"{model} has saved no tokenizer yet; wait for its first checkpoint")
-    return train_tokenizer(pieces_of(source, found.config.get("share_questions")))
+    return train_tokenizer(pieces_of(source, *map(found.config.get, ("share_questions", "share_unknown"))))

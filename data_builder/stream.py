@@ -34,6 +34,8 @@ class BiographyStream:
         UserError: there are not so many templates.
     """
 
+    unknown_token: int | None = None  # the first of what stands for a value that nobody knows; None if nothing does
+
     def __init__(
         self, source, tokenizer, schedule, seed: int, redraw_values: bool = False,
         templates_per_individual: int | None = None, sentence_order: str = "random",

@@ -40,9 +40,9 @@ SECTIONS = {
     "Tutorial": ["docs/TUTORIAL.md", "docs/YOUR_FACTS.md"],
     "How to": [
         "docs/RUNNING.md", "docs/CLUSTERS.md", "docs/SCHEDULES.md", "docs/WORDING.md", "docs/FINETUNING.md",
-        "docs/PATCHING.md", "experiments/README.md", "docs/FIGURES.md", "docs/EXPLORER.md", "docs/SHARING.md",
-        "docs/EXTENDING.md", "docs/WORLDS.md", "data_builder/worlds/README.md", "data_builder/templates/README.md",
-        "docs/SPEED.md", "docs/REPRODUCING.md",
+        "docs/PATCHING.md", "docs/MECHANISM.md", "experiments/README.md", "docs/FIGURES.md", "docs/EXPLORER.md",
+        "docs/SHARING.md", "docs/OTHER_TOOLS.md", "docs/EXTENDING.md", "docs/WORLDS.md",
+        "data_builder/worlds/README.md", "data_builder/templates/README.md", "docs/SPEED.md", "docs/REPRODUCING.md",
     ],
     "Reference": [SETTINGS, "docs/METRICS.md", "docs/FORMATS.md", *(f"{API}/{room}.md" for room in ROOMS)],
     "Explanation": ["docs/DEFINITIONS.md", "docs/DIFFERENCES.md", "CONTRIBUTING.md"],

@@ -43,6 +43,11 @@ def confidence(flat: Flat, group: str) -> dict[str, float]:
     }
 
 
+def abstained(flat: Flat, unknown: int) -> float:
+    """Share of the answers about a group that begin with the token by which a model tells that it does not know."""
+    return float((answers(flat)["predicted"] == unknown).mean())
+
+
 def separation(seen: Flat, unseen: Flat) -> dict[str, float]:
     """How well confidence tells seen from unseen people: `unseen_auroc_<score>` and `unseen_auprc_<score>`."""
     metrics = {}

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from evaluation.hallucination import confidence, separation
+from evaluation.hallucination import abstained, confidence, separation
 from evaluation.knowledge import attribute_accuracies, attribute_losses, learned_bits, no_knowledge_baseline
 from evaluation.probes import chunks, joined, name_losses, predictions, probe_predictions, rows_of, value_predictions
 from evaluation.signatures import attention_metrics, forward_with_gradients
@@ -16,6 +16,7 @@ from evaluation.signatures import attention_metrics, forward_with_gradients
 def run_measure(
     probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[str, int], n_looked_at: int,
     n_names: int | None = None, n_learned: dict[str, int] | None = None, each: Callable = map,
+    unknown: int | None = None,
 ) -> Callable:  # fmt: skip
     """What the training loop calls at an evaluation.
 
@@ -26,11 +27,13 @@ def run_measure(
         n_names: how many different names there could be; None where nobody knows.
         n_learned: how many individuals there are in each group that is learned from.
         each: how the model is shown one part after the other, as of `evaluation.probes`.
+        unknown: the token that an answer begins with which tells that it is not known; None if there is none.
 
     Returns:
         A function from a model to `no_knowledge_baseline` and, of each group, the metrics of `knowledge` and
         `hallucination.confidence`; with unseen people also those of `hallucination.separation`; those of
-        `signatures.attention_metrics`; with `n_names` the bits `seen_name_bits`, with `n_learned` `bits_per_parameter`.
+        `signatures.attention_metrics`; with `n_names` the bits `seen_name_bits`, with `n_learned` `bits_per_parameter`;
+        with `unknown`, `<group>_abstained`.
     """
     parts = [("attention", "seen", 0, rows_of(probes["seen"], 0, n_looked_at))]
     for group, probe in probes.items():
@@ -46,7 +49,10 @@ def run_measure(
             flat, of_attention = (found, of_attention) if kind == "values" else found
             flats[group].append((start, flat))
         metrics = {"no_knowledge_baseline": no_knowledge_baseline([*value_sizes.values()])}
-        metrics |= _knowledge_and_confidence({group: joined(found) for group, found in flats.items()}, value_sizes)
+        flats = {group: joined(found) for group, found in flats.items()}
+        metrics |= _knowledge_and_confidence(flats, value_sizes)
+        if unknown is not None:
+            metrics |= {f"{group}_abstained": abstained(flat, unknown) for group, flat in flats.items()}
         if n_names:
             loss = float(np.concatenate(names).mean())
             metrics["seen_name_bits"] = (math.log(n_names) - loss) / math.log(2)

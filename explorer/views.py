@@ -10,12 +10,13 @@ from analysis.curves import curves, groups_of
 from analysis.grouping import differences, grouped
 from analysis.phases import phases_of
 from command_line import UserError
+from data_builder.questions import Question, questions
 from evaluation.attention_map import attention_in
 from evaluation.detection import risk_coverage
 from evaluation.hallucination import answers, separation
 from evaluation.neighbors import nearest, whose_fact
 from evaluation.probes import probe_predictions
-from evaluation.questions import Question, continuation, likeliest, prompt_tokens, questions
+from evaluation.questions import continuation, likeliest, prompt_tokens
 from explorer.source import Explored
 from run_directory.records import baseline
 

@@ -8,13 +8,14 @@ from safetensors import SafetensorError, safe_open
 from analysis.curves import GROUPS, groups_of
 from analysis.phases import TOLERANCE, phases_of
 from command_line import ENVIRONMENT_KEY, UserError
+from data_builder.questions import ASKED
 from data_builder.source import saved_world
 from data_builder.world import load_world
 from evaluation.citation import CITATION
 from hub_cards.markdown import code_block, render, with_links
 from hub_cards.revisions import checkpoint_branch, sound_checkpoints
 from modeling.families import family_of
-from run_directory.layout import DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
+from run_directory.layout import ADAPTER_FOLDER, DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
 from run_directory.records import Run
 from settings import public
 
@@ -24,14 +25,16 @@ _PACKAGES = ("python", "torch", "transformers", "datasets", "accelerate", "token
 _DATASETS = "https://huggingface.co/datasets"
 
 
-def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
+def model_card(run: Run, repo_id: str, dataset_id: str | None = None, branches: list[str] | None = None) -> str:
     """The card of a run's model repository, with metadata for the Hub.
 
     Args:
         run: a loaded run.
         repo_id: where it is or will be published.
         dataset_id: where its people are published, if they are.
+        branches: the revisions that are checkpoints; those that are here if None.
     """
+    branches = branches or [checkpoint_branch(step) for step in sound_checkpoints(run.path)]
     recorded = run.config.get(ENVIRONMENT_KEY) or {}
     last = next(record for record in reversed(run.records) if "seen_attribute_loss" in record)
     figure, world = f"{FIGURES}/{LEARNING_CURVE}", saved_world(run.path / DATASET)
@@ -44,9 +47,10 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
         people=number(run.config.get("n_individuals")),
         world=world,
         own_texts=any(run.config.get(key) for key in ("values_dir", "templates_dir")),
-        steps=[Markup(checkpoint_branch(step)) for step in sound_checkpoints(run.path)],
+        steps=list(map(Markup, branches)),
+        adapter=(run.path / ADAPTER_FOLDER).is_dir(),
         figure=Markup(figure) if (run.path / figure).exists() else None,
-        seed=run.config.get("seed", MISSING),
+        seed=_seed(run.config),
         finetuned_on=_finetuned_on(run, world.entities),
         taught=_taught(run, recorded),
         stages=_stages(run, recorded, world.entities),
@@ -69,6 +73,13 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
         percent=percent,
         step=lambda edge: "not reached" if edge is None else f"at step {edge:.0f}",
     )
+
+
+def _seed(config: dict) -> str:
+    """The seed, and those of data or model where they are others."""
+    others = [f"{key} {config[key]}" for key in ("data_seed", "model_seed") if config.get(key) is not None]
+    seed = str(config.get("seed", MISSING))
+    return f"{seed} ({', '.join(others)})" if others else seed
 
 
 def _taught(run: Run, recorded: dict) -> str | None:
@@ -167,6 +178,7 @@ def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -
         populations=list(map(Markup, settings)),
         settings=settings,
         worlds=list(settings.values()),
+        asked=number(ASKED),
         with_links=with_links,
         citation=Markup(CITATION),
     )

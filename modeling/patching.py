@@ -34,24 +34,32 @@ class Tape:
         Keys and values are there for each head, however many share them. Where probabilities are replayed, queries and
         keys are not used, so that their gradients are 0.
         """
+        blocked = self.blocked.get(module.layer_idx)
         if self.replayed is None:
-            probabilities = _own_attention(module, query, key, attention_mask, scaling)
+            probabilities = _own_attention(module, query, key, attention_mask, scaling, blocked)
         else:
-            probabilities = self.replayed[module.layer_idx]
+            probabilities = _without(self.replayed[module.layer_idx], blocked)
             # Gradients of 0, not none: they decay, and several processes wait for the gradients of all weights.
             value = value + query[..., :0].sum() + key[..., :0].sum()
-        if module.layer_idx in self.blocked:
-            probabilities = probabilities.masked_fill(self.blocked[module.layer_idx][:, None], 0)
-            probabilities = probabilities / probabilities.sum(-1, keepdim=True)
         self.recorded[module.layer_idx] = probabilities
         dropped = nn.functional.dropout(probabilities.to(value.dtype), dropout)
         return torch.matmul(dropped, value).transpose(1, 2).contiguous(), probabilities
 
 
-def _own_attention(module, query, key, attention_mask, scaling) -> torch.Tensor:
+def _without(probabilities: torch.Tensor, blocked: torch.Tensor | None) -> torch.Tensor:
+    """What is left of probabilities (b, heads, q, k), renormalized; nothing where all of them are blocked."""
+    if blocked is None:
+        return probabilities
+    left = probabilities.masked_fill(blocked[:, None], 0)
+    return left / left.sum(-1, keepdim=True).clamp(min=torch.finfo(left.dtype).tiny)
+
+
+def _own_attention(module, query, key, attention_mask, scaling, blocked) -> torch.Tensor:
     n_queries, n_keys = query.shape[2], key.shape[2]
     if attention_mask is None:  # transformers leaves plain causality to the attention function
         attention_mask = torch.ones(n_queries, n_keys, dtype=torch.bool, device=query.device).tril(n_keys - n_queries)
+    if blocked is not None:  # here, not after the softmax: it may have left nothing to anybody else
+        attention_mask = attention_mask & ~blocked[:, None]
     scores = torch.matmul(query * scaling, key.mT)
     # Not infinite: a token of padding may have nothing to attend to.
     return scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min).softmax(-1, dtype=torch.float32)

@@ -16,26 +16,39 @@ FIGURES = "figures"
 # Written at the end of a run, each as `<name>.json`; of some runs only some of them.
 REPORTS = ("individuals", "hallucination", "interpolation", "ablation")
 LAST_REPORT = "individuals"
+# Written when somebody looks into the checkpoints of a run (`python -m evaluation probe`, ...), likewise.
+LOOKED_INTO = ("probing", "tracing", "knockout", "gradients")
 PHASES = "phases.json"
 LEARNING_CURVE = "learning_curve.png"
 CHECKPOINT = "checkpoint-"
 # Of a checkpoint, beside model, config and tokenizer.
 OPTIMIZERS = "optimizers.safetensors"
 ADAPTER = "adapter.safetensors"
+# Of a run that trained LoRA, beside the final model: what it adds to the one before, as peft reads it.
+ADAPTER_FOLDER = "adapter"
 PROGRESS = "progress.json"
+STATE = (OPTIMIZERS, ADAPTER, PROGRESS)  # what only going on needs
 MANIFEST = "manifest.json"
 LOCK = ".lock"
 TENSORBOARD = "tensorboard"
 WANDB_ID = ".wandb-id"
 # All that a run writes, beside its checkpoints; the last one is what older runs call TENSORBOARD.
 WRITTEN = (
-    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, *(f"{name}.json" for name in REPORTS), PHASES, LEARNING_CURVE, MANIFEST,
+    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, ADAPTER_FOLDER, PHASES,
+    *(f"{name}.json" for name in (*REPORTS, *LOOKED_INTO)),
+    LEARNING_CURVE, MANIFEST,
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     f".{CHECKPOINT}*.tmp", ".final.tmp", ".*.json*.tmp", ".*.yaml.tmp", TENSORBOARD, WANDB_ID,
     "fact-learning",
 )  # fmt: skip
 # Before the step, in the name of a branch on the Hub: `step-000500`, as Pythia's checkpoints are shared.
 STEP_BRANCH = "step-"
+# And of the tag beside it, `step500`, as tools made for Pythia ask for it.
+STEP_TAG = "step"
+# A branch with the newest state of a run, as Trainer calls it.
+LAST_STATE = "last-checkpoint"
+# In both: the line of METRICS of that step.
+STEP_METRICS = "metrics.json"
 
 
 def config_file(run: Path) -> Path:
@@ -49,7 +62,7 @@ def metrics_file(run: Path) -> Path:
 
 
 def report_file(run: Path, name: str) -> Path:
-    """One of REPORTS."""
+    """One of REPORTS or LOOKED_INTO."""
     return run / f"{name}.json"
 
 
@@ -74,7 +87,7 @@ def is_reported(run: Path) -> bool:
 
 
 def write_report(run: Path, name: str, content, indent: int | None = 1) -> None:
-    """Write one of REPORTS."""
+    """Write one of REPORTS or LOOKED_INTO."""
     replace_text(report_file(run, name), json.dumps(content, indent=indent) + "\n")
 
 

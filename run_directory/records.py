@@ -11,14 +11,14 @@ import numpy as np
 
 from command_line import UserError
 from run_directory.config import read_config
-from run_directory.layout import REPORTS, metrics_file, replace_text, report_file
+from run_directory.layout import LOOKED_INTO, REPORTS, metrics_file, replace_text, report_file
 
 # What a report has at least, if it is not a list of rows.
 _KEYS = {
     "individuals": {"times_drawn", "attribute_accuracy"},
     "hallucination": {"detectors", "risk_coverage"},
     "ablation": {"none"},
-}
+} | {name: {"settings", "axes", "steps"} for name in LOOKED_INTO}
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,15 @@ def load_run(path: str | Path) -> Run:
         raise UserError(f"{path} is no run: it needs config.yaml and metrics.jsonl") from None
     if not any("seen_attribute_loss" in record for record in records):
         raise UserError(f"{path} has no evaluation in metrics.jsonl yet")
-    return Run(path, config, records, *(_read_report(path, name) for name in REPORTS))
+    return Run(path, config, records, *(read_report(path, name) for name in REPORTS))
 
 
-def _read_report(run: Path, name: str) -> dict | list | None:
+def read_report(run: Path, name: str) -> dict | list | None:
+    """One of REPORTS or LOOKED_INTO; None if it is not there.
+
+    Raises:
+        UserError: it is damaged.
+    """
     file = report_file(run, name)
     if not file.exists():
         return None
@@ -95,7 +100,8 @@ def _read_report(run: Path, name: str) -> dict | list | None:
             return report
     except (ValueError, RecursionError, AttributeError) as error:
         wrong = error
-    raise UserError(f"{file} is damaged ({wrong}); delete it, or resume the run, which writes it again")
+    cure = "and measure again" if name in LOOKED_INTO else "or resume the run, which writes it again"
+    raise UserError(f"{file} is damaged ({wrong}); delete it, {cure}")
 
 
 def read_records(path: Path) -> list[dict]:

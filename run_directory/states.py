@@ -6,10 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from run_directory.layout import ADAPTER, MANIFEST, OPTIMIZERS, PROGRESS, replace_text
+from run_directory.layout import MANIFEST, OPTIMIZERS, PROGRESS, STATE, replace_text
 from run_directory.manifests import checkpoints, named_files, read_manifest
 
-STATE = (OPTIMIZERS, ADAPTER, PROGRESS)
 # In PROGRESS: the checkpoint was saved without being asked for, in case that the run is killed.
 AUTOMATIC = "automatic"
 

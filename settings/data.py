@@ -91,7 +91,13 @@ class StreamSettings(DatasetSettings):
         above=0, below=1,
     )  # fmt: skip
 
+    share_unknown: float = setting(
+        0.0, "share of each batch about invented people, whose values read `unknown`: to know what one does not know",
+        at_least=0, below=1,
+    )  # fmt: skip
+
     def told(self) -> dict:
         """What `build_stream` takes of them."""
-        names = ("redraw_values", "templates_per_individual", "sentence_order", "share_questions", "share_asked")
+        names = ("redraw_values", "templates_per_individual", "sentence_order", "share_questions", "share_asked",
+                 "share_unknown")  # fmt: skip
         return {name: getattr(self, name) for name in names}

@@ -50,6 +50,9 @@ class TrainingSettings:
     )
     max_grad_norm: float = setting(1.0, "norm that gradients are clipped to; the paper leaves it open", above=0)
     mixed_precision: Literal["no", "bf16"] = setting("no", "precision of forward passes; bf16 for a GPU", cost=True)
+    gradient_checkpointing: bool = setting(
+        False, "compute the inside of blocks again in the backward pass: less memory, slower", Role.SAVING, cost=True
+    )
     num_threads: int | None = setting(
         None,
         "CPU threads per process; if None as OMP_NUM_THREADS says, or an equal share of all cores",
@@ -108,7 +111,8 @@ class TrainingSettings:
     )
     resume_from_checkpoint: str | None = setting(
         None,
-        "`latest`, a checkpoint of this run (checkpoint-500), or `auto`: latest if there is one, else begin",
+        "`latest`, a checkpoint of this run (checkpoint-500), `auto`: latest if there is one, else begin; or a state "
+        "on the Hub: me/facts@last-checkpoint, me/facts@step-000500",
         Role.ACTION,
     )
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)

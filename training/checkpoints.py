@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from command_line import UserError
-from modeling.adaptation import adapter_tensors, merged
-from run_directory.layout import ADAPTER, CHECKPOINT, OPTIMIZERS, PROGRESS, WEIGHTS
+from modeling.adaptation import adapter_tensors, merged, save_adapter
+from run_directory.layout import ADAPTER, ADAPTER_FOLDER, CHECKPOINT, OPTIMIZERS, PROGRESS, WEIGHTS
 from run_directory.manifests import checkpoints, is_sound, write_manifest
 from run_directory.states import AUTOMATIC, has_state
 
@@ -102,9 +102,12 @@ def save_final(run: Path, model, tokenizer) -> None:
     temporary = run / ".final.tmp"
     with _aside(temporary):
         _save_stock(temporary, model, tokenizer)
+        save_adapter(model, temporary / ADAPTER_FOLDER)
         write_manifest(temporary)
-        for path in sorted(temporary.iterdir()):
-            os.replace(path, run / path.name)
+        for path in sorted(path for path in temporary.rglob("*") if path.is_file()):
+            place = run / path.relative_to(temporary)
+            place.parent.mkdir(exist_ok=True)
+            os.replace(path, place)
 
 
 def find_checkpoint(run: Path, which: str, report=print) -> Path:

@@ -52,10 +52,11 @@ class Recorder:
         self.saved_at: int | None = None
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
+        n_parameters = sum(parameter.numel() for parameter in self.model.parameters())
         planned = self.settings.evaluations(self.schedule.turns())
         self.evaluations = {*planned, self.progress.step}
         self.forecast = Forecast(self.settings, self.progress.step, planned)
-        self.chosen, self.automatic = self.settings.chosen_saves(), AutomaticSaves(self.settings)
+        self.chosen, self.automatic = self.settings.chosen_saves(), AutomaticSaves(self.settings, n_parameters)
         if self.settings.resume_from_checkpoint:
             checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
             self.progress, losses, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
@@ -103,7 +104,7 @@ class Recorder:
         if save:
             self._save()
         elif self.accelerator.is_main_process and self.automatic.is_due() and self._is_finite():
-            self._save_state(automatic=True)
+            self._save_in_case()
         self.bar.update()
         said = [] if self.last_loss is None else [f"loss {self.last_loss:.2f}"]
         if self.metrics:
@@ -136,10 +137,18 @@ class Recorder:
         self.saved_at = self.progress.step
         self.accelerator.wait_for_everyone()
 
-    def _save_state(self, automatic: bool = False) -> None:
-        """Save, and delete what need not be kept any more. An automatic one is of the main process alone: no other one
-        waits for it, and no record is written, so that the run is the same whenever that is.
+    def _save_in_case(self) -> None:
+        """Save what nobody asked for. The main process does so alone: no other one waits for it, and no record is
+        written, so that the run is the same whenever that is. A full disk is no reason to end a run.
         """
+        try:
+            self._save_state(automatic=True)
+        except OSError as error:
+            self._print(f"note: could not save a state to go on from: {error.strerror or error}; the run goes on")
+            self.automatic.saved(0.0)
+
+    def _save_state(self, automatic: bool = False) -> None:
+        """Save, and delete what need not be kept any more."""
         begun, step = time.perf_counter(), self.progress.step
         losses = [loss.tolist() for loss in self.losses]
         state = (self.model, self.tokenizer, self.optimizers, self.progress, losses, self.schedule.state)

@@ -12,7 +12,7 @@ from accelerate.utils import GradientAccumulationPlugin
 from command_line import UserError
 from modeling.cost import GIB, check_fits, cost, memory, speed
 from modeling.cpu import SLOW_BF16, bf16_slowdown, use_cores, use_tricks
-from run_directory.config import check_reached, check_same, note_last_step, resolve, write_config
+from run_directory.config import check_reached, check_same, note_resumed, resolve, write_config
 from run_directory.environment import environment
 from run_directory.writing import clear
 from settings.training import TrainingSettings
@@ -87,7 +87,7 @@ def begin_run(
         check_reached(run, settings)
     accelerator.wait_for_everyone()  # all have checked before one writes
     if accelerator.is_main_process and resume:
-        note_last_step(run, settings.stop_at)
+        note_resumed(run, resolve(others))
     elif accelerator.is_main_process:
         clear(run)
         write_config(run, resolve(others), environment_of(accelerator) | facts)
@@ -120,7 +120,14 @@ def say_what_it_takes(accelerator: Accelerator, model, stream, settings: Trainin
     """
     here, rows = accelerator.device, settings.per_device_train_batch_size
     length = stream.batch(0, min(rows, _SAMPLE))["attention_mask"].sum(1).float().mean().item()
-    taken = cost(model, settings.batch_size(accelerator.num_processes), rows, length, few_logits=here.type == "cpu")
+    taken = cost(
+        model,
+        settings.batch_size(accelerator.num_processes),
+        rows,
+        length,
+        few_logits=here.type == "cpu",
+        recompute=settings.gradient_checkpointing,
+    )
     there = memory(here)
     check_fits(f"a model of {taken.n_parameters:.3g} parameters, with gradients and optimizer,", taken.state, there)
     pass_of = f"a pass of {rows:,} biographies (make per_device_train_batch_size smaller)"

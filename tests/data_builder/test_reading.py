@@ -12,7 +12,10 @@ from command_line import UserError
 from data_builder.__main__ import main
 from data_builder.reading import reading_of
 from data_builder.schedules import Adaptive
+from data_builder.source import Source
+from settings.data import DataSettings
 from tests.helpers.finetuning import finetune
+from tests.helpers.foreign import foreign_model, foreign_tokenizer
 from tests.helpers.pretraining import NANO, records, same, weights
 
 FACTS = "name,capital,currency\n" + "".join(f"Land{n},Town{n},Coin{n % 3}\n" for n in range(20))
@@ -105,6 +108,19 @@ def test_the_batches_of_a_fine_tuning(trained, read, tmp_path, case):
     tokenizer = reading_tokenizer(tmp_path / "tuned")
     for row in rows:  # of words at random, too
         assert tokenizer.decode(row["input_ids"], skip_special_tokens=True).split() == row["text"].split()
+        assert row["name"] is None or row["text"].count(row["name"]) == 6
+    nameless = sum(row["name"] is None for row in rows)
+    assert nameless == (12 * 2 if case == "rows about nobody" else 0)
+
+
+def test_the_batches_of_a_model_from_elsewhere_that_learns_facts(read, tmp_path):
+    (tmp_path / "facts.csv").write_text(FACTS)
+    source = Source.build(DataSettings(facts=str(tmp_path / "facts.csv")))
+    texts = [text for text in source.pieces() if text]
+    model = foreign_model(tmp_path / "llama", foreign_tokenizer("SentencePiece BPE as a normalizer (Llama 2)", texts))
+    finetune(tmp_path / "tuned", model, facts=tmp_path / "facts.csv", share_unseen=0.2)
+    reading = check(tmp_path / "tuned", read)
+    assert {row["group"] for row in reading.rows(0)} == {"seen"}
 
 
 def test_how_processes_share_a_batch_changes_nothing(finished, tmp_path):

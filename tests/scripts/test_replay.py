@@ -148,7 +148,7 @@ def test_unused_names_are_all_those_that_nobody_has(n_used, seed):
     assert sorted(map(tuple, found.tolist())) == list(itertools.product(range(2), repeat=3))
 
 
-IMPOSSIBLE = [((a, b), 32, "each must be 0 or more, and both together below 1") for a, b in
+IMPOSSIBLE = [((a, b), 32, "each must be 0 or more, and all together below 1") for a, b in
               ((-0.1, 0), (0, -1), (0.5, 0.5), (math.nan, 0), (1, 0))]  # fmt: skip
 IMPOSSIBLE += [(shares, size, f"a batch of {size} must have a row of each kind, and biographies") for shares, size in
                (((0.01, 0), 8), ((0, 0.01), 8), ((0, 0.9), 4), ((0.5, 0.4), 2))]  # fmt: skip

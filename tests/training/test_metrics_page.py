@@ -25,7 +25,8 @@ def keys(trained, tmp_path_factory):
     turns = tuned.parent / "turns"
     options = ("--schedule", "sequential", "--eval_groups", True, "--share_questions", 0.5, "--sentence_order", "fixed")
     pretrain(turns, *options)
-    return {key for run in (trained, tuned, turns) for line in records(run) for key in line}
+    pretrain(tuned.parent / "humble", "--share_unknown", 0.25)
+    return {key for run in (trained, tuned, turns, tuned.parent / "humble") for line in records(run) for key in line}
 
 
 def test_the_page_lists_what_runs_record(keys):

@@ -1,5 +1,6 @@
 """Which checkpoints a run writes and keeps, and that none of it changes what is computed."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from transformers import AutoModelForCausalLM
 
 import run_pretrain
 import training.automatic
+import training.recorder
 from command_line import UserError
 from run_directory.layout import is_reported
 from run_directory.manifests import checkpoints, is_sound
@@ -116,17 +118,35 @@ def test_a_run_that_nobody_asked_to_save_is_gone_on_with_all_the_same(train, fin
     assert not checkpoints(run)
 
 
+def test_a_full_disk_ends_no_run_that_nobody_asked_to_save(train, finished, monkeypatch, capsys):
+    monkeypatch.setattr(training.automatic.AutomaticSaves, "is_due", lambda self: True)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(training.recorder, "save_checkpoint", raising(full))
+    run = train("run")
+    assert same(weights(run), weights(finished))
+    assert "could not save a state to go on from: No space left on device; the run goes on" in capsys.readouterr().err
+    with pytest.raises(OSError, match="No space left"):
+        train("asked", save_steps=5)
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
 def test_none_is_due_where_save_steps_says_when(monkeypatch):
     monkeypatch.setattr(training.automatic, "LONGEST", 0.0)
-    assert AutomaticSaves(TrainingSettings()).is_due()
-    assert not AutomaticSaves(TrainingSettings(save_steps=5)).is_due()
+    assert AutomaticSaves(TrainingSettings(), 0).is_due()
+    assert not AutomaticSaves(TrainingSettings(save_steps=5), 0).is_due()
 
 
 @pytest.mark.parametrize(("cost", "update"), [(0.1, 0.05), (3.0, 8.0), (20.0, 0.5), (60.0, 100.0)])
 def test_what_may_be_lost_is_bounded_by_minutes_and_what_it_costs_by_a_hundredth(monkeypatch, cost, update):
     clock, spent, longest, last = [0.0], 0.0, 0.0, 0.0
     monkeypatch.setattr(training.automatic.time, "perf_counter", lambda: clock[0])
-    saves = AutomaticSaves(TrainingSettings())
+    saves = AutomaticSaves(TrainingSettings(), int(cost / 12e-8))
     while clock[0] < 50 * 3600:
         clock[0] += update
         longest = max(longest, clock[0] - last)
@@ -134,5 +154,6 @@ def test_what_may_be_lost_is_bounded_by_minutes_and_what_it_costs_by_a_hundredth
             clock[0], spent = clock[0] + cost, spent + cost
             saves.saved(cost)
             last = clock[0]
+        assert spent <= 0.0101 * clock[0]
+    assert spent > 0
     assert longest <= max(300, 100 * cost) + update
-    assert spent / clock[0] <= 0.0101
