@@ -113,6 +113,7 @@ def _record(folder: Path) -> Path:
 
 def _remembered(folder: Path) -> dict[str, str]:
     try:
-        return json.loads(_record(folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+        known = json.loads(_record(folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or damaged: a run that is submitted again is refused by the one there
+        known = {}
+    return {name: str(job) for name, job in known.items()} if isinstance(known, dict) else {}

@@ -102,7 +102,7 @@ def submit(executor: submitit.AutoExecutor, sweep: Sweep, run: SweepRun, jobs: i
         return submit_all(executor, sweep, [run], jobs)[0]
     environment = {_GPUS: os.environ.get(_GPUS)} if "gpus_per_node" not in executor.parameters else {}
     command = resumed_command(sweep, run, threads_each(jobs))
-    with _refusals(run.name):
+    with _refusals(run.name), _deaf_to_ctrl_c():
         return executor.submit(execute, command, environment, bool(sweep.launcher))
 
 
@@ -114,6 +114,18 @@ def submit_all(executor: submitit.AutoExecutor, sweep: Sweep, runs: Sequence[Swe
         submitted = [executor.submit(job) for job in waiting]
     QueuedJob.queue.changed()
     return [QueuedJob(executor.folder, job.job_id) for job in submitted]
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c():
+    """What is started ignores a terminal's Ctrl-C until it says otherwise, as a run does: submitit's own process would
+    end the run within a second. The runner ends it, and waits.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

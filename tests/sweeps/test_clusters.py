@@ -170,6 +170,27 @@ def test_what_the_cluster_refuses_is_one_line(slurm, tmp_path):
         command.main(["run", experiment(tmp_path / "mine"), "--detach"])
 
 
+def test_ctrl_c_in_a_terminal_leaves_local_runs_the_time_to_save(tmp_path):
+    """It reaches all processes: runner, submitit's, and run."""
+    folder = experiment(tmp_path / "mine")
+    (tmp_path / "mine" / "staying.py").write_text(SAVING.replace("time.sleep(1)", "time.sleep(2)"))
+    heeding = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    sweep = subprocess.Popen([sys.executable, "-m", "sweeps", "run", folder], cwd=ROOT, **heeding)
+    wait_for(lambda: started(tmp_path / "mine"))
+    os.killpg(sweep.pid, signal.SIGINT)
+    assert sweep.wait(timeout=60) == 2
+    assert (tmp_path / "mine" / "runs" / "base-seed0" / "saved").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"a": 1'])
+def test_a_damaged_note_of_jobs_is_written_anew(slurm, tmp_path, content):
+    (tmp_path / "submitted.json").write_text(content)
+    assert jobs.remembered(tmp_path, ["a"]) == {}
+    jobs.remember(tmp_path, {"a": jobs.QueuedJob(tmp_path, "1")})
+    (slurm / "1.state").write_text("PENDING")
+    assert jobs.remembered(tmp_path, ["a", "b"])["a"].job_id == "1"
+
+
 def test_a_queue_that_does_not_answer_holds_all_jobs(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert jobs.Queue().has("1")
