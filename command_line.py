@@ -37,6 +37,17 @@ _MAKE_ROOM = "; make room and start again: a run goes on with --resume_from_chec
 _CURES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _MAKE_ROOM)
 
 
+# What torch calls a process's number, and the launchers of MPI (MPICH, Intel; Open MPI; MVAPICH).
+_PROCESSES = {
+    "WORLD_SIZE": ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"),
+    "RANK": ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"),
+    "LOCAL_WORLD_SIZE": ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", "MV2_COMM_WORLD_LOCAL_SIZE"),
+    "LOCAL_RANK": ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "MV2_COMM_WORLD_LOCAL_RANK"),
+}
+# Where processes of one machine meet, if nobody says otherwise; as accelerate has it.
+_MEETING = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+
+
 class UserError(Exception):
     """A mistake in what the user asked for. Its message is one line that says what to do; one each, of several."""
 
@@ -112,6 +123,18 @@ def version() -> str:
     return importlib.metadata.version("fact-learning")
 
 
+def number_processes() -> None:
+    """Call the processes of MPI's launchers by the names that torch gives them, so that all who ask agree."""
+    told = {
+        name: os.environ[other] for name, others in _PROCESSES.items() for other in others[::-1] if other in os.environ
+    }
+    if "WORLD_SIZE" in os.environ or int(told.get("WORLD_SIZE", "1")) == 1:
+        return
+    os.environ.update(told)
+    if told.get("LOCAL_WORLD_SIZE") == told["WORLD_SIZE"]:
+        os.environ.update({name: value for name, value in _MEETING.items() if name not in os.environ})
+
+
 def is_first_process() -> bool:
     """Of those that a launcher started."""
     return os.environ.get("RANK", "0") == "0"
@@ -125,6 +148,7 @@ def run(main) -> None:
         return print(f"fact-learning {version()}")
     # Importing torch makes a million objects; with (700, 10, 10) looking through them again and again costs a second.
     gc.set_threshold(50_000, 20, 20)
+    number_processes()
     _draw_into_files()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # somebody's own stream

@@ -3,36 +3,50 @@
 import math
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from command_line import UserError, is_first_process
 from data_builder.schedules import SCHEDULES, Plan
 from data_builder.source import Source
-from run_directory.layout import DATASET, REPORTS, report_file
+from run_directory.layout import DATASET, REPORTS, report_file, write_report
+from run_directory.states import delete_automatic
 from run_directory.writing import find_run, writer
 from settings.data import DatasetSettings
 from settings.hub import HubSettings
+from settings.launcher import check_launched, launched
 from settings.read import check_not_given, parse_settings
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
 # A biography has more tokens than this, a token of a batch three integers.
 _SHORTEST, _TOKEN = 32, 24
+# The first one only where figures are drawn.
+_NEEDED_LAST = (
+    "analysis.figures", "analysis.summary", "evaluation.ablation", "evaluation.hallucination", "evaluation.individuals",
+)  # fmt: skip
 
 
-def read_settings(types: tuple[type, ...], argv: list[str], description: str, **others) -> tuple:
-    """As `parse_settings`; `--help` and completion know the tables that everyone may add to.
+def read_settings(
+    types: tuple[type, ...], argv: list[str], description: str, base: dict | None = None, **others
+) -> tuple:
+    """As `parse_settings`, after what accelerate's launcher was told; `--help` and completion know the tables that
+    everyone may add to.
 
     Raises:
-        UserError: a setting that can't be read, or a file that hides a part of this program.
+        UserError: a setting that can't be read, or contradicts the launcher; a file that hides a part of this program.
     """
     _check_nothing_hidden()
     from modeling.presets import PRESETS
     from training.optimizers import DECAYS, OPTIMIZERS
 
     tables = {"schedule": SCHEDULES, "preset": PRESETS, "optim": OPTIMIZERS, "lr_scheduler_type": DECAYS}
-    return parse_settings(types, argv, description, names=tables, **others)
+    told = launched()
+    settings = parse_settings(types, argv, description, names=tables, base=told | (base or {}), **others)
+    check_launched(told, next(one for one in settings if isinstance(one, TrainingSettings)))
+    return settings
 
 
 def _check_nothing_hidden() -> None:
@@ -74,13 +88,26 @@ def check_place(run: Path, *needed: str | Path) -> None:
             raise UserError(f"{path} lies in {run}, where this run would be written; choose another --output_dir")
 
 
-def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: range = range(0)):
+def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individuals: range, old: tuple = ()):
     """What a schedule may know of a run: who may be drawn, and in fine-tuning who was learned before."""
     from evaluation.knowledge import no_knowledge_baseline
     from training.start import n_processes
 
     baseline = no_knowledge_baseline([*source.word_lists.value_sizes.values()])
     return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
+
+
+def _parts(stream, training: TrainingSettings) -> list[tuple[str, range]]:
+    """Groups of the schedule, if they are to be measured apart.
+
+    Raises:
+        UserError: it has none.
+    """
+    schedule = stream.schedule
+    if training.eval_groups and not schedule.parts():
+        name = schedule.plan.settings.schedule
+        raise UserError(f"schedule {name} makes no difference between groups; leave out --eval_groups")
+    return list(schedule.parts().items()) if training.eval_groups else []
 
 
 def execute(*, run: Path, training: TrainingSettings, **others) -> None:
@@ -113,36 +140,38 @@ def _execute(
         groups: whom to measure, by the name of the group.
         training, hub: how to train and what to publish.
         facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
-        finished: called on the main process with `measure`, when the last step is done.
+        finished: called with `measure`, when the last step is done; gives further reports by their names.
         measured: gives what is measured in place of the model.
         old: measures what the model knew before, of `evaluation.old_knowledge`.
         options: further arguments of `train`.
     """
-    # What the end needs is imported before the first step, too: whatever is missing is missed at once.
-    from analysis.summary import summarize
-    from evaluation.ablation import write_ablation
-    from evaluation.hallucination import hallucination_report, write_hallucination
-    from evaluation.individuals import write_individuals
     from evaluation.measure import run_measure
-    from modeling.families import family_of
-    from run_directory.records import load_run
+    from evaluation.sharing import shared_map
     from training.loop import train
     from training.start import begin_run, say_what_it_takes, start_accelerate
 
-    if training.draw_figures:
-        from analysis.figures import draw_run
-
-    probes = {g: stream.probe(g, training.eval_individuals, people) for g, people in groups.items() if people}
+    # What the end needs is imported before the first step, too: whatever is missing is missed at once.
+    for module in _NEEDED_LAST[not training.draw_figures :]:
+        import_module(module)
+    asked_as = {group: "new" if group.startswith("stage") else group for group in groups}  # as when it was taught
+    probes = {g: stream.probe(asked_as[g], training.eval_individuals, people) for g, people in groups.items() if people}
     lists = source.word_lists
     # Where nothing stands before a text, nothing predicts a name that begins it.
     n_names = math.prod(lists.name_sizes) if stream.tables.lengths[0] else None
-    # Rare individuals are seen ones; nobody else is counted twice.
-    n_learned = {group: len(groups[group]) for group in ("seen", "new") if group in probes}
-    measure_model = run_measure(probes, lists.value_sizes, training.attention_individuals, n_names, n_learned)
+    n_learned = {group: len(groups[group]) for group in probes if group != "unseen"}
+    apart = {group: stream.probe(group, training.eval_individuals, who) for group, who in _parts(stream, training)}
+    apart |= stream.further_probes(training.eval_individuals)
+    n_looked_at = training.attention_individuals
+    options_of_measure = (n_looked_at, n_names, n_learned, shared_map, stream.unknown_token)
+    measure_model = run_measure(probes | apart, lists.value_sizes, *options_of_measure)
 
     def measure(model) -> dict[str, float]:
         return measure_model(measured(model)) | old(model)
 
+    if training.gradient_checkpointing:
+        from modeling.recompute import recompute_activations
+
+        recompute_activations(model)
     publisher = None
     if hub.push_to_hub and is_first_process():
         from hub_cards.background import BackgroundPublisher
@@ -168,22 +197,56 @@ def _execute(
             f"{size}; train longer or change the schedule"
         )
     train(accelerator, model, tokenizer, stream, measure, training, run, **options)
-    if accelerator.is_main_process:
-        for name in REPORTS:  # of an earlier end; damaged, they would be in the way of their being made again
-            report_file(run, name).unlink(missing_ok=True)
-        with accelerator.autocast():
-            if finished:
-                finished(measure)
-            model = measured(model)
-            if "unseen" in probes:
-                since = time.perf_counter()
-                report = hallucination_report(model, probes, source, stream.tables)
-                write_hallucination(run, report | {"seconds": time.perf_counter() - since})
-            if family_of(model.config).attention:
-                write_ablation(run, model, probes["seen"])
-            draw_run(run) if training.draw_figures else summarize(load_run(run))
-            # At last: it tells that a run has come to its end.
-            write_individuals(run, model, probes["seen"], stream.times_drawn(n_steps, size))
+    more = partial(finished, measure) if finished else dict
+    _report(accelerator, run, training, measured(model), probes, source, stream, more)
     accelerator.end_training()
     if publisher:
         publisher.finish()
+
+
+def _report(
+    accelerator, run: Path, training: TrainingSettings, model, probes: dict, source: Source, stream, more: Callable
+) -> None:
+    """All that is measured once, at the end; by all processes, and written by one.
+
+    Args:
+        more: gives further reports by their names.
+    """
+    from analysis.summary import summarize
+    from evaluation.ablation import ablate_names, write_ablation
+    from evaluation.hallucination import hallucination_report, write_hallucination
+    from evaluation.individuals import individual_knowledge, write_individuals
+    from evaluation.sharing import shared_map
+    from modeling.families import family_of
+    from run_directory.records import load_run
+
+    if accelerator.is_main_process:
+        for name in REPORTS:  # of an earlier end; damaged, they would be in the way of their being made again
+            report_file(run, name).unlink(missing_ok=True)
+    hallucination = ablation = None
+    with accelerator.autocast():
+        further, since = more(), time.perf_counter()
+        if "unseen" in probes:
+            hallucination = hallucination_report(model, probes, source, stream.tables, shared_map)
+            hallucination["seconds"] = time.perf_counter() - since
+        if family_of(model.config).attention:
+            ablation = ablate_names(model, probes["seen"], shared_map)
+        known = individual_knowledge(model, probes["seen"], shared_map)
+    if not accelerator.is_main_process:
+        return
+    for name, content in further.items():
+        write_report(run, name, content)
+    if hallucination:
+        write_hallucination(run, hallucination)
+    if ablation:
+        write_ablation(run, ablation)
+    if training.draw_figures:
+        from analysis.figures import draw_run
+
+        draw_run(run)
+    else:
+        summarize(load_run(run))
+    # At last: it tells that a run has come to its end.
+    times_drawn = stream.times_drawn(training.last_step, stream.schedule.plan.batch_size)
+    write_individuals(run, known, times_drawn)
+    delete_automatic(run)

@@ -11,12 +11,12 @@ from pathlib import Path
 import command_line
 from command_line import UserError
 from data_builder.fetch import find_people
-from data_builder.population import groups_of_run
-from data_builder.schedules import build_schedule
+from data_builder.population import groups_of_run, not_taught
 from data_builder.source import Source
+from data_builder.stages import learned_before, stage_facts, taught
 from modeling.presets import build_config, check_length, difference
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
-from run_directory.layout import DATASET, write_report
+from run_directory.layout import DATASET
 from run_directory.manifests import sha256
 from settings import FINETUNING, names
 from settings.data import DataSettings
@@ -34,9 +34,9 @@ def main(argv: list[str]) -> None:
     # After the arguments, so that --help and mistakes answer at once.
     import copy
 
-    from data_builder.mixture import MixedStream
-    from data_builder.stream import BiographyStream
+    from data_builder.streams import build_stream
     from evaluation.old_knowledge import old_knowledge
+    from evaluation.sharing import shared_map
     from modeling.adaptation import adapt, interpolate
     from modeling.loss import DistillingLoss
     from run_directory.models import find_model
@@ -49,44 +49,42 @@ def main(argv: list[str]) -> None:
     check_place(run, found.path, *filter(None, (*named, *probes.values())))
     if training.resume_from_checkpoint:
         source = Source.load(run / DATASET)
-    elif found.config.get("n_individuals_finetune") is not None:
-        raise UserError(f"{finetune.model} is fine-tuned already; start from the model that it was made from")
     else:
         source = find_people(found, finetune.model, finetune)
         source = source.with_individuals(finetune.new_individuals) if finetune.new_individuals else source
     if found.foreign:
         groups = _groups_of_foreign(source.population.groups, finetune)
-        finetuned, known = groups["seen"], range(0)
+        finetuned, known = groups["seen"], ()
     else:
         groups = _groups(source.population.groups, finetune, found.config)
-        finetuned, known = groups[finetune.individuals_finetune], groups["seen"]
+        finetuned = groups[finetune.individuals_finetune]
+        known = learned_before(groups, finetune.individuals_finetune)
         finetune.n_individuals_finetune = len(finetuned)  # for config.yaml
     model, tokenizer = found.load()
     _check_model(model, tokenizer, finetune.preset, found.path)
-    drawn = build_schedule(plan(source, schedule, training, finetuned, known))
-    stream = BiographyStream(source, tokenizer, drawn, training.seed)
-    shares = (finetune.share_random_words, finetune.share_invented)
-    if any(shares):
-        stream = MixedStream(*shares, source, tokenizer, drawn, training.seed)
+    shares = {"random_words": finetune.share_random_words, "invented": finetune.share_invented}
+    shares["share_unknown"] = finetune.share_unknown
+    drawn = plan(source, schedule, training, finetuned, known)
+    stream = build_stream(source, tokenizer, drawn, training.seed_of_data, **shares)
     check_length(stream.tables.max_length, model.config, stream.tables.longest)
     limit = getattr(model.config, "max_position_embeddings", None)
-    measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals)
+    measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals, shared_map)
     old = copy.deepcopy(model)
-    adapt(model, adaptation, training.seed)
-    options = {}
+    adapt(model, adaptation, training.seed_of_model, (found.repository, finetune.revision))
+    options, began = {}, found.facts()
     if finetune.share_invented:
         options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)
 
-    def measure_between(measure) -> None:
+    def measure_between(measure) -> dict[str, list]:
         """What models between the old and the new one know."""
-        if shares := finetune.interpolations:
-            rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares]
-            write_report(run, "interpolation", rows)
+        shares = finetune.interpolations
+        rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares or []]
+        return {"interpolation": rows} if rows else {}
 
     execute(
         run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,
-        groups=groups, training=training, hub=hub, facts=found.facts() | _digests(probes), finished=measure_between,
-        old=measure_old, **options,
+        groups=groups, training=training, hub=hub, finished=measure_between, old=measure_old,
+        facts=began | _digests(probes) | stage_facts(found.config, source.population.groups, began), **options,
     )  # fmt: skip
 
 
@@ -109,7 +107,8 @@ def _digests(files: dict[str, str | None]) -> dict[str, str]:
 def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: dict) -> dict[str, range]:
     """Whom to measure, if there are so many."""
     which, size = settings.individuals_finetune, settings.n_individuals_finetune
-    pool = people["new" if which == "new" else "seen"]
+    stages = taught(pretraining, people)
+    pool = not_taught(people, which, stages)
     n_often_drawn = 0
     if which == "rare":  # the first of the seen ones can't be called so
         n_celebrities = pretraining.get("n_celebrities") or len(pool) // 8
@@ -119,10 +118,12 @@ def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: d
         raise UserError("n_individuals_finetune is missing: say how many of the seen individuals are rare")
     size = most if size is None else size
     if which == "new" and not pool:
-        raise UserError("this population has no new people (n_new is 0); name your own: --new_individuals people.csv")
+        why = "whom no stage before taught" if people["new"] else "(n_new is 0)"
+        raise UserError(f"this population has no new people {why}; name your own: --new_individuals people.csv")
     if not 1 <= size <= most:
-        raise UserError(f"n_individuals_finetune is {size}; it must be from 1 to {most}, which this population has")
-    return groups_of_run(people, which, size)
+        have = "which this population has" + (" left after the stages before" if stages else "")
+        raise UserError(f"n_individuals_finetune is {size}; it must be from 1 to {most}, {have}")
+    return groups_of_run(people, which, size, stages)
 
 
 def _check_model(model, tokenizer, preset: str | None, path: Path) -> None:

@@ -41,11 +41,11 @@ def main(argv: list[str]) -> None:
     settings = [patching, source.settings, *others]
     _check_same(settings[1:], found.config, patching.reference, training)
     tokenizer = train_tokenizer(source.pieces())
-    stream = run_pretrain.build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
+    stream = run_pretrain.build_stream(source, tokenizer, schedule, training, stream_settings)
     if stream.schedule.watching:
         raise UserError(f"{schedule.schedule} reacts to training, so that a patched model would see other batches")
     model, reference = (
-        _model(patching.reference, step, model_settings, tokenizer, stream.tables.max_length, training.seed)
+        _model(patching.reference, step, model_settings, tokenizer, stream.tables.max_length, training.seed_of_model)
         for step in (patching.start_patching, patching.reference_patching)
     )
     patched = Patched(model, reference)

@@ -6,12 +6,11 @@ python run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 
 from command_line import run
 from data_builder.population import groups_of_run
-from data_builder.schedules import build_schedule
 from data_builder.source import Source
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
 from run_directory.layout import DATASET
 from settings import PRETRAINING, names
-from settings.data import DataSettings
+from settings.data import DataSettings, StreamSettings
 from settings.read import check_not_given, say_unused
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
@@ -35,6 +34,7 @@ def main(argv: list[str]) -> None:
 
     # After the arguments, so that --help and mistakes answer at once.
     from data_builder.fetch import find_dataset
+    from data_builder.streams import pieces_of
     from data_builder.tokenizer import train_tokenizer
     from modeling.foreign import check_model
     from modeling.presets import build_model, check_length
@@ -53,12 +53,13 @@ def main(argv: list[str]) -> None:
         model, tokenizer = found.load()
         check_model(model)
     else:
-        tokenizer = train_tokenizer(source.pieces())
-    stream = build_stream(source, tokenizer, schedule, training, stream_settings.redraw_values)
+        tokenizer = train_tokenizer(pieces_of(source, stream_settings.share_questions, stream_settings.share_unknown))
+    stream = build_stream(source, tokenizer, schedule, training, stream_settings)
     if found:
         check_length(stream.tables.max_length, model.config, stream.tables.longest)
     else:
-        model = build_model(model_settings, tokenizer, stream.tables.max_length, training.seed, stream.tables.longest)
+        tables, seed = stream.tables, training.seed_of_model
+        model = build_model(model_settings, tokenizer, tables.max_length, seed, tables.longest)
     groups = groups_of_run(source.population.groups)
     execute(
         run=run, settings=[people, *settings[1:]], source=source, stream=stream, tokenizer=tokenizer, model=model,
@@ -67,13 +68,13 @@ def main(argv: list[str]) -> None:
 
 
 def build_stream(
-    source: Source, tokenizer, schedule: ScheduleSettings, training: TrainingSettings, redraw_values: bool
+    source: Source, tokenizer, schedule: ScheduleSettings, training: TrainingSettings, told: StreamSettings
 ):
     """Seen people, as the schedule draws them."""
-    from data_builder.stream import BiographyStream
+    from data_builder import streams
 
-    drawn = build_schedule(plan(source, schedule, training, source.population.groups["seen"]))
-    return BiographyStream(source, tokenizer, drawn, training.seed, redraw_values)
+    known = plan(source, schedule, training, source.population.groups["seen"])
+    return streams.build_stream(source, tokenizer, known, training.seed_of_data, **told.told())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Metrics of several runs as arrays, over steps, tokens, exposures or seconds; what they are called on a figure."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,8 +11,11 @@ from run_directory.records import Run
 # Whom a run may measure, and what they are called.
 GROUPS = {
     "seen": "seen people", "unseen": "unseen people", "new": "new people", "rare": "rare seen people",
-    "old": "facts known before",
+    "old": "facts known before", "memorized": "seen people, wording of training",
+    "asked": "questions about seen people, trained on", "unasked": "questions about other seen people",
 }  # fmt: skip
+_STAGE = re.compile(r"stage(\d+)")
+_LOSS = "_attribute_loss"
 # What goes along the x axis: its label, and of which keys of a record it is made.
 _X = {
     "steps": ("step", ("step",)),
@@ -64,6 +68,24 @@ def _individuals(run: Run) -> int:
     if not number:
         raise UserError(f"{run.path} does not say how many individuals it learned from; choose another --x")
     return number
+
+
+def groups_of(run: Run) -> dict[str, str]:
+    """Whom a run measured, and what they are called: those learned before, those learned now, and others."""
+    stages = {group: f"people of stage {found[1]}" for group in _recorded(run) if (found := _STAGE.fullmatch(group))}
+    called = {"seen": GROUPS["seen"]} | stages | GROUPS
+    return {group: words for group, words in called.items() if group in _recorded(run)}
+
+
+def parts_of(run: Run) -> list[str]:
+    """The groups of its schedule that a run measured apart, in their order."""
+    return [group for group in _recorded(run) if group not in GROUPS and not _STAGE.fullmatch(group)]
+
+
+def _recorded(run: Run) -> list[str]:
+    """All groups that were measured."""
+    keys = next((record for record in run.records if f"seen{_LOSS}" in record), {})
+    return [key.removesuffix(_LOSS) for key in keys if key.endswith(_LOSS) and key != f"train{_LOSS}"]
 
 
 def label_of_x(x: str, tuned: bool = False) -> str:

@@ -7,10 +7,11 @@ from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
-from analysis.curves import GROUPS, curves, label_of_x
+from analysis.curves import GROUPS, curves, groups_of, label_of_x
 from analysis.formats import further_formats
 from analysis.statistics import UNBOUNDED, Bounds, mean_interval
 from run_directory.layout import replace_text
@@ -30,6 +31,9 @@ ROLES = {
     "baseline": "#666666",
     "plateau": "#DADADA",
     "old": "#882255",
+    "memorized": "#56B4E9",
+    "asked": "#332288",
+    "unasked": "#C77C00",
     "unchanged": "#000000",
     "less": "#2A9D9D",
     "more": "#882255",
@@ -39,7 +43,8 @@ ROLES = {
     "name": "#2A9D9D",
     "value": "#882255",
 }
-_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-.", "old": ":"}
+_GROUP_LINES = {"seen": "-", "unseen": "--", "new": "-.", "rare": "-.", "old": ":", "memorized": (0, (1, 1)),
+                "asked": (0, (5, 1)), "unasked": (0, (5, 1, 1, 1, 1, 1))}  # fmt: skip
 GROUP_STYLES = {
     group: {"color": ROLES[group], "linestyle": _GROUP_LINES[group], "label": who} for group, who in GROUPS.items()
 }
@@ -50,6 +55,17 @@ MARKERS = "osD^vP*Xhpd<>8"
 
 Groups = dict[str, list[Run]]
 Look = Mapping[str, dict]  # color and line of each group
+
+
+def group_styles(run: Run) -> dict[str, dict]:
+    """Color, line and name of each group that a run measured; stages of fine-tuning from dark to light."""
+    called = groups_of(run)
+    colors = iter(shades(len(called)))
+    stage = {"linestyle": (0, (3, 1, 1, 1))}
+    return {
+        group: GROUP_STYLES.get(group) or stage | {"color": to_hex(next(colors)), "label": words}
+        for group, words in called.items()
+    }
 
 
 def style(number: int) -> dict:

@@ -7,10 +7,11 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from analysis.attention import layers_of, signature_figure
-from analysis.drawing import GROUP_STYLES, ROLES, draw_runs, label_x, legend, mark_baseline, panels, save
+from analysis.drawing import ROLES, draw_runs, group_styles, label_x, legend, mark_baseline, panels, save
 from analysis.hallucination import hallucination_figure
 from analysis.mechanism import draw_reports
 from analysis.phases import PHASE_NAMES, Phases, edges_of
+from analysis.sequential import sequential_figure, sequential_summary, visits_of
 from analysis.summary import summarize
 from run_directory.layout import FIGURES, LEARNING_CURVE
 from run_directory.records import Run, baseline, load_run
@@ -21,9 +22,9 @@ _PHASE_SHADES = ("#F2F2F2", ROLES["plateau"], "#F2F2F2")
 def draw_run(path: str | Path) -> Phases | None:
     """Draw a run's learning curve, with its phases unless it is a fine-tuning, and how sure it is of what it says.
 
-    Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people and attention were
-    measured, `figures/hallucination.png` and `figures/signatures.png` into the run's directory; and of what was seen in
-    its checkpoints (docs/MECHANISM.md) the figures again.
+    Writes `figures/learning_curve.png`, `figures/phases.json` (steps) and, where unseen people, attention or groups
+    that take turns were measured, `hallucination.png`, `signatures.png` and `groups.png`, into the run's directory; and
+    of what was seen in its checkpoints (docs/MECHANISM.md) the figures again.
 
     Raises:
         UserError: not a run, or nothing evaluated yet.
@@ -34,6 +35,9 @@ def draw_run(path: str | Path) -> Phases | None:
     save(learning_curve(run, phases), folder / LEARNING_CURVE)
     if len(run.curve("unseen_entropy")[0]):
         save(hallucination_figure([run]), folder / "hallucination.png")
+    if visits := visits_of(run):
+        save(sequential_figure(run, visits), folder / "groups.png")
+        print(sequential_summary(visits))
     if layers_of(run):
         save(signature_figure([run]), folder / "signatures.png")
     draw_reports(run.path)
@@ -44,10 +48,9 @@ def draw_run(path: str | Path) -> Phases | None:
 def learning_curve(run: Run, phases: Phases | None):
     """Attribute loss above, attribute accuracy below, over steps; phases shaded and named if there are any."""
     figure, (loss, accuracy) = panels(2, 1, 5.6, sharex=True, height_ratios=(3, 2))
-    for group, style in GROUP_STYLES.items():
+    for group, style in group_styles(run).items():
         for axes, metric in ((loss, "loss"), (accuracy, "accuracy")):
-            if len(run.curve(f"{group}_attribute_{metric}")[0]):
-                draw_runs(axes, [run], f"{group}_attribute_{metric}", **style)
+            draw_runs(axes, [run], f"{group}_attribute_{metric}", **style)
     mark_baseline(loss, baseline(run))
     _mark_bits(loss, run)
     last = max(1, int(run.curve("seen_attribute_loss")[0][-1]))

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from analysis.curves import GROUPS
+from analysis.curves import groups_of
 from analysis.phases import TOLERANCE, Phases, phases_of
 from analysis.places import accuracy_by_place
 from analysis.terminal import picture
@@ -15,9 +15,9 @@ def summarize(run: Run) -> Phases | None:
     """Find a run's phases, write them (steps) as `figures/phases.json`, and print a picture and numbers of it.
 
     Returns:
-        The phases; None for a fine-tuning, which has none.
+        The phases; None of a run that has none.
     """
-    phases = None if run.finetune_group else phases_of(run)
+    phases = phases_of(run) if run.has_phases else None
     if phases:
         (run.path / FIGURES).mkdir(exist_ok=True)
         numbers = asdict(phases) | {"plateau_length": phases.plateau_length, "tolerance": TOLERANCE}
@@ -35,12 +35,11 @@ def summary(run: Run, phases: Phases | None) -> str:
     lines = [f"no-knowledge baseline {baseline(run):.3f} nats"]
     if phases:
         lines[0] += f"; plateau begins: {step(phases.plateau_start)}, ends: {step(phases.plateau_end)}"
-    for group, who in GROUPS.items():
+    for group, who in groups_of(run).items():
         losses, accuracies = (run.curve(f"{group}_attribute_{metric}")[1] for metric in ("loss", "accuracy"))
-        if len(losses):
-            numbers = f"attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}"
-            before = f" (before: {accuracies[0]:.1%})" if run.finetune_group else ""
-            lines.append(f"{who}, held-out wording: {numbers}{before}")
+        numbers = f"attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}"
+        before = f" (before: {accuracies[0]:.1%})" if run.finetune_group else ""
+        lines.append(f"{who}, held-out wording: {numbers}{before}")
         if group == "seen" and run.individuals and "right_by_place" in run.individuals:  # older runs lack it
             lines.append(accuracy_by_place(run.individuals["right_by_place"]))
     return "\n".join(lines)

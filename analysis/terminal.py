@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from analysis.curves import GROUPS
+from analysis.curves import groups_of
 from analysis.phases import PHASE_NAMES, Phases, edges_of
 from run_directory.records import Run, baseline
 
@@ -34,13 +34,13 @@ def picture(run: Run, phases: Phases | None, width: int | None = None, levels: s
     steps = np.geomspace(1, max(2, last), columns)
     losses = np.interp(steps, *run.curve(f"{group}_attribute_loss"))
     highest = losses.max() or 1
-    lines = [f"attribute loss of {GROUPS[group]} in nats (baseline {baseline(run):.2f}), and accuracy"]
+    called = groups_of(run)
+    lines = [f"attribute loss of {called[group]} in nats (baseline {baseline(run):.2f}), and accuracy"]
     lines += _beside((f"{highest:.1f}", *[""] * (_HEIGHT - 2), "0"), _bars(losses / highest, _HEIGHT, levels))
-    for name in GROUPS:
+    for name in called:
         known = run.curve(f"{name}_attribute_accuracy")
-        if len(known[0]):
-            (line,) = _beside((name,), _bars(np.interp(steps, *known), 1, levels))
-            lines.append(f"{line} {known[1][-1]:.0%}")
+        (line,) = _beside((name,), _bars(np.interp(steps, *known), 1, levels))
+        lines.append(f"{line} {known[1][-1]:.0%}")
     if phases:
         begins = zip(edges_of(phases, last)[:-1], PHASE_NAMES, strict=False)
         lines += _beside(("phase",), [_marks({edge: f"|{name}" for edge, name in begins}, steps)])

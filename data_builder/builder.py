@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from data_builder.biographies import Renderer
 from data_builder.facts import GENERIC
+from data_builder.questions import asked, questions
 from data_builder.random import uniforms
 from data_builder.sentences import TEMPLATES_DIR
 from data_builder.source import TEXTS, Source, world_of
@@ -18,7 +19,7 @@ from data_builder.world import VALUES_DIR, World, world_file
 from settings.data import DataSettings
 from settings.declare import setting
 
-CONFIGURATIONS = ("population", "biographies", "templates")
+CONFIGURATIONS = ("population", "biographies", "templates", "questions")
 # Split of `biographies` -> (group, wording held out from training)
 SPLITS = {"train": ("seen", False), "validation": ("seen", True), "unseen": ("unseen", True), "new": ("new", True)}
 # Rows made at once. Wording is drawn for each block, so that it is the same for any num_proc.
@@ -29,13 +30,13 @@ _INDEX = datasets.Value("int32")
 
 @dataclass
 class BiographyConfig(datasets.BuilderConfig, DataSettings):
-    """Which table (`name`: population, biographies or templates) of which population."""
+    """Which table (`name`: one of CONFIGURATIONS) of which population."""
 
     biographies_per_individual: int = setting(1, "rows of each person in the split `train`, each in other wording")
 
 
 class BiographyBuilder(datasets.ArrowBasedBuilder):
-    """Builds one of the three tables of a population.
+    """Builds one of the tables of a population.
 
     `BiographyBuilder(config_name="biographies", n_individuals=64_000)`, then `download_and_prepare()`
     and `as_dataset(split="train")`, as with any `datasets` builder. The cache follows the settings,
@@ -62,7 +63,8 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
     def _split_generators(self, dl_manager):
         generators = []
         for split, group in splits(self.config.name, self.source.population.groups).items():
-            rows = len(self.source.population.groups[group]) if group else 0
+            members = self.source.population.groups[group] if group else range(0)
+            rows = len(asked(members) if self.config.name == "questions" else members)
             if split == "train":
                 rows *= self.config.biographies_per_individual
             starts = list(range(0, rows, BLOCK)) or [0]
@@ -70,7 +72,12 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
         return generators
 
     def _generate_tables(self, split: str, starts: list[int], rows: int):
-        make = {"population": self._people, "biographies": self._biographies, "templates": self._templates}
+        make = {
+            "population": self._people,
+            "biographies": self._biographies,
+            "templates": self._templates,
+            "questions": self._questions,
+        }
         renderer = Renderer(self.source)
         for start in starts:
             columns = make[self.config.name](renderer, split, range(start, min(start + BLOCK, rows)))
@@ -108,6 +115,18 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
         attributes, ids, templates = zip(*numbered, strict=True)
         return {"attribute": attributes, "template_id": ids, "text": [template.text for template in templates]}
 
+    def _questions(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
+        """The rows are individuals, of whom each has a question for each attribute."""
+        people = asked(self.source.population.groups[split])[rows.start : rows.stop]
+        told = [(person, question) for person in people for question in questions(self.source, renderer, person)]
+        return {
+            "prompt": [question.prompt for _, question in told],
+            "answer": [question.truth for _, question in told],
+            "attribute": [question.attribute for _, question in told],
+            "individual_id": [person for person, _ in told],
+            "group": [split] * len(told),
+        }
+
 
 def splits(name: str, groups: dict[str, range]) -> dict[str, str | None]:
     """The splits of a configuration, each with the group of people it is about; none for a group without people."""
@@ -139,6 +158,7 @@ def _features(name: str, world: World) -> datasets.Features:
         | individual
         | {"attributes": each(attribute), "template_ids": each(_INDEX), "name_spans": spans, "value_spans": spans},
         "templates": {"attribute": attribute, "template_id": _INDEX, "text": text},
+        "questions": {"prompt": text, "answer": text, "attribute": text} | individual | {"group": text},
     }
     return datasets.Features(columns[name])
 

@@ -1,4 +1,7 @@
-"""A dataset as a directory: Parquet files, the source they were made from, and the YAML that `load_dataset` reads."""
+"""A dataset as a directory: Parquet files, the source they were made from, and the YAML that `load_dataset` reads.
+
+Beside them lie tasks for lm-evaluation-harness.
+"""
 
 import os
 import shutil
@@ -12,9 +15,11 @@ from command_line import UserError
 from data_builder.source import Source
 from settings.data import DataSettings
 
+LM_EVAL = "lm_eval"
+
 
 def build_directory(data: DataSettings, output: Path, biographies_per_individual: int = 1, num_proc: int = 1) -> Source:
-    """Build population, biographies and templates into a new directory, whole or not at all.
+    """Build all tables of a population into a new directory, whole or not at all.
 
     Args:
         data: which people.
@@ -34,6 +39,7 @@ def build_directory(data: DataSettings, output: Path, biographies_per_individual
     mark = f"-{source.digest()[:16]}-{biographies_per_individual}"
     _put_into_names(mark, unfinished)
     source.save(unfinished)
+    _write_tasks(source, unfinished / LM_EVAL)
     text = f"---\n{yaml.safe_dump({'configs': configurations(source, mark=mark)}, sort_keys=False)}---\n"
     (unfinished / "README.md").write_text(text, encoding="utf-8")
     unfinished.rename(output)
@@ -82,3 +88,12 @@ def _put_into_names(mark: str, output: Path) -> None:
     for path in output.glob("*/*.parquet"):
         table, split, *shard = path.stem.split("-")
         path.rename(path.with_stem("-".join((table, split + mark, *shard))))
+
+
+def _write_tasks(source: Source, output: Path) -> None:
+    """A task of lm-evaluation-harness for each group that has people; they find the questions by where they lie."""
+    output.mkdir()
+    empty = {f"{group}.yaml" for group, members in source.population.groups.items() if not members}
+    for path in sorted((Path(__file__).parent / LM_EVAL).iterdir()):
+        if path.is_file() and path.name not in empty:
+            shutil.copyfile(path, output / path.name)

@@ -1,6 +1,7 @@
 """Who exists: unique names, attribute values and template splits, as arrays of integers."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,47 +52,89 @@ class Population:
             groups=self.groups | {"new": range(len(self), total)},
         )
 
-    def draw_wording(self, individuals: np.ndarray, draws: np.ndarray, heldout: bool) -> "Wording":
+    def draw_wording(
+        self, individuals: np.ndarray, draws: np.ndarray, heldout: bool, own: np.ndarray | None = None
+    ) -> "Wording":
         """Choose a template for each attribute and the order of the sentences.
 
         Args:
             individuals: (b,) who.
             draws: (b, 2 x attributes) uniform numbers in [0, 1) that decide.
             heldout: whether to choose from the templates kept for evaluation.
+            own: (n, attributes, k) numbers of the templates, among those of training, that each individual is told in;
+                all of these if None.
         """
         n_attributes = self.values.shape[1]
-        choose = self._heldout_template if heldout else self._training_template
-        templates = choose(self.heldout[individuals], draws[:, :n_attributes])
+        wanted, kept = draws[:, :n_attributes], self.heldout[individuals]
+        if heldout:
+            templates = _chosen(kept, wanted)
+        elif own is None:
+            templates = self._training_template(kept, (wanted * (self.n_templates - kept.shape[2])).astype(np.int64))
+        else:
+            templates = self._training_template(kept, _chosen(own[individuals], wanted))
         return Wording(templates, np.argsort(draws[:, n_attributes:], axis=1, kind="stable"))
 
-    def _heldout_template(self, kept: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        choice = (draws * kept.shape[2]).astype(np.int64)
-        return np.take_along_axis(kept, choice[..., None], axis=2)[..., 0].astype(np.int64)
+    def own_templates(self, n: int, seed: int) -> np.ndarray:
+        """Which n templates of each attribute every individual is told in; `own` of `draw_wording`.
 
-    def _training_template(self, kept: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        n_kept = kept.shape[2]
-        choice = (draws * (self.n_templates - n_kept)).astype(np.int64)
-        for rank in range(n_kept):  # the choice-th of those not kept: step over each kept one below it
-            choice += choice >= kept[..., rank]
+        Raises:
+            UserError: there are not so many.
+        """
+        n_training = self.n_templates - self.heldout.shape[2]
+        if n > n_training.min():
+            raise UserError(
+                f"templates_per_individual is {n}; it must be from 1 to {n_training.min()}, those that are not held out"
+            )
+        first = uniforms(seed, "own templates", self.values.shape) * n_training
+        return ((first.astype(np.int64)[..., None] + np.arange(n)) % n_training[:, None]).astype(np.uint8)
+
+    @staticmethod
+    def _training_template(kept: np.ndarray, choice: np.ndarray) -> np.ndarray:
+        """The choice-th of the templates that are not kept for evaluation."""
+        for rank in range(kept.shape[2]):  # step over each kept one below it
+            choice = choice + (choice >= kept[..., rank])
         return choice
 
 
-def groups_of_run(groups: dict[str, range], finetuned: str | None = None, size: int | None = None) -> dict[str, range]:
+def _chosen(templates: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """One of each individual's templates, (b, attributes, k), by uniform numbers, (b, attributes)."""
+    choice = (draws * templates.shape[2]).astype(np.int64)
+    return np.take_along_axis(templates, choice[..., None], axis=2)[..., 0].astype(np.int64)
+
+
+def groups_of_run(
+    groups: dict[str, range], finetuned: str | None = None, size: int | None = None, stages: Sequence[range] = ()
+) -> dict[str, range]:
     """Whom a run measures.
 
     Args:
         groups: of the population.
         finetuned: whom a fine-tuning trains on: the first of the `new`, or the last of the seen ones (`rare`).
         size: how many of them.
+        stages: whom earlier fine-tunings of the model trained on; this one goes on after them.
 
     Returns:
-        `seen`, who were learned before and are not trained on now but by replay; in fine-tuning `new` or `rare`, who
-        are; `unseen`.
+        `seen`, who were learned in pre-training and are not trained on now but by replay; `stage1`, `stage2`, ..., who
+        were learned in earlier fine-tunings; `new` or `rare`, who are trained on; `unseen`.
     """
-    seen, unseen = groups["seen"], groups["unseen"]
+    unseen, learned = groups["unseen"], {f"stage{number}": people for number, people in enumerate(stages, 1)}
+    seen, new = not_taught(groups, "rare", stages), not_taught(groups, "new", stages)
     if finetuned == "rare":
-        return {"seen": seen[:-size], "rare": seen[-size:], "unseen": unseen}
-    return {"seen": seen} | ({"new": groups["new"][:size]} if finetuned else {}) | {"unseen": unseen}
+        return {"seen": seen[:-size]} | learned | {"rare": seen[-size:], "unseen": unseen}
+    return {"seen": seen} | learned | ({"new": new[:size]} if finetuned else {}) | {"unseen": unseen}
+
+
+def not_taught(groups: dict[str, range], finetuned: str, stages: Sequence[range]) -> range:
+    """Of the people whom a fine-tuning may choose from, those whom none before it did.
+
+    Args:
+        groups, finetuned, stages: of `groups_of_run`.
+    """
+    pool = groups["seen" if finetuned == "rare" else "new"]
+    taken = [people for people in stages if people.start in pool]
+    if finetuned == "rare":  # from the last one on
+        return range(pool.start, min((people.start for people in taken), default=pool.stop))
+    return range(max((people.stop for people in taken), default=pool.start), pool.stop)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Plan:
         max_steps: length of the run.
         batch_size: biographies in a step, over all processes.
         baseline: the no-knowledge baseline in nats.
-        old: in fine-tuning, who was learned before.
+        old: in fine-tuning, who was learned before: in pre-training, in the first fine-tuning, the second, ...
     """
 
     individuals: range
@@ -30,7 +30,7 @@ class Plan:
     max_steps: int = 1
     batch_size: int = 1
     baseline: float = 0.0
-    old: range = range(0)
+    old: tuple[range, ...] = ()
 
     def first(self, name: str) -> range:
         """As many of the first individuals as the setting of this name says."""
@@ -80,6 +80,25 @@ class Schedule:
     def observe(self, step: int, attribute_loss: float) -> None:
         """Be told the attribute loss, in nats, of the batch that update `step` learned from (1, 2, ...)."""
 
+    def recall(self, record: dict) -> None:
+        """Put back into `state` what was decided by the time of a line of metrics.jsonl.
+
+        Raises:
+            UserError: this schedule decides something, and does not say how it is read there.
+        """
+        if self.watching:
+            raise UserError(
+                f"{type(self).__name__} reacts to training and has no `recall`, so nobody can tell whom it drew"
+            )
+
+    def parts(self) -> dict[str, range]:
+        """Individuals between whom the schedule makes a difference, by what metrics call them; none in most."""
+        return {}
+
+    def turns(self) -> list[int]:
+        """The steps at which those who may be drawn become others all at once."""
+        return []
+
     def metrics(self, step: int) -> dict[str, float | None]:
         """What metrics.jsonl says: `n_drawable`, the individuals from whom batch `step` is drawn."""
         return {"n_drawable": sum(len(individuals) for individuals, _ in self.groups(step))}
@@ -119,8 +138,12 @@ class Celebrities(Schedule):
 
     def groups(self, step):
         """Celebrities and the rest."""
-        rest = self.plan.individuals[len(self.celebrities) :]
-        return [(self.celebrities, self.plan.settings.weight_celebrities), (rest, 1.0)]
+        celebrities, rest = self.parts().values()
+        return [(celebrities, self.plan.settings.weight_celebrities), (rest, 1.0)]
+
+    def parts(self):
+        """`celebrities` and `others`."""
+        return {"celebrities": self.celebrities, "others": self.plan.individuals[len(self.celebrities) :]}
 
 
 class WarmUp(Schedule):
@@ -134,6 +157,14 @@ class WarmUp(Schedule):
     def groups(self, step):
         """The few, then all; uniform inside each."""
         return [(self.few if step < self.steps else self.plan.individuals, 1.0)]
+
+    def parts(self):
+        """The few, `early`, and all others, `late`."""
+        return {"early": self.few, "late": self.plan.individuals[len(self.few) :]}
+
+    def turns(self):
+        """When everybody comes in."""
+        return [self.steps]
 
 
 class Sequential(Schedule):
@@ -152,10 +183,29 @@ class Sequential(Schedule):
 
     def groups(self, step):
         """The group whose turn it is."""
+        return [(self._group(self._turn(step)), 1.0)]
+
+    def metrics(self, step):
+        """Also `drawn_group`, 1, 2, ..., from which batch `step` is drawn."""
+        return super().metrics(step) | {"drawn_group": self._turn(step) + 1}
+
+    def parts(self):
+        """`group1`, `group2`, ..."""
+        return {f"group{number + 1}": self._group(number) for number in range(self.plan.settings.n_groups)}
+
+    def turns(self):
+        """When a visit begins, but for the first one."""
+        n_visits, max_steps = self.plan.settings.n_groups * self.plan.settings.n_repeats, self.plan.max_steps
+        return [-(-visit * max_steps // n_visits) for visit in range(1, n_visits)]
+
+    def _turn(self, step: int) -> int:
+        n_groups, n_repeats = self.plan.settings.n_groups, self.plan.settings.n_repeats
+        return step * n_groups * n_repeats // self.plan.max_steps % n_groups
+
+    def _group(self, number: int) -> range:
         individuals, n_groups = self.plan.individuals, self.plan.settings.n_groups
-        group = step * n_groups * self.plan.settings.n_repeats // self.plan.max_steps % n_groups
-        begin, end = (len(individuals) * edge // n_groups for edge in (group, group + 1))
-        return [(individuals[begin:end], 1.0)]
+        begin, end = (len(individuals) * edge // n_groups for edge in (number, number + 1))
+        return individuals[begin:end]
 
 
 class Gradual(WarmUp):
@@ -169,6 +219,10 @@ class Gradual(WarmUp):
         few, everybody = len(self.few), len(self.plan.individuals)
         share = min(1.0, step / self.steps) if self.steps else 1.0
         return [(self.plan.individuals[: round(few * (everybody / few) ** share)], 1.0)]
+
+    def turns(self):
+        """None: they come in one by one."""
+        return []
 
 
 class Adaptive(Schedule):
@@ -204,6 +258,10 @@ class Adaptive(Schedule):
         over = len(recent) == self.WINDOW and np.mean(recent) < self.plan.settings.share_adaptive * self.plan.baseline
         self.state = {"opened_at": step, "recent": []} if over else {"opened_at": None, "recent": recent}
 
+    def recall(self, record):
+        """The step is all that batches depend on."""
+        self.state = {"opened_at": record.get("opened_at"), "recent": []}
+
     def metrics(self, step):
         """Also `opened_at`, null while the warm-up goes on."""
         return super().metrics(step) | {"opened_at": self.state["opened_at"]}
@@ -212,28 +270,40 @@ class Adaptive(Schedule):
 class Replay(Uniform):
     """Fine-tuning: new individuals, each with weight 1, and old ones with `weight_replay_finetune` (paper, Sec. 4.2).
 
-    Weight 0 is no replay. `n_individuals_replay` replays only the first so many of the old ones; `start_replay` waits
-    with it, for the last steps only (KnownPatch, arXiv 2511.02626).
+    Weight 0 is no replay. `replay_stages` replays those of some stages, `n_individuals_replay` the first so many of the
+    old ones; `start_replay` waits with it, for the last steps only (KnownPatch, arXiv 2511.02626).
     """
 
     def __init__(self, plan):
         super().__init__(plan)
         settings = plan.settings
-        if settings.weight_replay_finetune and not plan.old:
+        old = _chosen(plan.old, settings.replay_stages)
+        n_old = sum(map(len, old))
+        if settings.weight_replay_finetune and not n_old:
             raise UserError("schedule replay has nobody to replay here; it is for run_finetune.py")
-        size = len(plan.old) if settings.n_individuals_replay is None else settings.n_individuals_replay
-        if plan.old and not 1 <= size <= len(plan.old):
-            raise UserError(
-                f"n_individuals_replay is {size}; it must be from 1 to {len(plan.old)}, the old individuals"
-            )
-        self.old = plan.old[:size]
+        size = n_old if settings.n_individuals_replay is None else settings.n_individuals_replay
+        if n_old and not 1 <= size <= n_old:
+            raise UserError(f"n_individuals_replay is {size}; it must be from 1 to {n_old}, the old individuals")
+        self.old = []
+        for people in old:
+            self.old.append(people[: max(0, size)])
+            size -= len(people)
 
     def groups(self, step):
         """The new ones, and the old ones if it is time for them."""
         new, weight = (self.plan.individuals, 1.0), self.plan.settings.weight_replay_finetune
         if not weight or step < self.plan.settings.start_replay * self.plan.max_steps:
             return [new]
-        return [(self.old, weight), new]
+        return [*((people, weight) for people in self.old), new]
+
+
+def _chosen(old: tuple[range, ...], stages: list[int] | None) -> list[range]:
+    """Of each stage, pre-training being 0, those who are learned in it."""
+    if stages is None:
+        return list(old)
+    if wrong := next((stage for stage in stages if not stage < len(old)), None):
+        raise UserError(f"replay_stages has {wrong}; this model has stages 0 (pre-training) to {len(old) - 1}")
+    return [old[stage] for stage in sorted({*stages})]
 
 
 SCHEDULES = {

@@ -20,9 +20,9 @@ from analysis.formats import add_format_option, also_as
 from command_line import UserError, complete, run
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
-from data_builder.population import groups_of_run
 from data_builder.random import permute
 from data_builder.source import Source
+from data_builder.stages import groups_of_model
 from run_directory.models import find_model
 from run_directory.records import load_run
 
@@ -107,8 +107,7 @@ def _tell(name: str, n_people: int) -> None:
     if n_people < 0:
         raise UserError(f"people is {n_people}; it must be at least 0")
     source, (model, tokenizer) = find_people(found, name), found.load()
-    finetuned = (found.config.get(key) for key in ("individuals_finetune", "n_individuals_finetune"))
-    groups = groups_of_run(source.population.groups, *finetuned)
+    groups = groups_of_model(found.config, source.population.groups)
     _tell_what_is_known(source, model, tokenizer, groups)
     for group, members in groups.items():
         number = min(1 if group == "unseen" else n_people, len(members))
@@ -151,13 +150,13 @@ def _show_how_it_learned(path: Path, called: str) -> None:
 
     with contextlib.suppress(UserError):
         recorded = load_run(path)
-        print(f"\n{picture(recorded, None if recorded.finetune_group else phases_of(recorded))}")
+        print(f"\n{picture(recorded, phases_of(recorded) if recorded.has_phases else None)}")
         print(f"\nnext: python -m explorer {called}    its checkpoints, people and attention in a browser")
 
 
 def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> None:
     """Print one question for each attribute, in wording this person was never trained on."""
-    from evaluation.questions import questions
+    from data_builder.questions import questions
 
     renderer = Renderer(source)
     print(f"\n{renderer.name(source.population.names[person])} ({_NOTES[group]})")

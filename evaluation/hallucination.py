@@ -4,6 +4,7 @@ The answer about a value is looked at where it begins: at its first token, whose
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,11 @@ def confidence(flat: Flat, group: str) -> dict[str, float]:
     }
 
 
+def abstained(flat: Flat, unknown: int) -> float:
+    """Share of the answers about a group that begin with the token by which a model tells that it does not know."""
+    return float((answers(flat)["predicted"] == unknown).mean())
+
+
 def separation(seen: Flat, unseen: Flat) -> dict[str, float]:
     """How well confidence tells seen from unseen people: `unseen_auroc_<score>` and `unseen_auprc_<score>`."""
     metrics = {}
@@ -64,7 +70,9 @@ def people_scores(at_first: Flat) -> dict[str, np.ndarray]:
     }
 
 
-def hallucination_report(model, probes: dict[str, dict[str, torch.Tensor]], source, tables) -> dict:
+def hallucination_report(
+    model, probes: dict[str, dict[str, torch.Tensor]], source, tables, each: Callable = map
+) -> dict:
     """All about seen and unseen people at the end of a run.
 
     Args:
@@ -72,15 +80,16 @@ def hallucination_report(model, probes: dict[str, dict[str, torch.Tensor]], sour
         probes: with `seen` and `unseen`.
         source: whose people they are.
         tables: the stream's `TokenTables`.
+        each: how the model is shown one part after the other, as of `evaluation.probes`.
 
     Returns:
         `detectors`: by score, `auroc` and `auprc` as [value, low, high]; `risk_coverage`: coverages and risks of
         answers about equally many seen and unseen people; `neighbors`: of `neighbor_answers`.
     """
-    flats = {group: answers(probe_predictions(model, probes[group])) for group in ("seen", "unseen")}
+    flats = {group: answers(probe_predictions(model, probes[group], each)) for group in ("seen", "unseen")}
     scores = {group: people_scores(flat) for group, flat in flats.items()}
     for group in scores:  # of the text, it is the names that tell one person from another
-        scores[group]["text_likelihood"] = -text_losses(model, probes[group])
+        scores[group]["text_likelihood"] = -text_losses(model, probes[group], each)
     detectors = {}
     for name in scores["seen"]:
         sides = (scores["seen"][name], scores["unseen"][name])

@@ -2,19 +2,21 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
-from evaluation.hallucination import confidence, separation
+from evaluation.hallucination import abstained, confidence, separation
 from evaluation.knowledge import attribute_accuracies, attribute_losses, learned_bits, no_knowledge_baseline
-from evaluation.probes import joined, name_losses, predictions, probe_predictions, rows_of
+from evaluation.probes import chunks, joined, name_losses, predictions, probe_predictions, rows_of, value_predictions
 from evaluation.signatures import attention_metrics, forward_with_gradients
 
 
 def run_measure(
     probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[str, int], n_looked_at: int,
-    n_names: int | None = None, n_learned: dict[str, int] | None = None,
+    n_names: int | None = None, n_learned: dict[str, int] | None = None, each: Callable = map,
+    unknown: int | None = None,
 ) -> Callable:  # fmt: skip
     """What the training loop calls at an evaluation.
 
@@ -24,33 +26,54 @@ def run_measure(
         n_looked_at: of how many of the seen people attention is measured; the same pass tells what is known of them.
         n_names: how many different names there could be; None where nobody knows.
         n_learned: how many individuals there are in each group that is learned from.
+        each: how the model is shown one part after the other, as of `evaluation.probes`.
+        unknown: the token that an answer begins with which tells that it is not known; None if there is none.
 
     Returns:
         A function from a model to `no_knowledge_baseline` and, of each group, the metrics of `knowledge` and
         `hallucination.confidence`; with unseen people also those of `hallucination.separation`; those of
-        `signatures.attention_metrics`; with `n_names` the bits `seen_name_bits`, with `n_learned` `bits_per_parameter`.
+        `signatures.attention_metrics`; with `n_names` the bits `seen_name_bits`, with `n_learned` `bits_per_parameter`;
+        with `unknown`, `<group>_abstained`.
     """
-    first, rest = rows_of(probes["seen"], 0, n_looked_at), rows_of(probes["seen"], n_looked_at)
+    parts = [("attention", "seen", 0, rows_of(probes["seen"], 0, n_looked_at))]
+    for group, probe in probes.items():
+        parts += [("values", group, *chunk) for chunk in chunks(probe, n_looked_at if group == "seen" else 0)]
+    parts += [("names", "seen", *chunk) for chunk in chunks(probes["seen"])] if n_names else []
 
     def measure(model) -> dict[str, float]:
-        device = next(model.parameters()).device
-        batch = {key: tensor.to(device) for key, tensor in first.items()}
-        logits, attention, gradients = forward_with_gradients(model, batch)
-        seen = [(0, predictions(logits, batch))]
-        if len(rest["input_ids"]):
-            seen.append((n_looked_at, probe_predictions(model, rest)))
-        others = {group: probe_predictions(model, probe) for group, probe in probes.items() if group != "seen"}
+        of_attention, flats, names = {}, {group: [] for group in probes}, []
+        for (kind, group, start, _), found in zip(parts, each(partial(_look_at, model), parts), strict=True):
+            if kind == "names":
+                names.append(found)
+                continue
+            flat, of_attention = (found, of_attention) if kind == "values" else found
+            flats[group].append((start, flat))
         metrics = {"no_knowledge_baseline": no_knowledge_baseline([*value_sizes.values()])}
-        metrics |= _knowledge_and_confidence({"seen": joined(seen)} | others, value_sizes)
+        flats = {group: joined(found) for group, found in flats.items()}
+        metrics |= _knowledge_and_confidence(flats, value_sizes)
+        if unknown is not None:
+            metrics |= {f"{group}_abstained": abstained(flat, unknown) for group, flat in flats.items()}
         if n_names:
-            loss = float(name_losses(model, probes["seen"]).mean())
+            loss = float(np.concatenate(names).mean())
             metrics["seen_name_bits"] = (math.log(n_names) - loss) / math.log(2)
         if n_learned:
             n_bits = sum(n * metrics[f"{group}_bits"] for group, n in n_learned.items())
             metrics["bits_per_parameter"] = n_bits / sum(parameter.numel() for parameter in model.parameters())
-        return metrics | attention_metrics(attention, gradients, batch)
+        return metrics | of_attention
 
     return measure
+
+
+def _look_at(model, part: tuple):
+    """What is measured of a part of a probe: predictions of values, with what attention does beside them, or losses."""
+    kind, _, _, rows = part
+    if kind == "values":
+        return value_predictions(model, rows)
+    if kind == "names":
+        return name_losses(model, rows)
+    batch = {key: tensor.to(next(model.parameters()).device) for key, tensor in rows.items()}
+    logits, attention, gradients = forward_with_gradients(model, batch)
+    return predictions(logits, batch), attention_metrics(attention, gradients, batch)
 
 
 def knowledge_of_groups(model, probes: dict[str, dict[str, torch.Tensor]], value_sizes: dict[str, int]) -> dict:

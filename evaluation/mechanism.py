@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from command_line import UserError
 from data_builder.fetch import find_people
-from data_builder.population import groups_of_run
+from data_builder.stages import groups_of_model
 from data_builder.stream import BiographyStream
 from evaluation.instruments import INSTRUMENTS, Asked, Instrument
 from modeling.interventions import check_editable
@@ -63,8 +63,7 @@ def look_into(command: str, name: str, steps: list[int] | None, folder: Path | N
     _check(name, place.record, folder)
     build, report_name = INSTRUMENTS[command]
     source = find_people(place.record, name)
-    finetuned = (place.record.config.get(key) for key in ("individuals_finetune", "n_individuals_finetune"))
-    groups = groups_of_run(source.population.groups, *finetuned)
+    groups = groups_of_model(place.record.config, source.population.groups)
     asked.check(groups, source.population)
     model, tokenizer = next(iter(place.steps.values()))().load()
     check_editable(model)

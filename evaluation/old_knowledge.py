@@ -15,7 +15,9 @@ from modeling.loss import wanted_logits
 _WINDOW, _WINDOWS = 512, 64  # tokens that are read together, and how often at most
 
 
-def old_knowledge(facts: str | None, text: str | None, tokenizer, n_positions: int | None, size: int) -> Callable:
+def old_knowledge(
+    facts: str | None, text: str | None, tokenizer, n_positions: int | None, size: int, each: Callable = map
+) -> Callable:
     """What an evaluation measures beside what is taught.
 
     Args:
@@ -24,6 +26,7 @@ def old_knowledge(facts: str | None, text: str | None, tokenizer, n_positions: i
         tokenizer: of the model.
         n_positions: tokens that the model reads together; None if any number.
         size: individuals of the table that are asked at most.
+        each: how the model is shown one part after the other, as of `evaluation.probes`.
 
     Returns:
         A function from a model to `old_attribute_loss` (nats), `old_attribute_accuracy` (0-1), `old_text_loss`
@@ -32,13 +35,13 @@ def old_knowledge(facts: str | None, text: str | None, tokenizer, n_positions: i
     Raises:
         UserError: a table or text that can't be used.
     """
-    measures = [] if facts is None else [_of_facts(facts, tokenizer, n_positions, size)]
+    measures = [] if facts is None else [_of_facts(facts, tokenizer, n_positions, size, each)]
     if text is not None:
-        measures.append(_of_text(text, tokenizer, n_positions))
+        measures.append(_of_text(text, tokenizer, n_positions, each))
     return lambda model: {key: value for measure in measures for key, value in measure(model).items()}
 
 
-def _of_facts(facts: str, tokenizer, n_positions: int | None, size: int) -> Callable:
+def _of_facts(facts: str, tokenizer, n_positions: int | None, size: int, each: Callable) -> Callable:
     from data_builder.source import Source
     from data_builder.stream import BiographyStream
     from settings.data import DataSettings
@@ -50,7 +53,7 @@ def _of_facts(facts: str, tokenizer, n_positions: int | None, size: int) -> Call
     probe, n_attributes = stream.probe("seen", size), len(source.world.attributes)
 
     def measure(model) -> dict[str, float]:
-        flat = probe_predictions(model, probe)
+        flat = probe_predictions(model, probe, each)
         where = (flat["rows"], flat["attributes"], n_attributes)
         return {
             "old_attribute_loss": float(attribute_losses(flat["losses"], *where).mean()),
@@ -60,7 +63,7 @@ def _of_facts(facts: str, tokenizer, n_positions: int | None, size: int) -> Call
     return measure
 
 
-def _of_text(text: str, tokenizer, n_positions: int | None) -> Callable:
+def _of_text(text: str, tokenizer, n_positions: int | None, each: Callable) -> Callable:
     try:
         content = Path(text).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -72,14 +75,16 @@ def _of_text(text: str, tokenizer, n_positions: int | None) -> Callable:
 
     @torch.no_grad()
     def measure(model) -> dict[str, float]:
-        device, total = next(model.parameters()).device, 0.0
+        device = next(model.parameters()).device
         windows = [window[None].to(device) for window in ids.split(width) if len(window) > 1]
-        for window in windows:
+
+        def loss(window: torch.Tensor) -> float:
             wanted = torch.ones_like(window, dtype=torch.bool)
             wanted[:, 0] = False
             logits = wanted_logits(model, window, wanted)
-            total += functional.cross_entropy(logits, window[0, 1:], reduction="sum").item()
-        mean = total / sum(window.shape[1] - 1 for window in windows)
+            return functional.cross_entropy(logits, window[0, 1:], reduction="sum").item()
+
+        mean = sum(each(loss, windows)) / sum(window.shape[1] - 1 for window in windows)
         return {"old_text_loss": mean, "old_text_perplexity": math.exp(min(mean, 700))}
 
     return measure

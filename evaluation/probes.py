@@ -1,4 +1,10 @@
-"""What a model predicts about fixed groups of individuals."""
+"""What a model predicts about fixed groups of individuals.
+
+Where a function takes `each`, it goes through a probe a few rows at a time by that: by `map`, or by
+`evaluation.sharing.shared_map`, which shares them out over processes.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -57,38 +63,44 @@ def predictions(logits: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[st
 
 
 @torch.no_grad()
-def text_losses(model, probe: dict[str, torch.Tensor]) -> np.ndarray:
+def text_losses(model, probe: dict[str, torch.Tensor], each: Callable = map) -> np.ndarray:
     """Cross-entropy of all that is not a value, summed over each biography, in nats; (biographies,)."""
-    device, sums = next(model.parameters()).device, []
-    for _, chunk in _chunks(probe):
+    device = next(model.parameters()).device
+
+    def of_chunk(numbered: tuple) -> np.ndarray:
+        chunk = numbered[1]
         wanted = (chunk["attribute_ids"] == 0) & (chunk["labels"] != IGNORED_LABEL)
         wanted[:, 0] = False  # nothing predicts it
         rows, columns = wanted.nonzero(as_tuple=True)
         logits = wanted_logits(model, chunk["input_ids"].to(device), wanted.to(device))
         losses = functional.cross_entropy(logits, chunk["labels"][rows, columns].to(device), reduction="none")
-        sums.append(np.bincount(rows.numpy(), weights=losses.cpu().numpy(), minlength=len(wanted)))
-    return np.concatenate(sums)
+        return np.bincount(rows.numpy(), weights=losses.cpu().numpy(), minlength=len(wanted))
+
+    return np.concatenate([*each(of_chunk, chunks(probe))])
 
 
 @torch.no_grad()
 def name_losses(model, probe: dict[str, torch.Tensor]) -> np.ndarray:
     """Cross-entropy of each biography's name where it first stands, summed over its tokens, in nats; (biographies,)."""
-    device, sums = next(model.parameters()).device, []
-    for _, chunk in _chunks(probe):
-        wanted = chunk["name_ids"] == 1
-        wanted[:, 0] = False  # nothing predicts it
-        width = int(wanted.any(0).nonzero().max()) + 1  # what comes after a name does not change its loss
-        rows, columns = wanted.nonzero(as_tuple=True)
-        logits = wanted_logits(model, chunk["input_ids"][:, :width].to(device), wanted[:, :width].to(device))
-        labels = chunk["input_ids"][rows, columns].to(device)
-        losses = functional.cross_entropy(logits.float(), labels, reduction="none")
-        sums.append(np.bincount(rows.numpy(), weights=losses.cpu().numpy(), minlength=len(wanted)))
-    return np.concatenate(sums)
+    return np.concatenate([_name_losses(model, chunk) for _, chunk in chunks(probe)])
 
 
-def probe_predictions(model, probe: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+def _name_losses(model, chunk: dict[str, torch.Tensor]) -> np.ndarray:
+    device, wanted = next(model.parameters()).device, chunk["name_ids"] == 1
+    wanted[:, 0] = False  # nothing predicts it
+    width = int(wanted.any(0).nonzero().max()) + 1  # what comes after a name does not change its loss
+    rows, columns = wanted.nonzero(as_tuple=True)
+    logits = wanted_logits(model, chunk["input_ids"][:, :width].to(device), wanted[:, :width].to(device))
+    labels = chunk["input_ids"][rows, columns].to(device)
+    losses = functional.cross_entropy(logits.float(), labels, reduction="none")
+    return np.bincount(rows.numpy(), weights=losses.cpu().numpy(), minlength=len(wanted))
+
+
+def probe_predictions(model, probe: dict[str, torch.Tensor], each: Callable = map) -> dict[str, np.ndarray]:
     """`value_predictions` of a whole probe, a few rows at a time."""
-    return joined([(start, value_predictions(model, chunk)) for start, chunk in _chunks(probe)])
+    numbered = chunks(probe)
+    found = each(lambda chunk: value_predictions(model, chunk[1]), numbered)
+    return joined([(start, part) for (start, _), part in zip(numbered, found, strict=True)])
 
 
 def joined(parts: list[tuple[int, dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
@@ -97,9 +109,9 @@ def joined(parts: list[tuple[int, dict[str, np.ndarray]]]) -> dict[str, np.ndarr
     return {key: np.concatenate([part[key] for part in shifted]) for key in shifted[0]}
 
 
-def _chunks(probe: dict[str, torch.Tensor]):
-    for start in range(0, len(probe["input_ids"]), _BATCH):
-        yield start, rows_of(probe, start, start + _BATCH)
+def chunks(probe: dict[str, torch.Tensor], start: int = 0) -> list[tuple[int, dict[str, torch.Tensor]]]:
+    """So many biographies of a probe as go through a model together, from one on, and the number of the first."""
+    return [(n, rows_of(probe, n, n + _BATCH)) for n in range(start, len(probe["input_ids"]), _BATCH)]
 
 
 def rows_of(probe: dict[str, torch.Tensor], start: int, stop: int | None = None) -> dict[str, torch.Tensor]:

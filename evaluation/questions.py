@@ -1,51 +1,13 @@
-"""Questions about one individual, in wording held out for it, and the likeliest answers of a model."""
-
-from dataclasses import dataclass
+"""Questions as a model reads them, and its likeliest answers."""
 
 import numpy as np
 import torch
 
-from data_builder.biographies import Renderer
 from data_builder.population import Wording
-from data_builder.random import uniforms
+from data_builder.questions import wording_of
 from data_builder.source import Source
 
 _BEAM = 16  # beginnings of values that are followed
-
-
-@dataclass(frozen=True)
-class Question:
-    """A sentence of a biography up to its value.
-
-    Attributes:
-        attribute: what is asked for.
-        prompt: the sentence before the value.
-        truth: the value.
-        tail: the sentence after it.
-    """
-
-    attribute: str
-    prompt: str
-    truth: str
-    tail: str
-
-
-def wording_of(population, person: int) -> Wording:
-    """The one wording in which an individual is asked about; it was never trained on in it."""
-    draws = uniforms(0, "questions", (1, 2 * population.values.shape[1]), step=person)
-    return population.draw_wording(np.array([person]), draws, heldout=True)
-
-
-def questions(source: Source, renderer: Renderer, person: int) -> list[Question]:
-    """One for each attribute."""
-    population, asked = source.population, []
-    name = renderer.name(population.names[person])
-    for attribute, template in enumerate(wording_of(population, person).templates[0]):
-        sentence = renderer.templates[attribute][template]
-        prompt = f"{sentence.head} {name}{sentence.middle}".lstrip()
-        truth = renderer.values[attribute][population.values[person, attribute]]
-        asked.append(Question(list(source.world.attributes)[attribute], prompt, truth, sentence.tail))
-    return asked
 
 
 def prompt_tokens(source: Source, tables, person: int) -> list[list[int]]:

@@ -35,7 +35,18 @@ def main(argv: list[str]) -> None:
     for one in explored:
         for notice in one.notices:
             print(f"note: {one.title}: {notice}")
-    serve(explored, arguments.host, arguments.port).block_thread()
+    page = serve(explored, arguments.host, arguments.port)
+    warm(explored[0])
+    page.block_thread()
+
+
+def warm(explored) -> None:
+    """Say once, to nobody, what the page shows first: so nobody waits for what that imports, loads and computes."""
+    from explorer import panels
+
+    for view in panels.VIEWS[:3]:
+        panels.panel(view, explored, explored.steps[-1], 0, 0.5, "", [explored])
+    panels.curves(explored, explored.steps[-1])
 
 
 def check_port(host: str, port: int) -> None:

@@ -51,10 +51,10 @@ def line_chart(panel: Lines, cursor: float | None = None, plateau: tuple | None 
     y = lambda v: HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (np.clip(v, low, top) - low) / (top - low)  # noqa: E731
     lines = []
     for number, (name, (steps, means, lows, highs)) in enumerate(panel.lines.items()):
-        look = {"color": ROLES[name], "linestyle": "-"} if by_role else style(number)
+        look = {"color": ROLES[name]} if by_role and name in ROLES else style(number)
         band = _points(np.append(x(steps), x(steps)[::-1]), np.append(y(highs), y(lows)[::-1]))
         now = float(np.interp(cursor, steps, means)) if cursor is not None else float(means[-1])
-        dash = _DASHES[[*ROLES].index(name) if by_role else number % 4]
+        dash = _DASHES[number % 4]
         lines.append({"name": name, "color": look["color"], "points": _points(x(steps), y(means)), "now": now,
                       "band": band if (highs > lows).any() else "", "dash": dash})  # fmt: skip
     bands = []

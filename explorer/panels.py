@@ -44,10 +44,11 @@ def panel(
 
 def individual(explored: Explored, step: int, person: int) -> str:
     """All questions about somebody."""
-    told, drawn = views.interview(explored, step, person), explored.times_drawn.get(person)
+    told, drawn = views.interview(explored, step, person), explored.times_drawn(step, person)
     about = _GROUPS[explored.group(person)]
-    if drawn is not None and explored.group(person) == "seen":
-        about += f" Drawn {drawn:,} times by the end of the run."
+    if drawn:
+        times = "once" if drawn == 1 else f"{drawn:,} times"
+        about += f" This run had read of this individual {times} by step {step:,}."
     right = sum(one.right for one in told)
     return render("questions", name=explored.names[person], about=about, told=told, right=right, step=step)
 

@@ -3,9 +3,12 @@
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from command_line import UserError
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
+from data_builder.reading import Reading, reading_of
 from data_builder.stream import BiographyStream
 from evaluation.questions import Values
 from run_directory.layout import is_reported
@@ -49,6 +52,7 @@ class Explored:
             self.notices.append("not finished: what was recorded until now is shown; start again to see more")
         self.model = lru_cache(_KEPT_MODELS)(self._model)
         self.renderer = Renderer(self.source)
+        self._drawn = {0: np.zeros(len(self.source.population), dtype=np.int64)}  # by step, those asked for
 
     def _model(self, step: int):
         import transformers
@@ -74,10 +78,21 @@ class Explored:
         return [Values(self.stream.tables, attribute, size) for attribute, size in sizes]
 
     @cached_property
-    def times_drawn(self) -> dict[int, int]:
-        """By the end of the run, of those of whom it was recorded."""
-        told = self.run.individuals or {"individual": [], "times_drawn": []}
-        return dict(zip(told.get("individual", []), told["times_drawn"], strict=False))
+    def reading(self) -> Reading | None:
+        """What the run read; None where that cannot be told, as of a schedule of somebody's own."""
+        try:
+            return reading_of(self.name)
+        except UserError:
+            return None
+
+    def times_drawn(self, step: int, person: int) -> int | None:
+        """How often the run had drawn somebody by a step; None where that cannot be told."""
+        if self.reading is None:
+            return None
+        if step not in self._drawn:
+            before = max(s for s in self._drawn if s <= step)
+            self._drawn[step] = self._drawn[before] + self.reading.times_drawn(step, before)
+        return int(self._drawn[step][person])
 
     @cached_property
     def names(self) -> list[str]:

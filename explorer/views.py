@@ -6,16 +6,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.curves import curves
+from analysis.curves import curves, groups_of
 from analysis.grouping import differences, grouped
 from analysis.phases import phases_of
 from command_line import UserError
+from data_builder.questions import Question, questions
 from evaluation.attention_map import attention_in
 from evaluation.detection import risk_coverage
 from evaluation.hallucination import answers, separation
 from evaluation.neighbors import nearest, whose_fact
 from evaluation.probes import probe_predictions
-from evaluation.questions import Question, continuation, likeliest, prompt_tokens, questions
+from evaluation.questions import continuation, likeliest, prompt_tokens
 from explorer.source import Explored
 from run_directory.records import baseline
 
@@ -203,7 +204,7 @@ def learning_curves(explored: Explored) -> list[Lines]:
     panels = []
     for quantity, title in CURVES.items():
         lines = {}
-        for group in ("seen", "unseen", "new", "rare"):
+        for group in groups_of(explored.run):
             steps, values = explored.run.curve(f"{group}_{quantity}")
             if len(steps):
                 lines[group] = (steps, values, values, values)
@@ -214,8 +215,8 @@ def learning_curves(explored: Explored) -> list[Lines]:
 
 
 def phases(explored: Explored) -> tuple[float | None, float | None] | None:
-    """Where the plateau begins and ends, in steps; None of a fine-tuning."""
-    if explored.run.finetune_group:
+    """Where the plateau begins and ends, in steps; None of a run without phases."""
+    if not explored.run.has_phases:
         return None
     found = phases_of(explored.run)
     return found.plateau_start, found.plateau_end

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -9,10 +10,11 @@ from huggingface_hub import HfApi
 from command_line import UserError
 from hub_cards.datasets import check_own_people, publish_dataset
 from hub_cards.publish import ModelRepository, publish_run
-from hub_cards.revisions import checkpoint_revision
+from hub_cards.revisions import Revision, checkpoint_revision, state_revision
 from run_directory.hub import CLIENT_ERRORS, explain, open_repo
 from run_directory.layout import DATASET
-from run_directory.records import load_run
+from run_directory.records import Run, load_run
+from run_directory.states import has_state, is_automatic
 from settings.hub import HubSettings
 
 # How long the end of a run waits for the rest of what is to be sent, in seconds.
@@ -49,7 +51,8 @@ class BackgroundPublisher:
 
     def checkpoint_saved(self, checkpoint: Path) -> None:
         """Take note of a checkpoint; returns at once."""
-        self._checkpoints.put(checkpoint)
+        if self.settings.hub_strategy != "end":
+            self._checkpoints.put(checkpoint)
 
     def finish(self) -> None:
         """Send the final model and whatever is missing; waits for it, but not for ever."""
@@ -75,11 +78,27 @@ class BackgroundPublisher:
             self._postponed(type(error).__name__)
 
     def _push(self, checkpoint: Path) -> None:
-        step = int(checkpoint.name.rsplit("-", 1)[1])
-        self.repository.push(checkpoint_revision(load_run(self.run), step, checkpoint))
+        """Its model as a revision of its own, its state where that is asked for. Of one that is deleted meanwhile, as
+        save_total_limit may say, nothing: there is a newer one.
+        """
+        try:
+            for revision in self._revisions(load_run(self.run), checkpoint) if has_state(checkpoint) else ():
+                self.repository.push(revision)
+        except Exception:
+            if has_state(checkpoint):
+                raise
+
+    def _revisions(self, run: Run, checkpoint: Path) -> Iterator[Revision]:
+        step, strategy = int(checkpoint.name.rsplit("-", 1)[1]), self.settings.hub_strategy
+        automatic = is_automatic(checkpoint)
+        if not automatic:
+            yield checkpoint_revision(run, step, checkpoint, with_state=strategy == "all_checkpoints")
+        if strategy == "checkpoint" or (automatic and strategy == "all_checkpoints"):
+            yield state_revision(run, step, checkpoint)
 
     def _push_all(self) -> None:
-        publish(self.api, self.run, self.settings.hub_model_id, self.settings.hub_dataset_id, self.report)
+        settings = self.settings
+        publish(self.api, self.run, settings.hub_model_id, settings.hub_dataset_id, self.report, settings.hub_strategy)
 
     def _postponed(self, reason: str) -> None:
         command = f"python -m hub_cards publish {self.run} --repo {self.settings.hub_model_id}"
@@ -90,9 +109,11 @@ class BackgroundPublisher:
         self.report(f"not published yet: {reason}. Nothing is lost: {command}")
 
 
-def publish(api: HfApi, run: Path, repo_id: str, dataset_id: str | None = None, report=print) -> int:
+def publish(
+    api: HfApi, run: Path, repo_id: str, dataset_id: str | None = None, report=print, strategy: str | None = None
+) -> int:
     """A run and, if a repository is named for it, its dataset; returns how many revisions were sent."""
     sent = 0
     if dataset_id:
         sent += publish_dataset(api, run / DATASET, dataset_id, report=report)
-    return sent + publish_run(api, run, repo_id, dataset_id, report)
+    return sent + publish_run(api, run, repo_id, dataset_id, report, strategy)

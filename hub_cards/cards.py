@@ -5,15 +5,17 @@ from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 from markupsafe import Markup
 from safetensors import SafetensorError, safe_open
 
+from analysis.curves import GROUPS, groups_of
 from analysis.phases import TOLERANCE, phases_of
 from command_line import ENVIRONMENT_KEY, UserError
+from data_builder.questions import ASKED
 from data_builder.source import saved_world
 from data_builder.world import load_world
 from evaluation.citation import CITATION
 from hub_cards.markdown import code_block, render, with_links
 from hub_cards.revisions import checkpoint_branch, sound_checkpoints
 from modeling.families import family_of
-from run_directory.layout import DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
+from run_directory.layout import ADAPTER_FOLDER, DATASET, FIGURES, LEARNING_CURVE, WEIGHTS
 from run_directory.records import Run
 from settings import public
 
@@ -23,14 +25,16 @@ _PACKAGES = ("python", "torch", "transformers", "datasets", "accelerate", "token
 _DATASETS = "https://huggingface.co/datasets"
 
 
-def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
+def model_card(run: Run, repo_id: str, dataset_id: str | None = None, branches: list[str] | None = None) -> str:
     """The card of a run's model repository, with metadata for the Hub.
 
     Args:
         run: a loaded run.
         repo_id: where it is or will be published.
         dataset_id: where its people are published, if they are.
+        branches: the revisions that are checkpoints; those that are here if None.
     """
+    branches = branches or [checkpoint_branch(step) for step in sound_checkpoints(run.path)]
     recorded = run.config.get(ENVIRONMENT_KEY) or {}
     last = next(record for record in reversed(run.records) if "seen_attribute_loss" in record)
     figure, world = f"{FIGURES}/{LEARNING_CURVE}", saved_world(run.path / DATASET)
@@ -43,18 +47,20 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
         people=number(run.config.get("n_individuals")),
         world=world,
         own_texts=any(run.config.get(key) for key in ("values_dir", "templates_dir")),
-        steps=[Markup(checkpoint_branch(step)) for step in sound_checkpoints(run.path)],
+        steps=list(map(Markup, branches)),
+        adapter=(run.path / ADAPTER_FOLDER).is_dir(),
         figure=Markup(figure) if (run.path / figure).exists() else None,
-        seed=run.config.get("seed", MISSING),
+        seed=_seed(run.config),
         finetuned_on=_finetuned_on(run, world.entities),
         taught=_taught(run, recorded),
+        stages=_stages(run, recorded, world.entities),
         own_facts=bool(run.config.get("facts")),
         patching=run.config if "reference_patching" in run.config else None,
         measured_groups=_measured_groups(run, last),
         detection=run.hallucination and run.hallucination["detectors"]["top_probability"]["auroc"],
         last={"no_knowledge_baseline": last.get("no_knowledge_baseline")} | {k: number(last.get(k)) for k in _COUNTED},
         measured=f"up to {run.config.get('eval_individuals', MISSING)}",
-        phases=None if run.finetune_group else phases_of(run),
+        phases=phases_of(run) if run.has_phases else None,
         tolerance=TOLERANCE,
         duration=f"{last['seconds'] / 60:.1f} minutes" if "seconds" in last else MISSING,
         environment=lambda key: recorded.get(key) if recorded.get(key) is not None else MISSING,
@@ -67,6 +73,13 @@ def model_card(run: Run, repo_id: str, dataset_id: str | None = None) -> str:
         percent=percent,
         step=lambda edge: "not reached" if edge is None else f"at step {edge:.0f}",
     )
+
+
+def _seed(config: dict) -> str:
+    """The seed, and those of data or model where they are others."""
+    others = [f"{key} {config[key]}" for key in ("data_seed", "model_seed") if config.get(key) is not None]
+    seed = str(config.get("seed", MISSING))
+    return f"{seed} ({', '.join(others)})" if others else seed
 
 
 def _taught(run: Run, recorded: dict) -> str | None:
@@ -85,8 +98,23 @@ _METRICS = ("attribute_loss", "attribute_accuracy", "top_probability", "entropy"
 def _measured_groups(run: Run, last: dict) -> list[dict]:
     """A row for the seen and the unseen, and for the finetune group."""
     groups = {group: name for group, name in _GROUPS.items() if group in ("seen", "unseen", run.finetune_group)}
+    stages = {group: name for group, name in groups_of(run).items() if group not in GROUPS}
+    groups = {"seen": groups["seen"]} | {group: f"{name} (fine-tuned on)" for group, name in stages.items()} | groups
     numbers = {group: {metric: last.get(f"{group}_{metric}") for metric in _METRICS} for group in groups}
     return [{"group": name} | numbers[group] for group, name in groups.items()]
+
+
+def _stages(run: Run, recorded: dict, entities: str) -> list[dict]:
+    """What the model went through, a row each: the run, and whom it taught; nothing of a model of one stage or two."""
+    if not (earlier := recorded.get("stages")):
+        return []
+    unknown = "a run that was not published"
+    rows = [{"model": earlier[0]["began_as"] or unknown, "what": f"pre-training on {entities}"}]
+    for stage in earlier:
+        begin, end = stage["individuals"]
+        rows.append({"model": stage["model"] or unknown, "what": f"fine-tuning on {number(end - begin)} {entities}"})
+    last = f"fine-tuning on {number(run.config.get('n_individuals_finetune'))} {entities}"
+    return [*rows, {"model": "this one", "what": last}]
 
 
 def _finetuned_on(run: Run, entities: str) -> str | None:
@@ -150,6 +178,7 @@ def dataset_card(repo_id: str, configs: list[dict], settings: dict[str, dict]) -
         populations=list(map(Markup, settings)),
         settings=settings,
         worlds=list(settings.values()),
+        asked=number(ASKED),
         with_links=with_links,
         citation=Markup(CITATION),
     )

@@ -12,7 +12,7 @@ from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi
 from huggingface_hub.hf_api import RepoFile
 
 from command_line import UserError
-from data_builder.directory import build_directory, configurations
+from data_builder.directory import LM_EVAL, build_directory, configurations
 from data_builder.source import Source
 from hub_cards.cards import dataset_card
 from hub_cards.remote import holds, read, tree
@@ -53,12 +53,15 @@ def _bring_in_line(api: HfApi, directory: Path, repo_id: str, name: str, source:
         raise UserError(f"{repo_id} has other people under the name {name}; choose another with --name")
     ours = configurations(source, name)
     named = [config["config_name"] for config in ours]
-    patterns = [data["path"] for config in ours for data in config["data_files"]]
+    patterns = [data["path"] for config in ours for data in config["data_files"]] + [f"{name}/{LM_EVAL}/*"]
     with tempfile.TemporaryDirectory() as folder:
         files = _files(directory, name)
-        # A run has the source alone. Its tables, which another version may write in other bytes, are there or are not.
-        if not fnmatch.filter(files, patterns[0]) and not all(fnmatch.filter(there, p) for p in patterns):
-            files |= _files(_make_tables(source, Path(folder) / "tables"), name)
+        # A run has the source alone, an older directory no questions. Tables, which another version may write in other
+        # bytes, are there or are not.
+        lacking = [pattern for pattern in patterns if not fnmatch.filter(files, pattern)]
+        if not all(fnmatch.filter(there, pattern) for pattern in lacking):
+            made, folders = _files(_make_tables(source, Path(folder) / "tables"), name), set(map(_folder, lacking))
+            files |= {path: file for path, file in made.items() if _folder(path) in folders}
         operations: list = [
             CommitOperationAdd(p, f) for p, f in files.items() if not holds(there.get(p), f.read_bytes())
         ]
@@ -75,6 +78,10 @@ def _files(directory: Path, name: str) -> dict[str, Path]:
     """The files of a dataset directory's folders, by their place in the repository."""
     paths = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.parent != directory)
     return {f"{name}/{path.relative_to(directory).as_posix()}": path for path in paths}
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def check_name(name: str) -> None:

@@ -7,15 +7,35 @@ from pathlib import Path
 import yaml
 
 from command_line import ENVIRONMENT_KEY, UserError
-from run_directory.layout import ADAPTER, CONFIG, DATASET, FIGURES, MANIFEST, OPTIMIZERS, PROGRESS, STEP_BRANCH, WRITTEN
-from run_directory.manifests import checkpoints, damaged_model, is_sound, named_files, read_manifest, sha256
+from run_directory.layout import (
+    ADAPTER_FOLDER,
+    CONFIG,
+    DATASET,
+    FIGURES,
+    LAST_STATE,
+    MANIFEST,
+    METRICS,
+    STATE,
+    STEP_BRANCH,
+    STEP_METRICS,
+    STEP_TAG,
+    WRITTEN,
+)
+from run_directory.manifests import (
+    checkpoints,
+    damaged_model,
+    is_sound,
+    named_files,
+    parse_manifest,
+    read_manifest,
+    sha256,
+)
 from run_directory.records import Run
-from settings import public
+from run_directory.states import is_automatic
+from settings import MAY_DIFFER_ON_RESUME, public
 
-# Only needed to resume, twice the size of the model, and of no use without the run's directory.
-_NOT_SHARED = {OPTIMIZERS, ADAPTER, PROGRESS, MANIFEST}
 _OF_MAIN = (".json", ".jsonl", ".safetensors")
-_RUN_FOLDERS = (FIGURES, DATASET)
+_RUN_FOLDERS = (FIGURES, DATASET, ADAPTER_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -24,6 +44,11 @@ class Revision:
 
     branch: str
     files: dict[str, Path | bytes]
+
+    @property
+    def tag(self) -> str | None:
+        """Beside the branch."""
+        return tag_of(self.branch)
 
     def manifest(self) -> dict:
         """The content of manifest.json."""
@@ -35,15 +60,26 @@ def checkpoint_branch(step: int) -> str:
     return f"{STEP_BRANCH}{step:06d}"
 
 
+def tag_of(branch: str) -> str | None:
+    """`step500` of the branch `step-000500`; None of others."""
+    step = branch.removeprefix(STEP_BRANCH)
+    is_step = branch.startswith(STEP_BRANCH) and step.isascii() and step.isdecimal()
+    return f"{STEP_TAG}{int(step)}" if is_step else None
+
+
 def sound_checkpoints(run: Path) -> dict[int, Path]:
-    """The checkpoints that are as their manifests say, by step, ascending."""
-    return {step: path for step, path in checkpoints(run).items() if is_sound(path)}
+    """The checkpoints that somebody asked for and that are as their manifests say, by step, ascending."""
+    return {step: path for step, path in _asked_for(run).items() if is_sound(path)}
+
+
+def _asked_for(run: Path) -> dict[int, Path]:
+    return {step: path for step, path in checkpoints(run).items() if not is_automatic(path)}
 
 
 def left_out(run: Path) -> str | None:
     """A line that names the damaged checkpoints, which are neither published nor listed; None if all are sound."""
     sound = sound_checkpoints(run)
-    damaged = [path.name for step, path in checkpoints(run).items() if step not in sound]
+    damaged = [path.name for step, path in _asked_for(run).items() if step not in sound]
     return f"left out, damaged (not as their manifests say): {', '.join(damaged)}" if damaged else None
 
 
@@ -60,24 +96,62 @@ def check_final(run: Path) -> None:
         )
 
 
-def checkpoint_revision(run: Run, step: int, checkpoint: Path) -> Revision:
-    """A checkpoint's model, tokenizer and config, and the metrics of its step."""
+def run_mark(config: dict) -> str:
+    """What the revisions of a run have in common, and those of others have not: sha256 of what decides its weights."""
+    decisive = {key: value for key, value in public(config).items() if key not in MAY_DIFFER_ON_RESUME}
+    return sha256(json.dumps(decisive, sort_keys=True, default=str).encode())
+
+
+def marked(manifest: bytes) -> str | None:
+    """The mark of the run in a published manifest; None of an older one, or of something else."""
+    content = parse_manifest(manifest)
+    return content.get("run") if isinstance(content, dict) else None
+
+
+def checkpoint_revision(run: Run, step: int, checkpoint: Path, with_state: bool = False) -> Revision:
+    """A checkpoint's model, tokenizer and config, and the metrics of its step; on request all that going on needs."""
+    return _of_checkpoint(checkpoint_branch(step), run, step, checkpoint, with_state)
+
+
+def state_revision(run: Run, step: int, checkpoint: Path) -> Revision:
+    """The newest checkpoint, with all that going on needs, in the branch that is written again and again."""
+    return _of_checkpoint(LAST_STATE, run, step, checkpoint, with_state=True)
+
+
+def _of_checkpoint(branch: str, run: Run, step: int, checkpoint: Path, with_state: bool) -> Revision:
     ours = named_files(read_manifest(checkpoint)) or {}
-    files: dict = {path: checkpoint / path for path in sorted(ours) if path not in _NOT_SHARED}
+    files: dict = {path: checkpoint / path for path in sorted(ours) if with_state or path not in STATE}
     record = next((record for record in run.records if record["step"] == step), {"step": step})
-    files["metrics.json"] = (json.dumps(record, indent=1) + "\n").encode()
-    return _with_manifest(Revision(checkpoint_branch(step), files))
+    files[STEP_METRICS] = (json.dumps(record, indent=1) + "\n").encode()
+    if with_state:
+        until = (record for record in run.records if record["step"] <= step)
+        files[METRICS] = "".join(json.dumps(record) + "\n" for record in until).encode()
+        files[CONFIG] = _public_config(run.config).encode()
+        files |= _files_below(run.path, DATASET)
+    return _with_manifest(Revision(branch, files), run)
 
 
-def main_revision(run: Run, card: str, steps: list[Revision]) -> Revision:
-    """The final model, the record of the run, the card, and which revisions there should be."""
-    paths = [run.path / name for name in WRITTEN if name.endswith(_OF_MAIN) and name != MANIFEST]
+def _files_below(run: Path, folder: str) -> dict[str, Path]:
+    """The files in a folder of a run, by their place in it."""
+    paths = sorted(path for path in (run / folder).rglob("*") if not path.name.startswith("."))
+    return {path.relative_to(run).as_posix(): path for path in paths if path.is_file()}
+
+
+def main_revision(run: Run, card: str, revisions: dict[str, str]) -> Revision:
+    """The final model, the record of the run, the card, and which step revisions there should be.
+
+    Args:
+        run: a loaded run.
+        card: README.md.
+        revisions: the sha256 of each one's manifest, by branch.
+    """
+    names = (name for name in WRITTEN if name.endswith(_OF_MAIN) and name != MANIFEST)
+    files: dict = {name: run.path / name for name in sorted(names) if (run.path / name).is_file()}
     for folder in _RUN_FOLDERS:
-        paths += (path for path in (run.path / folder).rglob("*") if not path.name.startswith("."))
-    files: dict = {path.relative_to(run.path).as_posix(): path for path in sorted(paths) if path.is_file()}
+        files |= _files_below(run.path, folder)
     files["README.md"] = card.encode()
     files[CONFIG] = _public_config(run.config).encode()
-    return _with_manifest(Revision("main", files), {step.branch: sha256(step.files[MANIFEST]) for step in steps})
+    return _with_manifest(Revision("main", files), run, revisions)
 
 
 def _public_config(config: dict) -> str:
@@ -85,8 +159,9 @@ def _public_config(config: dict) -> str:
     return yaml.safe_dump(public(config) | {ENVIRONMENT_KEY: environment}, sort_keys=False, allow_unicode=True)
 
 
-def _with_manifest(revision: Revision, revisions: dict[str, str] | None = None) -> Revision:
-    manifest = {"files": {path: sha256(content_of(file)) for path, file in sorted(revision.files.items())}}
+def _with_manifest(revision: Revision, run: Run, revisions: dict[str, str] | None = None) -> Revision:
+    sums = {path: sha256(content_of(file)) for path, file in sorted(revision.files.items())}
+    manifest: dict = {"files": sums, "run": run_mark(run.config)}
     if revisions is not None:
         manifest["revisions"] = revisions
     return Revision(revision.branch, revision.files | {MANIFEST: json.dumps(manifest, indent=1).encode()})

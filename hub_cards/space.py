@@ -1,6 +1,7 @@
 """A Space that shows a published run in the explorer: the code that this needs, its requirements and its card."""
 
 import importlib.metadata
+from collections.abc import Iterable
 
 from huggingface_hub import CommitOperationAdd, HfApi, SpaceCardData
 from markupsafe import Markup
@@ -43,13 +44,13 @@ def publish_space(api: HfApi, model_id: str, space_id: str) -> bool:
         UserError: Gradio is not installed, whose version the Space is to have.
     """
     files = space_files(model_id, space_id)
-    return retry(lambda: _bring_in_line(api, space_id, files))
+    return retry(lambda: bring_in_line(api, space_id, files, "Publish the explorer"))
 
 
 def space_files(model_id: str, space_id: str) -> dict[str, bytes]:
     """All files of the Space by their place in it; no run is among them, it is fetched by its id."""
     card = render("space_card.md.j2", _card_data(model_id), name=space_id.split("/")[-1], model_id=Markup(model_id))
-    texts = {"README.md": card, "app.py": _APP.format(model_id=model_id), "requirements.txt": _requirements()}
+    texts = {"README.md": card, "app.py": _APP.format(model_id=model_id), "requirements.txt": pinned(REQUIREMENTS)}
     paths = [
         path for name in _CODE for path in ([HOME / name] if (HOME / name).is_file() else (HOME / name).rglob("*"))
     ]
@@ -59,24 +60,33 @@ def space_files(model_id: str, space_id: str) -> dict[str, bytes]:
 
 
 def _card_data(model_id: str) -> SpaceCardData:
+    return SpaceCardData(title=_TITLE, sdk="gradio", sdk_version=gradio_version(), app_file="app.py",
+                         license="apache-2.0", models=[model_id])  # fmt: skip
+
+
+def gradio_version() -> str:
+    """The version that a Space is to have.
+
+    Raises:
+        UserError: Gradio is not installed.
+    """
     try:
-        version = importlib.metadata.version("gradio")
+        return importlib.metadata.version("gradio")
     except importlib.metadata.PackageNotFoundError:
         raise UserError("a Space needs gradio: pip install 'fact-learning[explorer]'") from None
-    return SpaceCardData(title=_TITLE, sdk="gradio", sdk_version=version, app_file="app.py", license="apache-2.0",
-                         models=[model_id])  # fmt: skip
 
 
-def _requirements() -> str:
-    """The versions that run here, without what tells a build for a CPU from others."""
-    versions = ((name, importlib.metadata.version(name).partition("+")[0]) for name in REQUIREMENTS)
+def pinned(packages: Iterable[str]) -> str:
+    """requirements.txt with the versions that run here, without what tells a build for a CPU from others."""
+    versions = ((name, importlib.metadata.version(name).partition("+")[0]) for name in packages)
     return "".join(f"{name}=={version}\n" for name, version in versions)
 
 
-def _bring_in_line(api: HfApi, space_id: str, files: dict[str, bytes]) -> bool:
+def bring_in_line(api: HfApi, space_id: str, files: dict[str, bytes], message: str) -> bool:
+    """Send what a Space lacks of some files, in one commit; False if that is nothing."""
     there = tree(api, space_id, repo_type="space")
     lacking = [CommitOperationAdd(name, content) for name, content in files.items()
                if not holds(there.get(name), content)]  # fmt: skip
     if lacking:
-        api.create_commit(space_id, lacking, commit_message="Publish the explorer", repo_type="space")
+        api.create_commit(space_id, lacking, commit_message=message, repo_type="space")
     return bool(lacking)

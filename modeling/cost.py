@@ -34,7 +34,7 @@ class Cost:
     activations: float
 
 
-def cost(model, batch_size: int, rows: int, length: float, few_logits: bool) -> Cost:
+def cost(model, batch_size: int, rows: int, length: float, few_logits: bool, recompute: bool = False) -> Cost:
     """What an update takes.
 
     Args:
@@ -43,6 +43,7 @@ def cost(model, batch_size: int, rows: int, length: float, few_logits: bool) -> 
         rows: of one pass.
         length: tokens of a row, on average.
         few_logits: whether those of a pass are never all there at once.
+        recompute: whether activations inside blocks are computed again (modeling/recompute.py).
     """
     config, n_parameters = model.config, model.num_parameters()
     n_trained = model.num_parameters(only_trainable=True)
@@ -50,7 +51,10 @@ def cost(model, batch_size: int, rows: int, length: float, few_logits: bool) -> 
     blocks = model.num_parameters(exclude_embeddings=True) - (0 if config.tie_word_embeddings else head)
     # 6 operations for each weight of a matrix and token (Kaplan et al. 2020, Sec. 2.1), and causal attention.
     flop = 6 * (blocks + head + config.num_hidden_layers * config.hidden_size * length) * batch_size * length
-    kept = config.num_hidden_layers * (_BLOCK * config.hidden_size + _ATTENTION * config.num_attention_heads * length)
+    inside = _BLOCK * config.hidden_size + _ATTENTION * config.num_attention_heads * length
+    kept = config.num_hidden_layers * inside
+    if recompute:  # what goes into each block, and one block at a time; a second forward pass, where backward is two
+        kept, flop = config.num_hidden_layers * config.hidden_size + inside, flop * 4 / 3
     kept += 0 if few_logits else _LOGITS * config.vocab_size
     return Cost(n_parameters, flop, _WEIGHT * n_parameters + _TRAINED * n_trained, 4 * kept * rows * length)
 

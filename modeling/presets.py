@@ -38,7 +38,7 @@ def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int, 
         UserError: sizes that don't fit together, or not into this machine.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
     from modeling.cost import check_size
 
@@ -47,7 +47,12 @@ def build_model(settings: ModelSettings, tokenizer, max_length: int, seed: int, 
     check_size(config)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config)
+    told = {name: getattr(config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id", "use_cache")}
+    # A text ends with `eos_token`; one that does not is cut off while a prompt as long as it still fits.
+    room = PRESETS[settings.preset][1]["n_positions"] // 2
+    model.generation_config = GenerationConfig(**told, max_new_tokens=room)
+    return model
 
 
 def check_length(max_length: int, config, longest: str) -> None:

@@ -80,12 +80,15 @@ def check_reached(run: Path, settings: TrainingSettings) -> None:
         raise UserError(f"stop_at is {settings.last_step}, but {run} is at step {reached:,} already")
 
 
-def note_last_step(run: Path, stop_at: int | None) -> None:
-    """A resumed run may end elsewhere than it was to end at first; all else in its config.yaml stays."""
+def note_resumed(run: Path, settings: dict) -> None:
+    """What may be other in the config.yaml of a resumed run: it may end elsewhere than it was to end at first, and one
+    that was fetched from the Hub has places of its own here. All else stays.
+    """
     saved = read_config(run)
-    if saved.get("stop_at") != stop_at:
+    here = {key: value for key, value in settings.items() if key not in saved and role(key) in (Role.INPUT, Role.PLACE)}
+    if here or saved.get("stop_at") != settings["stop_at"]:
         environment = saved.pop(ENVIRONMENT_KEY)
-        write_config(run, saved | {"stop_at": stop_at}, environment)
+        write_config(run, saved | here | {"stop_at": settings["stop_at"]}, environment)
 
 
 def note_environment(run: Path, step: int, here: dict) -> str | None:

@@ -24,14 +24,18 @@ CHECKPOINT = "checkpoint-"
 # Of a checkpoint, beside model, config and tokenizer.
 OPTIMIZERS = "optimizers.safetensors"
 ADAPTER = "adapter.safetensors"
+# Of a run that trained LoRA, beside the final model: what it adds to the one before, as peft reads it.
+ADAPTER_FOLDER = "adapter"
 PROGRESS = "progress.json"
+STATE = (OPTIMIZERS, ADAPTER, PROGRESS)  # what only going on needs
 MANIFEST = "manifest.json"
 LOCK = ".lock"
 TENSORBOARD = "tensorboard"
 WANDB_ID = ".wandb-id"
 # All that a run writes, beside its checkpoints; the last one is what older runs call TENSORBOARD.
 WRITTEN = (
-    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, *(f"{name}.json" for name in (*REPORTS, *LOOKED_INTO)), PHASES,
+    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, ADAPTER_FOLDER, PHASES,
+    *(f"{name}.json" for name in (*REPORTS, *LOOKED_INTO)),
     LEARNING_CURVE, MANIFEST,
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
     f".{CHECKPOINT}*.tmp", ".final.tmp", ".*.json*.tmp", ".*.yaml.tmp", TENSORBOARD, WANDB_ID,
@@ -39,6 +43,12 @@ WRITTEN = (
 )  # fmt: skip
 # Before the step, in the name of a branch on the Hub: `step-000500`, as Pythia's checkpoints are shared.
 STEP_BRANCH = "step-"
+# And of the tag beside it, `step500`, as tools made for Pythia ask for it.
+STEP_TAG = "step"
+# A branch with the newest state of a run, as Trainer calls it.
+LAST_STATE = "last-checkpoint"
+# In both: the line of METRICS of that step.
+STEP_METRICS = "metrics.json"
 
 
 def config_file(run: Path) -> Path:

@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path, PurePosixPath
 
-from run_directory.layout import CHECKPOINT, MANIFEST
+from run_directory.layout import CHECKPOINT, MANIFEST, STATE
 
 _ONE_NUMBER = re.compile("0|[1-9][0-9]*")  # 010 would be a second 10
 
@@ -75,9 +75,8 @@ def damaged_model(directory: Path) -> str | None:
 
 def _loaded(files: dict[str, str]) -> dict[str, str]:
     """Model, config and tokenizer, of all files of a manifest."""
-    return {
-        path: digest for path, digest in files.items() if "/" not in path and path.endswith((".json", ".safetensors"))
-    }
+    names = (path for path in files if "/" not in path and path.endswith((".json", ".safetensors")))
+    return {path: files[path] for path in names if path not in STATE}
 
 
 def damaged_files(directory: Path, files: dict[str, str]) -> list[str]:

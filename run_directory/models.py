@@ -11,8 +11,9 @@ from huggingface_hub.utils import validate_repo_id
 from command_line import UserError
 from run_directory.config import last_step, read_config
 from run_directory.hub import hub_api, hub_errors
-from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STEP_BRANCH, WEIGHTS, WEIGHTS_INDEX, is_run
+from run_directory.layout import CHECKPOINT, CONFIG, DATASET, STATE, STEP_BRANCH, WEIGHTS, WEIGHTS_INDEX, is_run
 from run_directory.manifests import checkpoints, damaged_model, sha256
+from run_directory.states import is_automatic
 
 _LOADED = (WEIGHTS, "config.json", "tokenizer.json")
 # What other people's repositories hold beside a model: the same weights once more, as pickles or for other programs.
@@ -180,7 +181,7 @@ def find_step(model: str, step: int) -> FoundModel:
 
 
 def saved_steps(model: str, record: FoundModel) -> tuple[list[int], list[str]]:
-    """At which steps a run's model was saved, ascending, the final one included.
+    """At which steps a run's model was saved to stay, ascending, the final one included.
 
     Args:
         model: a run directory or a repository id.
@@ -191,7 +192,7 @@ def saved_steps(model: str, record: FoundModel) -> tuple[list[int], list[str]]:
     """
     if not Path(model).exists():
         return sorted({*_revisions(model), *_final(record)}), []
-    there = checkpoints(record.path)
+    there = {step: path for step, path in checkpoints(record.path).items() if not is_automatic(path)}
     damaged = {step: damaged_model(path) or _lacking(path) for step, path in there.items()}
     steps = {step for step in there if not damaged[step]} | {*_final(record)}
     left_out = [f"{there[step].name} is damaged ({file}) and left out" for step, file in damaged.items() if file]
@@ -220,7 +221,8 @@ def _from_hub(model: str, revision: str | None) -> FoundModel:
         api = hub_api()
         of_run = [CONFIG, f"{DATASET}/**", *([] if revision else ["*"])]
         run = Path(api.snapshot_download(model, allow_patterns=of_run, ignore_patterns=_NOT_LOADED))
-        path = Path(api.snapshot_download(model, revision=revision, ignore_patterns=_NOT_LOADED)) if revision else run
+        others = [*_NOT_LOADED, *STATE, f"{DATASET}/**"]
+        path = Path(api.snapshot_download(model, revision=revision, ignore_patterns=others)) if revision else run
     except RevisionNotFoundError:
         raise UserError(f"{model} has no revision {revision} on the Hub") from None
     except (HFValidationError, RepositoryNotFoundError, OSError, RuntimeError) as error:

@@ -49,6 +49,11 @@ class Run:
         return self.config.get("individuals_finetune")
 
     @property
+    def has_phases(self) -> bool:
+        """Whether the three phases can be looked for: not where a model knows already, or learns groups in turn."""
+        return not self.finetune_group and self.config.get("schedule") != "sequential"
+
+    @property
     def neighbors(self) -> dict[str, dict]:
         """Of hallucination.json; older runs spell it `neighbours`."""
         return self.hallucination.get("neighbors") or self.hallucination["neighbours"]

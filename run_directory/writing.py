@@ -21,6 +21,7 @@ from run_directory.layout import (
     metrics_file,
 )
 from run_directory.manifests import checkpoints
+from run_directory.published import AT, fetch_state
 from settings.training import TrainingSettings
 
 # What file systems and desktops put into any directory.
@@ -40,7 +41,8 @@ def find_run(settings: TrainingSettings) -> Path:
     """Check that a run may start in `output_dir`. Writes nothing, so that every process can check.
 
     `resume_from_checkpoint` is decided here: `auto` is `latest` if there is a checkpoint, else to begin (anew); a bare
-    name, `checkpoint-500`, is that of a checkpoint in this run.
+    name, `checkpoint-500`, is that of a checkpoint in this run. A state on the Hub, `me/facts@last-checkpoint`, is
+    fetched, the one thing that is written.
 
     Raises:
         UserError: no directory named, something is there that would be lost, nothing to resume from.
@@ -50,6 +52,8 @@ def find_run(settings: TrainingSettings) -> Path:
         raise UserError("no output_dir: say where the run shall be written, e.g. --output_dir runs/mine")
     run = Path(settings.output_dir)
     _check_outside(run)
+    if AT in (settings.resume_from_checkpoint or "") and not Path(settings.resume_from_checkpoint).exists():
+        settings.resume_from_checkpoint = str(fetch_state(settings.resume_from_checkpoint, run))
     if settings.resume_from_checkpoint == "auto":
         settings.resume_from_checkpoint = "latest" if is_run(run) and checkpoints(run) else None
         settings.began_by_itself = settings.resume_from_checkpoint is None

@@ -1,6 +1,7 @@
 """Who exists, and where they come from if they are not made anew."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from settings.declare import Role, setting
 
@@ -74,3 +75,29 @@ class StreamSettings(DatasetSettings):
     """Which dataset, and how biographies are drawn from it."""
 
     redraw_values: bool = setting(False, "control: new values in each biography, so that nobody can be known")
+    templates_per_individual: int | None = setting(
+        None, "templates of each attribute that a person is told in; all that are not held out if None", at_least=1
+    )
+    sentence_order: Literal["random", "fixed"] = setting(
+        "random", "order of a biography's sentences: random each time, or always that of the attributes"
+    )
+
+    share_questions: float = setting(
+        0.0, "share of each batch that asks: question-answer pairs about some of the seen individuals", at_least=0,
+        at_most=1,
+    )  # fmt: skip
+    share_asked: float = setting(
+        0.5, "share_questions: share of the seen individuals who are asked about; the others are measured, too",
+        above=0, below=1,
+    )  # fmt: skip
+
+    share_unknown: float = setting(
+        0.0, "share of each batch about invented people, whose values read `unknown`: to know what one does not know",
+        at_least=0, below=1,
+    )  # fmt: skip
+
+    def told(self) -> dict:
+        """What `build_stream` takes of them."""
+        names = ("redraw_values", "templates_per_individual", "sentence_order", "share_questions", "share_asked",
+                 "share_unknown")  # fmt: skip
+        return {name: getattr(self, name) for name in names}

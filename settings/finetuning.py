@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from settings.data import DatasetSettings, DataSettings
+from settings.data import DatasetSettings, DataSettings, StreamSettings
 from settings.declare import Role, setting, with_default
 from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
@@ -40,6 +40,7 @@ class FinetuneSettings(DatasetSettings):
         "share of each batch about invented people, on whom the model is held to the old one's predictions",
         cost=True,
     )
+    share_unknown: float = with_default(StreamSettings, "share_unknown", 0.0)
     weight_distillation: float = setting(
         1.0, "share_invented: weight of the KL divergence in nats per token", at_least=0
     )

@@ -29,6 +29,11 @@ class ScheduleSettings:
         0.0, "replay: weight of an old individual; a new one has 1", at_least=0, at_most=1e6
     )
     n_individuals_replay: int | None = setting(None, "replay: old individuals replayed; all if None")
+    replay_stages: list[int] | None = setting(
+        None,
+        "replay: stages whose people are replayed: 0 is pre-training, 1 the first fine-tuning, ...; all if None",
+        at_least=0,
+    )
     start_replay: float = setting(
         0.0, "replay: share of the steps before old individuals are drawn", at_least=0, below=1
     )
@@ -44,7 +49,7 @@ READS = {
     "gradual": ("indiv_warmup", "epochs_warmup"),
     "sequential": ("n_groups", "n_repeats"),
     "adaptive": ("indiv_warmup", "share_adaptive"),
-    "replay": ("weight_replay_finetune", "n_individuals_replay", "start_replay"),
+    "replay": ("weight_replay_finetune", "n_individuals_replay", "replay_stages", "start_replay"),
 }
 
 

@@ -1,6 +1,7 @@
 """The settings of a training run. Defaults are the paper's default run (Sec. 1, App. G)."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,6 +15,13 @@ class TrainingSettings:
 
     output_dir: str | None = setting(None, "the run's directory (required)", Role.PLACE)
     seed: int = setting(0, "seed of initial weights and all batches", Role.REPETITION, at_least=0, below=2**63)
+    data_seed: int | None = setting(
+        None, "seed of all batches; seed if None", Role.REPETITION, at_least=0, below=2**63
+    )  # fmt: skip
+    model_seed: int | None = setting(
+        None, "seed of initial weights (with lora: of the additions); seed if None", Role.REPETITION, at_least=0,
+        below=2**63,
+    )  # fmt: skip
     max_steps: int = setting(16_000, "updates in the whole schedule", at_least=1, cost=True)
     stop_at: int | None = setting(
         None, "end at this step, max_steps if None; to go on, resume with a later one or without", Role.SAVING,
@@ -42,6 +50,9 @@ class TrainingSettings:
     )
     max_grad_norm: float = setting(1.0, "norm that gradients are clipped to; the paper leaves it open", above=0)
     mixed_precision: Literal["no", "bf16"] = setting("no", "precision of forward passes; bf16 for a GPU", cost=True)
+    gradient_checkpointing: bool = setting(
+        False, "compute the inside of blocks again in the backward pass: less memory, slower", Role.SAVING, cost=True
+    )
     num_threads: int | None = setting(
         None,
         "CPU threads per process; if None as OMP_NUM_THREADS says, or an equal share of all cores",
@@ -66,14 +77,42 @@ class TrainingSettings:
     attention_individuals: int = setting(
         32, "seen individuals of these whose attention is measured", Role.MEASURING, at_least=1
     )
-    save_steps: int | None = setting(None, "steps between checkpoints; none if None", Role.SAVING, at_least=1)
-    save_at: list[int] | None = setting(None, "further steps to checkpoint", Role.SAVING, at_least=1)
+    eval_groups: bool = setting(
+        False,
+        "also measure each group of the schedule apart (sequential, celebrities, warm_up), and where turns end",
+        Role.MEASURING,
+        cost=True,
+    )
+    save_steps: int | None = setting(
+        None,
+        "steps between checkpoints; if None, one is kept while the run lasts, minutes old at most, to go on from",
+        Role.SAVING,
+        at_least=1,
+    )
+    save_at: list[int] | None = setting(
+        None, "further steps to checkpoint; 0 is the model before training", Role.SAVING, at_least=0
+    )
+    saves_per_decade: int | None = setting(
+        None,
+        "further checkpoints: step 0, and so many in each tenfold of steps (1-10, 10-100, ...), evenly on a log scale",
+        Role.SAVING,
+        at_least=1,
+        at_most=1000,
+    )
+    save_total_limit: int | None = setting(
+        None,
+        "checkpoints that can be gone on from: the newest so many; older ones are deleted, but those of save_at and "
+        "saves_per_decade keep their models; all if None",
+        Role.SAVING,
+        at_least=1,
+    )
     draw_figures: bool = setting(
         True, "draw the run's figures when it ends; `python -m analysis` does so at any time", Role.SAVING
     )
     resume_from_checkpoint: str | None = setting(
         None,
-        "`latest`, a checkpoint of this run (checkpoint-500), or `auto`: latest if there is one, else begin",
+        "`latest`, a checkpoint of this run (checkpoint-500), `auto`: latest if there is one, else begin; or a state "
+        "on the Hub: me/facts@last-checkpoint, me/facts@step-000500",
         Role.ACTION,
     )
     overwrite_output_dir: bool = setting(False, "delete the run that is there and start anew", Role.ACTION)
@@ -94,6 +133,16 @@ class TrainingSettings:
         self.report_to = None if self.report_to == ["none"] else self.report_to
 
     @property
+    def seed_of_data(self) -> int:
+        """What batches are drawn with."""
+        return self.seed if self.data_seed is None else self.data_seed
+
+    @property
+    def seed_of_model(self) -> int:
+        """What initial weights are drawn with."""
+        return self.seed if self.model_seed is None else self.model_seed
+
+    @property
     def last_step(self) -> int:
         """Where the run ends, of the schedule's max_steps."""
         return self.stop_at or self.max_steps
@@ -102,14 +151,22 @@ class TrainingSettings:
         """Biographies in an update, over all processes."""
         return n_processes * self.per_device_train_batch_size * self.gradient_accumulation_steps
 
-    def evaluations(self) -> list[int]:
-        """The steps at which knowledge is measured, ascending; the first and the last are always among them."""
+    def evaluations(self, turns: Iterable[int] = ()) -> list[int]:
+        """The steps at which knowledge is measured, ascending; the first and the last are always among them.
+
+        Args:
+            turns: of the schedule; with `eval_groups` they are among them, too.
+        """
         last = self.last_step
         steps = {0, last, *range(0, last, self.eval_steps)}
-        if self.evals_per_decade:
-            n = int(self.evals_per_decade * math.log10(last))
-            steps |= {round(10 ** (number / self.evals_per_decade)) for number in range(n + 1)}
-        return sorted(steps)
+        if self.eval_groups:
+            steps |= {step for step in turns if step < last}
+        return sorted(steps | _log_spaced(self.evals_per_decade, last))
+
+    def chosen_saves(self) -> set[int]:
+        """The steps of `save_at` and `saves_per_decade`, at which a model is saved to stay."""
+        first = {0} if self.saves_per_decade else set()
+        return first | {*(self.save_at or [])} | _log_spaced(self.saves_per_decade, self.last_step)
 
     def check(self) -> None:
         """What no single number's bounds can say.
@@ -122,3 +179,9 @@ class TrainingSettings:
         for name, step in [("stop_at", self.stop_at), *(("save_at", step) for step in self.save_at or [])]:
             if step is not None and step > self.max_steps:
                 raise UserError(f"{name} is {step:,}; it must be at most max_steps {self.max_steps:,}")
+
+
+def _log_spaced(per_decade: int | None, last: int) -> set[int]:
+    """Steps from 1 to `last`, so many in each tenfold; none if None."""
+    n = int(per_decade * math.log10(last)) if per_decade else -1
+    return {round(10 ** (number / per_decade)) for number in range(n + 1)}

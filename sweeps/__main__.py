@@ -5,6 +5,9 @@ python -m sweeps run experiments/schedules --jobs 2     # skips what is finished
 python -m sweeps run experiments/schedules --dry_run    # what is to be done, and how long it will take
 python -m sweeps run experiments/schedules --only 'mine-*'    # runs whose names match; --rerun trains stored ones again
 python -m sweeps run experiments/schedules --jobs 8 --cluster slurm --cluster_options slurm_partition=gpu
+python -m sweeps run experiments/schedules --jobs 8 --cluster slurm --detach   # submits all, and returns
+python -m sweeps commands experiments/schedules         # a line of shell for each run that is left
+python -m sweeps collect experiments/schedules          # stores the results of finished run directories; runs nothing
 python -m sweeps price experiments/paper/*/ --teraflops 150   # operations of all runs, and hours on such a GPU
 python -m sweeps plot experiments/schedules             # figures and claims, from results/runs.jsonl; --also pdf svg
 python -m sweeps drop experiments/schedules 'mine-*'    # deletes stored results; nothing else does
@@ -32,7 +35,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sweeps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    table = {"run": _run, "plot": _plot, "drop": _drop, "claims": _claims, "price": _price, "to-trackio": _track}
+    table = {
+        "run": _run, "commands": _commands, "collect": _collect, "plot": _plot, "drop": _drop, "claims": _claims,
+        "price": _price, "to-trackio": _track,
+    }  # fmt: skip
     for name, function in table.items():
         command = commands.add_parser(name)
         command.set_defaults(command=function)
@@ -49,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
             _add_tracking_options(command)
             continue
         command.add_argument("folder", type=Path, help="the experiment's folder")
+        if name in ("run", "commands"):
+            _add_choice_options(command)
         if name == "run":
             _add_run_options(command)
         if name == "plot":
@@ -58,16 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_choice_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--only", nargs="+", metavar="NAME", help="of the runs; patterns as in a shell, e.g. 'small-*'"
+    )
+    command.add_argument("--rerun", action="store_true", help="train anew what is stored already, too")
+
+
 def _add_run_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs", type=int, default=1, help="runs that go on at once")
     command.add_argument("--cluster", choices=("local", "slurm"), default="local", help="where they run")
     command.add_argument(
         "--cluster_options", nargs="+", default=[], metavar="key=value", help="of submitit, e.g. slurm_partition=gpu"
     )
-    command.add_argument(
-        "--only", nargs="+", metavar="NAME", help="of the runs; patterns as in a shell, e.g. 'small-*'"
-    )
-    command.add_argument("--rerun", action="store_true", help="train anew what is stored already, too")
+    command.add_argument("--detach", action="store_true", help="submit all to the cluster, and return")
     command.add_argument("--dry_run", action="store_true", help="list the runs, predict their time, and exit")
 
 
@@ -78,23 +90,54 @@ def _add_tracking_options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments) -> None:
-    from sweeps.collect import check_results, stored_names
-    from sweeps.directories import check_directories
-    from sweeps.runner import run_sweep
-    from sweeps.sweep import load_sweep
+    from sweeps.collect import stored_names
+    from sweeps.runner import detach_sweep, run_sweep
     from sweeps.timing import dry_run
 
     if arguments.jobs < 1:
         raise UserError(f"jobs is {arguments.jobs}; it must be at least 1")
-    sweep, options = load_sweep(arguments.folder), _options(arguments.cluster_options)
-    sweep = sweep.only(arguments.only) if arguments.only else sweep
-    check_directories(sweep)
-    check_results(sweep)
+    if arguments.detach and arguments.cluster == "local":
+        raise UserError("--detach is for --cluster slurm; here, put nohup before the command and & behind it")
+    options, sweep = _options(arguments.cluster_options), _checked(arguments.folder, arguments.only)
     stored = set() if arguments.rerun else stored_names(sweep)
     if arguments.dry_run:
         dry_run(sweep, stored, arguments.jobs)
+    elif arguments.detach:
+        detach_sweep(sweep, stored, arguments.jobs, options)
     else:
         run_sweep(sweep, stored, arguments.jobs, arguments.cluster, options)
+
+
+def _checked(folder: Path, only: list[str] | None = None):
+    """The sweep, or some of its runs, after what is there of it was checked against it."""
+    from sweeps.collect import check_results
+    from sweeps.directories import check_directories
+    from sweeps.sweep import load_sweep
+
+    sweep = load_sweep(folder)
+    sweep = sweep.only(only) if only else sweep
+    check_directories(sweep)
+    check_results(sweep)
+    return sweep
+
+
+def _commands(arguments) -> None:
+    from sweeps.collect import stored_names
+    from sweeps.directories import is_finished
+    from sweeps.launch import shell_line
+
+    sweep = _checked(arguments.folder, arguments.only)
+    stored = set() if arguments.rerun else stored_names(sweep)
+    for one in sweep.runs:
+        if one.name not in stored and not is_finished(one.path):
+            print(shell_line(sweep, one))
+
+
+def _collect(arguments) -> None:
+    from sweeps.collect import collect_results
+
+    sweep = _checked(arguments.folder)
+    print(f"{len(collect_results(sweep))} of {len(sweep.runs)} runs are finished; their results are stored")
 
 
 def _options(pairs: list[str]) -> dict[str, int | str]:

@@ -5,6 +5,7 @@ What is stored stays, wherever its run directory is now, until somebody drops it
 
 import json
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -21,11 +22,20 @@ _OF_INDIVIDUALS = ("times_drawn", "attribute_accuracy")
 _ALWAYS = ("step", "no_knowledge_baseline")
 
 
-def collect_results(sweep: Sweep) -> None:
-    """Store each finished run of the sweep, in place of what was stored of it before; the rest stays."""
-    finished = [run for run in sweep.runs if is_finished(run.path)]
+def collect_results(sweep: Sweep, runs: Iterable[SweepRun] | None = None) -> list[str]:
+    """Store each finished run, in place of what was stored of it before; the rest stays.
+
+    Args:
+        sweep: where they belong.
+        runs: those that may be finished; all if None.
+
+    Returns:
+        Their names.
+    """
+    finished = [run for run in (sweep.runs if runs is None else runs) if is_finished(run.path)]
     stored = {line["name"]: line for line in read_lines(sweep.folder)}
     _write(sweep.folder, stored | {run.name: _kept(_result(run), sweep.keep) for run in finished})
+    return [run.name for run in finished]
 
 
 def drop_results(folder: Path, patterns: list[str]) -> list[str]:

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class HungUp(KeyboardInterrupt):
+    """The terminal was closed; nobody asked for an end."""
+
+
 @contextlib.contextmanager
 def handled(handler) -> Iterator[None]:
-    """Handle them by a function, as of `signal.signal`, for a while."""
-    before = {number: signal.signal(number, handler) for number in _ASKING}
+    """Handle them by a function, as of `signal.signal`, for a while; not those that `nohup` or `&` had ignored."""
+    before = {number: signal.getsignal(number) for number in _ASKING}
+    before = {number: previous for number, previous in before.items() if previous is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, handler)
     try:
         yield
     finally:
@@ -18,6 +25,6 @@ def handled(handler) -> Iterator[None]:
             signal.signal(number, previous)
 
 
-def interrupt(*_) -> None:
+def interrupt(number: int, frame) -> None:
     """What Ctrl-C does, so that what was begun is ended, too."""
-    raise KeyboardInterrupt
+    raise HungUp if number == signal.SIGHUP else KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from settings import today
 
 # Where the paths of a sweep start: the project's root; of an installed wheel, the folder it is used from.
 ROOT = CLONE or Path.cwd()
-_KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir", "keep")
+_KEYS = ("script", "recipe", "settings", "variants", "grid", "seeds", "output_dir", "keep", "launcher")
 _REQUIRED = ("recipe", "seeds", "output_dir")
 _PATHS = ("script", "recipe", "output_dir")
 _MOST = 10_000  # points of a grid
@@ -51,6 +52,7 @@ class Sweep:
 
     Attributes:
         keep: patterns of the metrics and reports that go into its results.
+        launcher: words that start the script in place of Python, as `accelerate launch`; none if Python does.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Sweep:
     output_dir: Path
     runs: list[SweepRun]
     keep: list[str]
+    launcher: tuple[str, ...] = ()
 
     def only(self, patterns: list[str]) -> "Sweep":
         """The runs whose names match."""
@@ -88,7 +91,7 @@ def load_sweep(folder: str | Path) -> Sweep:
     name, count = Counter(run.name for run in runs).most_common(1)[0]
     if count > 1:
         raise UserError(f"{file}: {count} runs are called {name}; a seed or a value stands there twice")
-    return Sweep(Path(folder), script, recipe, output_dir, runs, _keep(content, file))
+    return Sweep(Path(folder), script, recipe, output_dir, runs, _keep(content, file), _launcher(content, file))
 
 
 def select(names: Iterable[str], patterns: list[str]) -> list[str]:
@@ -130,6 +133,13 @@ def _keep(content: dict, file: Path) -> list[str]:
     if not isinstance(keep, list) or not all(isinstance(pattern, str) for pattern in keep):
         raise UserError(f"{file}: keep is not a list of patterns, like [seen_*, individuals]")
     return keep
+
+
+def _launcher(content: dict, file: Path) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(content.get("launcher") or ""))
+    except (AttributeError, TypeError, ValueError):
+        raise UserError(f"{file}: launcher is not a command, like accelerate launch --num_processes 8") from None
 
 
 def _settings(content: dict, file: Path) -> list[tuple[str, dict, dict]]:

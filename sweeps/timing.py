@@ -1,17 +1,20 @@
 """How long runs will take, from those that cost the same."""
 
+import contextlib
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+import psutil
+
 from command_line import UserError
 from settings import COST
 from sweeps.directories import Progress, is_finished, read_progress, state
-from sweeps.launch import run_command, threads_each
+from sweeps.launch import check_launcher, run_command, start, threads_each
 from sweeps.signals import handled, interrupt
-from sweeps.sweep import ROOT, Sweep, SweepRun
+from sweeps.sweep import Sweep, SweepRun
 from training.forecast import duration
 
 
@@ -52,6 +55,7 @@ def dry_run(sweep: Sweep, stored: set[str], jobs: int) -> None:
         stored: the names of those that need not be run again.
         jobs: how many would go on at once.
     """
+    check_launcher(sweep)
     for run in sweep.runs:
         print(f"{state(run.path, run.name in stored):10} {run.name}")
     runs = {run: read_progress(run.path) for run in sweep.runs if run.name not in stored or is_finished(run.path)}
@@ -71,13 +75,12 @@ def _trial(sweep: Sweep, run: SweepRun, jobs: int) -> Progress:
     with handled(interrupt), tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
         directory = Path(folder) / run.name
         command = run_command(sweep, run, directory, threads_each(jobs))
-        process = subprocess.Popen([*command, "--logging_steps", "5"], cwd=ROOT, stdout=log, stderr=log)
+        process = start([*command, "--logging_steps", "5"], bool(sweep.launcher), stdout=log, stderr=log)
         try:
             while process.poll() is None and not _predicted(directory):
                 time.sleep(0.2)
         finally:
-            process.kill()
-            process.wait()
+            _end(process)
         max_steps, seconds = read_progress(directory).max_steps, _predicted(directory)
         if not seconds:
             log.seek(0)
@@ -85,6 +88,15 @@ def _trial(sweep: Sweep, run: SweepRun, jobs: int) -> Progress:
                 f"the trial of {run.name} failed: {(log.read().strip().splitlines() or ['no message'])[-1]}"
             )
     return Progress(step=1, max_steps=max_steps, seconds=seconds / max_steps)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a trial at once, and what a launcher has started for it."""
+    if process.poll() is None:
+        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+    process.wait()
 
 
 def _predicted(run: Path) -> float | None:

@@ -13,9 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from command_line import UserError
-from modeling.adaptation import adapter_tensors, merged
-from run_directory.layout import ADAPTER, CHECKPOINT, OPTIMIZERS, PROGRESS, WEIGHTS
+from modeling.adaptation import adapter_tensors, merged, save_adapter
+from run_directory.layout import ADAPTER, ADAPTER_FOLDER, CHECKPOINT, OPTIMIZERS, PROGRESS, WEIGHTS
 from run_directory.manifests import checkpoints, is_sound, write_manifest
+from run_directory.states import AUTOMATIC, has_state
 
 
 @dataclass
@@ -38,11 +39,13 @@ class Progress:
 
 
 def save_checkpoint(
-    run: Path, model, tokenizer, optimizers: list, progress: Progress, losses: list[list[float]], decided: dict
-) -> Path:
+    run: Path, model, tokenizer, optimizers: list, progress: Progress, losses: list[list[float]], decided: dict,
+    automatic: bool = False,
+) -> Path:  # fmt: skip
     """Write `checkpoint-<step>/`: model, tokenizer, optimizer state, progress and sha256 of each.
 
-    `losses` are those of the steps that no record has yet; `decided` is what a schedule decided on the way (JSON).
+    `losses` are those of the steps that no record has yet; `decided` is what a schedule decided on the way (JSON);
+    `automatic` is whether nobody asked for it (`run_directory.states`).
 
     It is written beside its place and renamed when complete, so that a process killed at any moment
     leaves no half checkpoint under that name.
@@ -54,7 +57,8 @@ def save_checkpoint(
         if adapter := adapter_tensors(model):
             save_file(adapter, temporary / ADAPTER)
         save_file(_optimizer_tensors(optimizers), temporary / OPTIMIZERS)
-        (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | {"losses": losses, "decided": decided}))
+        told = {"losses": losses, "decided": decided} | ({AUTOMATIC: True} if automatic else {})
+        (temporary / PROGRESS).write_text(json.dumps(asdict(progress) | told))
         write_manifest(temporary)
         for path in temporary.iterdir():
             with path.open("rb") as file:
@@ -98,9 +102,12 @@ def save_final(run: Path, model, tokenizer) -> None:
     temporary = run / ".final.tmp"
     with _aside(temporary):
         _save_stock(temporary, model, tokenizer)
+        save_adapter(model, temporary / ADAPTER_FOLDER)
         write_manifest(temporary)
-        for path in sorted(temporary.iterdir()):
-            os.replace(path, run / path.name)
+        for path in sorted(path for path in temporary.rglob("*") if path.is_file()):
+            place = run / path.relative_to(temporary)
+            place.parent.mkdir(exist_ok=True)
+            os.replace(path, place)
 
 
 def find_checkpoint(run: Path, which: str, report=print) -> Path:
@@ -120,9 +127,13 @@ def find_checkpoint(run: Path, which: str, report=print) -> Path:
         if named is None:
             raise UserError(f"nothing to resume from: {which} is no checkpoint of {run}")
         found = {step: path for step, path in found.items() if step <= named}
+        if is_sound(found[named]) and not has_state(found[named]):
+            raise UserError(f"nothing to resume from: {which} has the model alone, as save_total_limit leaves it")
     for path in reversed(found.values()):
         if is_sound(path):
-            return path
+            if has_state(path):
+                return path
+            continue
         report(f"{path} is damaged (a file differs from its manifest); trying an older checkpoint")
     raise UserError(f"nothing to resume from: {run} has no sound checkpoint; begin anew in another --output_dir")
 
@@ -135,6 +146,7 @@ def load_checkpoint(checkpoint: Path, model, optimizers: list) -> tuple[Progress
     _load_optimizers(optimizers, load_file(checkpoint / OPTIMIZERS))
     progress = json.loads((checkpoint / PROGRESS).read_text())
     losses, decided = progress.pop("losses", []), progress.pop("decided")
+    progress.pop(AUTOMATIC, None)
     return Progress(**progress), losses, decided
 
 

@@ -16,13 +16,15 @@ class Forecast:
     Args:
         settings: of the run.
         first: the step at which it begins.
+        evaluations: the steps at which it evaluates; those of the settings if None.
 
     Attributes:
         seconds: predicted wall-clock time of the whole run; None before.
     """
 
-    def __init__(self, settings: TrainingSettings, first: int = 0):
+    def __init__(self, settings: TrainingSettings, first: int = 0, evaluations: list[int] | None = None):
         self.settings, self.first = settings, first
+        self.evaluations = settings.evaluations() if evaluations is None else evaluations
         self.updates: list[float] = []
         self.seconds: float | None = None
 
@@ -35,7 +37,7 @@ class Forecast:
             return None
         update = statistics.median(self.updates[SKIPPED:])
         steps = self.settings.last_step
-        evaluations = {self.first, *(step for step in self.settings.evaluations() if step > self.first)}
+        evaluations = {self.first, *(step for step in self.evaluations if step > self.first)}
         n_evaluations = sum(step >= progress.step for step in evaluations)  # that of this step is still to come
         evaluation = progress.evaluation_seconds / (len(evaluations) - n_evaluations)
         n_updates = steps - progress.step

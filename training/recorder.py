@@ -8,13 +8,16 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from tqdm.auto import tqdm
 
 from command_line import Stopped, UserError
 from run_directory.config import note_environment
 from run_directory.layout import CHECKPOINT
 from run_directory.records import truncate_records
+from run_directory.states import keep_newest
 from settings.training import TrainingSettings
+from training.automatic import AutomaticSaves
 from training.checkpoints import Progress, find_checkpoint, load_checkpoint, save_checkpoint, save_final
 from training.forecast import Forecast, duration
 from training.start import environment_of
@@ -49,23 +52,31 @@ class Recorder:
         self.saved_at: int | None = None
         self.last_loss: float | None = None
         self.metrics: dict[str, float] = {}
-        self.evaluations = {*self.settings.evaluations(), self.progress.step}
-        self.forecast = Forecast(self.settings, self.progress.step)
+        n_parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        planned = self.settings.evaluations(self.schedule.turns())
+        self.evaluations = {*planned, self.progress.step}
+        self.forecast = Forecast(self.settings, self.progress.step, planned)
+        self.chosen, self.automatic = self.settings.chosen_saves(), AutomaticSaves(self.settings, n_parameters)
         if self.settings.resume_from_checkpoint:
             checkpoint = find_checkpoint(self.run, self.settings.resume_from_checkpoint, self.accelerator.print)
             self.progress, losses, self.schedule.state = load_checkpoint(checkpoint, self.model, self.optimizers)
             self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in losses]
             self.accelerator.wait_for_everyone()
+            kept = [False]
             if self.accelerator.is_main_process:
-                if not truncate_records(self.run, self.progress.step, self.accelerator.print):
-                    self.evaluations.add(self.progress.step)
-                    self._record()  # all is lost; there shall be something to go on from
-                if others := note_environment(self.run, self.progress.step, environment_of(self.accelerator)):
-                    self._print(f"note: the run had another environment; now {others}: last bits may differ")
+                kept = [truncate_records(self.run, self.progress.step, self.accelerator.print)]
+            if not broadcast_object_list(kept)[0]:
+                self.evaluations.add(self.progress.step)
+                self._record()  # all is lost; there shall be something to go on from
+            here = environment_of(self.accelerator)
+            if self.accelerator.is_main_process and (others := note_environment(self.run, self.progress.step, here)):
+                self._print(f"note: the run had another environment; now {others}: last bits may differ")
             self.accelerator.print(f"resuming from {checkpoint}")
             self.begun -= self.progress.seconds
         else:
             self._record()
+            if self.progress.step in self.chosen:
+                self._save()
         self.bar = tqdm(
             total=self.settings.last_step,
             initial=self.progress.step,
@@ -87,11 +98,13 @@ class Recorder:
         self._print(self.forecast.note(now - self.step_begun, progress))
         step, every = progress.step, settings.save_steps
         is_paused = step == settings.last_step < settings.max_steps  # before its schedule's end, to be gone on with
-        save = bool(every and step % every == 0) or step in (settings.save_at or []) or is_paused
+        save = bool(every and step % every == 0) or step in self.chosen or is_paused
         if save or step in self.evaluations or step % settings.logging_steps == 0:
             self._record()
         if save:
             self._save()
+        elif self.accelerator.is_main_process and self.automatic.is_due() and self._is_finite():
+            self._save_in_case()
         self.bar.update()
         said = [] if self.last_loss is None else [f"loss {self.last_loss:.2f}"]
         if self.metrics:
@@ -120,11 +133,29 @@ class Recorder:
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
-            losses = [loss.tolist() for loss in self.losses]
-            state = (self.model, self.tokenizer, self.optimizers, self.progress, losses, self.schedule.state)
-            self.saved(save_checkpoint(self.run, *state))
+            self._save_state()
         self.saved_at = self.progress.step
         self.accelerator.wait_for_everyone()
+
+    def _save_in_case(self) -> None:
+        """Save what nobody asked for. The main process does so alone: no other one waits for it, and no record is
+        written, so that the run is the same whenever that is. A full disk is no reason to end a run.
+        """
+        try:
+            self._save_state(automatic=True)
+        except OSError as error:
+            self._print(f"note: could not save a state to go on from: {error.strerror or error}; the run goes on")
+            self.automatic.saved(0.0)
+
+    def _save_state(self, automatic: bool = False) -> None:
+        """Save, and delete what need not be kept any more."""
+        begun, step = time.perf_counter(), self.progress.step
+        losses = [loss.tolist() for loss in self.losses]
+        state = (self.model, self.tokenizer, self.optimizers, self.progress, losses, self.schedule.state)
+        checkpoint = save_checkpoint(self.run, *state, automatic)
+        keep_newest(self.run, step, self.settings.save_total_limit, self.chosen)
+        self.automatic.saved(time.perf_counter() - begun)
+        self.saved(checkpoint)
 
     def close(self) -> None:
         """Leave the progress bar as it stands."""
@@ -144,7 +175,7 @@ class Recorder:
         """Write a line of metrics: the mean losses since the last one, and knowledge where it is due."""
         progress, losses, measured = self.progress, self._mean_losses(), {}
         self.last_loss = losses["loss"]
-        if progress.step in self.evaluations and self.accelerator.is_main_process:
+        if progress.step in self.evaluations:  # by all processes together
             begin = time.perf_counter()
             with self.accelerator.autocast():
                 measured = self.metrics = self.measure(self.model)
@@ -169,7 +200,7 @@ class Recorder:
         Raises:
             UserError: one is not finite. Nothing was saved since, for this is checked before each save.
         """
-        losses = torch.stack(self.losses).tolist() if self.losses else []
+        losses = self._losses()
         for step, (loss, _) in enumerate(losses, self.progress.step - len(losses) + 1):
             if not abs(loss) < float("inf"):
                 raise UserError(
@@ -177,6 +208,13 @@ class Recorder:
                     "lower the learning rate and begin anew"
                 )
         return losses
+
+    def _is_finite(self) -> bool:
+        """Of the losses since the last record; the next record says so if it is not."""
+        return all(abs(loss) < float("inf") for loss, _ in self._losses())
+
+    def _losses(self) -> list[list[float]]:
+        return torch.stack(self.losses).tolist() if self.losses else []
 
     def _print(self, line: str | None) -> None:
         if line and self.accelerator.is_main_process:

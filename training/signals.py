@@ -48,10 +48,11 @@ class Stop:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Take note of signals instead of dying of them."""
+    """Take note of signals instead of dying of them; a closed terminal is none where `nohup` has it ignored."""
     stop = Stop()
     for number in Stopped.by:
-        stop._handlers[number] = signal.signal(number, stop._note)
+        if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) is not signal.SIG_IGN:
+            stop._handlers[number] = signal.signal(number, stop._note)
     try:
         yield stop
     finally:

@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 import transformers
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 
 from command_line import UserError
 from modeling.cost import GIB, check_fits, cost, memory, speed
 from modeling.cpu import SLOW_BF16, bf16_slowdown, use_cores, use_tricks
-from run_directory.config import check_reached, check_same, note_last_step, resolve, write_config
+from run_directory.config import check_reached, check_same, note_resumed, resolve, write_config
 from run_directory.environment import environment
 from run_directory.writing import clear
 from settings.training import TrainingSettings
@@ -28,7 +29,7 @@ _TOO_LONG = 24 * 3600  # seconds
 
 
 def n_processes() -> int:
-    """Processes of this run, as the launcher says."""
+    """Processes of this run, as the launcher says; `start_accelerate` checks that accelerate finds so many."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -36,7 +37,7 @@ def start_accelerate(run: Path, settings: TrainingSettings) -> Accelerator:
     """Start accelerate with a run's trackers, and say in a line what a step is. Writes nothing.
 
     Raises:
-        UserError: a tracker that is unknown or not installed.
+        UserError: a tracker that is unknown or not installed; processes that accelerate doesn't find.
     """
     use_tricks(settings.cpu_tricks)
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
@@ -45,10 +46,17 @@ def start_accelerate(run: Path, settings: TrainingSettings) -> Accelerator:
     on_cpu = not torch.accelerator.is_available()  # accelerate does not see that by itself with two CPU processes
     try:
         accelerator = Accelerator(
-            cpu=on_cpu, mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run
-        )
+            cpu=on_cpu, mixed_precision=settings.mixed_precision, log_with=trackers, project_dir=run,
+            # The loop counts passes itself; accelerate would divide by what its launcher was told.
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        )  # fmt: skip
     except ValueError as error:
         raise UserError(" ".join(str(error).split())) from None
+    if accelerator.num_processes != n_processes():
+        raise UserError(
+            f"the launcher says {n_processes()} processes (WORLD_SIZE), but accelerate finds "
+            f"{accelerator.num_processes}; start them by accelerate launch, torchrun or mpirun"
+        )
     missing = set(settings.report_to or []) - {"all", *map(str, accelerator.log_with)}
     if missing:
         raise UserError(f"report_to {' '.join(sorted(missing))}: not installed; install it, or leave it out")
@@ -79,7 +87,7 @@ def begin_run(
         check_reached(run, settings)
     accelerator.wait_for_everyone()  # all have checked before one writes
     if accelerator.is_main_process and resume:
-        note_last_step(run, settings.stop_at)
+        note_resumed(run, resolve(others))
     elif accelerator.is_main_process:
         clear(run)
         write_config(run, resolve(others), environment_of(accelerator) | facts)
@@ -99,10 +107,6 @@ def _say_how(accelerator: Accelerator, settings: TrainingSettings, why: str) -> 
         f"{settings.gradient_accumulation_steps}), mixed_precision {precision}, "
         f"threads {torch.get_num_threads()}{why}, {_device_name(here)}"
     )
-    for name, untold in (("mixed_precision", "no"), ("gradient_accumulation_steps", "1")):
-        launched = os.environ.get(f"ACCELERATE_{name.upper()}", untold)
-        if launched not in (untold, str(getattr(settings, name))):
-            print(f"warning: {name} {launched} of accelerate's launcher is not used; give --{name} to this script")
     slower = bf16_slowdown() if here.type == "cpu" and precision == "bf16" else 0
     if slower > SLOW_BF16:
         print(f"warning: this CPU multiplies bf16 {slower:.0f} times slower than fp32: use --mixed_precision no")
@@ -116,7 +120,14 @@ def say_what_it_takes(accelerator: Accelerator, model, stream, settings: Trainin
     """
     here, rows = accelerator.device, settings.per_device_train_batch_size
     length = stream.batch(0, min(rows, _SAMPLE))["attention_mask"].sum(1).float().mean().item()
-    taken = cost(model, settings.batch_size(accelerator.num_processes), rows, length, few_logits=here.type == "cpu")
+    taken = cost(
+        model,
+        settings.batch_size(accelerator.num_processes),
+        rows,
+        length,
+        few_logits=here.type == "cpu",
+        recompute=settings.gradient_checkpointing,
+    )
     there = memory(here)
     check_fits(f"a model of {taken.n_parameters:.3g} parameters, with gradients and optimizer,", taken.state, there)
     pass_of = f"a pass of {rows:,} biographies (make per_device_train_batch_size smaller)"

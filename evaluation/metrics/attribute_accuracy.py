@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from evaluation.citation import CITATION
 from evaluation.knowledge import attribute_accuracies
-from evaluation.metrics import metric
+from evaluation.metrics._metric import metric
 
 
-@metric(predictions=["int64"], references=["int64"], attributes=["int64"])
+@metric(CITATION, predictions=["int64"], references=["int64"], attributes=["int64"])
 def attribute_accuracy(predictions, references, attributes):
     """Attribute accuracy: the share of attribute values with all their tokens predicted right, averaged over
     attributes.

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from evaluation.citation import CITATION
 from evaluation.knowledge import attribute_losses
-from evaluation.metrics import metric
+from evaluation.metrics._metric import metric
 
 
-@metric(predictions=["float64"], references=["int64"])
+@metric(CITATION, predictions=["float64"], references=["int64"])
 def attribute_loss(predictions, references):
     """Attribute loss: the cross-entropy of the tokens of an attribute value, summed over the value's tokens, then
     averaged over biographies and over attributes, in nats. Compare it with the no-knowledge baseline: below it, a model

@@ -1,11 +1,13 @@
 """`evaluate` module: expected calibration error."""
 
-from evaluation import detection
-from evaluation.metrics import metric
+from evaluation.citation import CITATION
+from evaluation.detection import N_BINS
+from evaluation.detection import calibration_error as error_of
+from evaluation.metrics._metric import metric
 
 
-@metric(predictions="float64", references="int64")
-def calibration_error(predictions, references, n_bins=detection.N_BINS):
+@metric(CITATION, predictions="float64", references="int64")
+def calibration_error(predictions, references, n_bins=N_BINS):
     """Expected calibration error: how far the share of right answers is from the confidence in them, averaged over
     equally wide bins of confidence by their number of answers. 0 is perfect.
 
@@ -17,4 +19,4 @@ def calibration_error(predictions, references, n_bins=detection.N_BINS):
     Returns:
         calibration_error (float): 0-1.
     """
-    return {"calibration_error": detection.calibration_error(predictions, references, n_bins)}
+    return {"calibration_error": error_of(predictions, references, n_bins)}

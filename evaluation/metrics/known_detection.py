@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from evaluation.citation import CITATION
 from evaluation.detection import auprc, auroc, bootstrap
-from evaluation.metrics import metric
+from evaluation.metrics._metric import metric
 
 
-@metric(predictions="float64", references="int64")
+@metric(CITATION, predictions="float64", references="int64")
 def known_detection(predictions, references, seed=0):
     """How well a score, such as a model's confidence, tells people it has read of from others: area under the ROC curve
     and under the precision-recall curve (average precision), each with a 95% bootstrap interval.

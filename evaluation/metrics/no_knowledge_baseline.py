@@ -1,10 +1,11 @@
 """`evaluate` module: the no-knowledge baseline (Zucchet et al. 2025, Sec. 1.3)."""
 
-from evaluation import knowledge
-from evaluation.metrics import metric
+from evaluation.citation import CITATION
+from evaluation.knowledge import no_knowledge_baseline as baseline_of
+from evaluation.metrics._metric import metric
 
 
-@metric(value_sizes="int64")
+@metric(CITATION, value_sizes="int64")
 def no_knowledge_baseline(value_sizes):
     """No-knowledge baseline: the attribute loss of an ideal model that knows which values an attribute can take but
     nothing about any individual: the mean over attributes of ln(number of values), in nats.
@@ -15,4 +16,4 @@ def no_knowledge_baseline(value_sizes):
     Returns:
         no_knowledge_baseline (float): nats.
     """
-    return {"no_knowledge_baseline": knowledge.no_knowledge_baseline(value_sizes)}
+    return {"no_knowledge_baseline": baseline_of(value_sizes)}

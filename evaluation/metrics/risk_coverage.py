@@ -1,10 +1,11 @@
 """`evaluate` module: risk against coverage."""
 
-from evaluation import detection
-from evaluation.metrics import metric
+from evaluation.citation import CITATION
+from evaluation.detection import risk_coverage as curve_of
+from evaluation.metrics._metric import metric
 
 
-@metric(predictions="float64", references="int64")
+@metric(CITATION, predictions="float64", references="int64")
 def risk_coverage(predictions, references):
     """Risk against coverage: the share of wrong answers when a model gives only its most confident ones and abstains
     from the others, for every share of answers that are given; and the mean risk over all of them (area under the
@@ -19,5 +20,5 @@ def risk_coverage(predictions, references):
         coverage (list of float): shares of answers given, ascending to 1.
         risk (list of float): the share of wrong ones among them.
     """
-    coverage, risk = detection.risk_coverage(predictions, references)
+    coverage, risk = curve_of(predictions, references)
     return {"risk_coverage_area": float(risk.mean()), "coverage": coverage.tolist(), "risk": risk.tolist()}

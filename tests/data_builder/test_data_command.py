@@ -26,7 +26,7 @@ def made(tmp_path_factory):
     return output
 
 
-@pytest.mark.parametrize("config_name", ["population", "biographies", "templates"])
+@pytest.mark.parametrize("config_name", ["population", "biographies", "templates", "questions"])
 def test_a_built_directory_is_read_by_load_dataset(made, cache, tmp_path, config_name):
     loaded = datasets.load_dataset(str(made), config_name, cache_dir=str(tmp_path))
     built = build(cache, config_name, **SMALL)
@@ -60,12 +60,14 @@ def test_a_built_directory_holds_nothing_unfinished_and_its_source_may_be_saved_
     for source in (made, tmp_path):  # from elsewhere, and onto itself
         Source.load(source).save(tmp_path)
         assert files_of(tmp_path / "source") == files_of(made / "source")
-    assert sorted(os.listdir(made)) == ["README.md", "biographies", "population", "source", "templates"]
+    assert sorted(os.listdir(made)) == [
+        "README.md", "biographies", "lm_eval", "population", "questions", "source", "templates"
+    ]  # fmt: skip
     assert os.listdir(made.parent) == [made.name]
-    assert {path.suffix for path in files_of(made)} == {".md", ".parquet", ".txt", ".yaml", ".json"}
+    assert {path.suffix for path in files_of(made)} == {".md", ".parquet", ".txt", ".yaml", ".json", ".py", ""}
     assert {path.name for path in files_of(made) if path.suffix == ".json"} == {"dataset_info.json"}
     card = (made / "README.md").read_text(encoding="utf-8").split("---\n")
-    assert len(yaml.safe_load(card[1])["configs"]) == 3
+    assert len(yaml.safe_load(card[1])["configs"]) == 4
 
 
 def test_the_people_counted_are_those_of_the_tables(tmp_path, capsys):
@@ -82,6 +84,20 @@ def test_a_recipe_gives_the_people_and_options_override_it(tmp_path):
     main([str(recipe), "--n_new", "0", "--output_dir", str(tmp_path / "dataset")])
     loaded = Source.load(tmp_path / "dataset")
     assert loaded.digest() == Source.build(DataSettings(**SMALL | {"n_new": 0})).digest()
+
+
+def test_a_run_gives_its_people_whatever_became_of_its_tables(tmp_path):
+    mine = table(tmp_path / "mine.csv", ADA)
+    source = Source.build(DataSettings(**SMALL, new_individuals=mine))
+    source.save(tmp_path / "run" / "dataset")
+    (tmp_path / "mine.csv").unlink()
+    main([str(tmp_path / "run"), "--output_dir", str(tmp_path / "dataset")])
+    assert Source.load(tmp_path / "dataset").digest() == source.digest()
+    with pytest.raises(UserError, match="--n_new would change nothing: the people are those of .*run; leave it out"):
+        main([str(tmp_path / "run"), "--n_new", "1", "--output_dir", str(tmp_path / "other")])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="empty/dataset holds no dataset that this version can read"):
+        main([str(tmp_path / "empty"), "--output_dir", str(tmp_path / "other")])
 
 
 def test_a_source_of_own_texts_is_loaded_when_those_are_gone(own_texts, tmp_path):

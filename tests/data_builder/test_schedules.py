@@ -224,7 +224,7 @@ noted = set()
 def test_a_schedule_reads_the_settings_that_are_said_to_be_its_own_and_no_others(name):
     settings = Noting(schedule=name, weight_replay_finetune=0.5)  # without it there is no replay
     noted.clear()
-    schedule = SCHEDULES[name](Plan(range(50), settings, STEPS, BATCH, baseline=5.0, old=range(50, 60)))
+    schedule = SCHEDULES[name](Plan(range(50), settings, STEPS, BATCH, baseline=5.0, old=(range(50, 60),)))
     for step in range(12):
         schedule.draw(step, EXTREMES)
         schedule.observe(step, 1.0)

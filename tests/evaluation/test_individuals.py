@@ -114,7 +114,7 @@ def test_knowledge_of_individuals_is_that_of_a_slow_loop(n, seed, share):
     rows, attributes, losses, correct = (np.array(column) for column in zip(*tokens, strict=True))
     flat = {"rows": rows, "attributes": attributes, "losses": losses, "correct": correct}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation.individuals, "probe_predictions", lambda model, probe: flat)
+        patch.setattr(evaluation.individuals, "probe_predictions", lambda model, probe, each: flat)
         known = individual_knowledge(None, {"individual_ids": torch.from_numpy(individuals)})
     assert known.pop("right_by_place").tolist() == slow_places(values, individuals.tolist())
     assert np.transpose(list(known.values())) == pytest.approx(np.array(slow_knowledge(values, individuals)))

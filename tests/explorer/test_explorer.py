@@ -11,7 +11,7 @@ import torch
 from command_line import UserError
 from evaluation.questions import Values, likeliest, next_log_probabilities, prompt_tokens
 from explorer import panels, views
-from explorer.__main__ import check_port, main
+from explorer.__main__ import check_port, main, warm
 from explorer.charts import line_chart
 from explorer.page import linked, titles
 from explorer.source import Explored
@@ -81,7 +81,27 @@ def test_an_individual_is_asked_in_wording_held_out_for_it(explored):
     assert explored.names[5] in text_of(page)
     assert f"<mark>{answer.question.truth}</mark>" in page
     assert page.count("<section") == 6
-    assert f"Drawn {explored.times_drawn[5]:,} times" in page
+    assert f"read of this individual {explored.times_drawn(20, 5)} times by step 20" in text_of(page)
+
+
+def test_how_often_somebody_was_drawn_is_told_of_everybody_and_by_step(explored):
+    recorded = explored.run.individuals
+    for person, times in zip(recorded["individual"], recorded["times_drawn"], strict=True):
+        assert explored.times_drawn(20, person) == times
+        assert explored.times_drawn(10, person) <= times
+    people = explored.source.population.groups
+    assert sum(explored.times_drawn(10, person) for person in people["seen"]) == 10 * 8
+    assert explored.times_drawn(20, people["unseen"].start) == 0
+    assert "read of this individual" not in panels.individual(explored, 20, people["unseen"].start)
+
+
+def test_the_first_answer_is_there_before_it_is_asked_for(finished):
+    cold = Explored(str(finished))
+    warm(cold)
+    assert cold.model.cache_info().currsize == 1
+    asked = views.interview.cache_info().misses
+    panels.individual(cold, 20, 0)
+    assert views.interview.cache_info().misses == asked
 
 
 def test_a_twin_is_unseen_and_shares_most_of_the_name(explored):

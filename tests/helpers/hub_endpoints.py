@@ -89,6 +89,12 @@ def create_tag(request, repo, revision):
     return name(repo.tags, json.loads(request.body)["tag"], repo.commit(revision))
 
 
+def delete_tag(request, repo, revision):
+    if repo.tags.pop(revision, None) is None:
+        raise HubError(404, "Tag not found", "RevisionNotFound")
+    return reply({})
+
+
 def name(names, new, commit):
     if new in names:
         raise HubError(409, "Reference already exists")
@@ -214,6 +220,7 @@ ROUTES = [  # method and quoted address, endpoint, whether it needs the right to
     (f"GET {API}/commits{REVISION}", commits, False),
     (f"POST {API}/branch{REVISION}", create_branch, True),
     (f"POST {API}/tag{REVISION}", create_tag, True),
+    (f"DELETE {API}/tag{REVISION}", delete_tag, True),
     (f"POST {API}/preupload{REVISION}", preupload, True),
     (f"POST {WEB}.git/info/lfs/objects/batch", lfs_batch, True),
     (r"PUT /lfs/(?P<oid>\w+)", lfs_put, False),

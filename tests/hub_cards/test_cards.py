@@ -86,7 +86,7 @@ def test_a_revision_lists_each_of_its_files_and_damaged_checkpoints_are_not_publ
     (copy / "checkpoint-10" / "config.json").write_text("{}")
     assert list(sound_checkpoints(copy)) == [20]
     assert "step-000010" not in model_card(load_run(copy), "me/facts")
-    revision = main_revision(load_run(finished), "the card", [])
+    revision = main_revision(load_run(finished), "the card", {})
     assert revision.manifest()["files"].keys() | {"manifest.json"} == revision.files.keys()
     assert {"model.safetensors", "README.md", "dataset/source/values/city.txt"} <= revision.files.keys()
     assert not [path for path in revision.files if path.startswith("checkpoint-")]
@@ -94,7 +94,7 @@ def test_a_revision_lists_each_of_its_files_and_damaged_checkpoints_are_not_publ
 
 def test_what_lies_beside_the_files_of_a_run_is_not_published(copy):
     checkpoint = copy / "checkpoint-10"
-    before = checkpoint_revision(load_run(copy), 10, checkpoint), main_revision(load_run(copy), "the card", [])
+    before = checkpoint_revision(load_run(copy), 10, checkpoint), main_revision(load_run(copy), "the card", {})
     for folder in (copy, checkpoint, copy / "figures", copy / "dataset" / "source"):
         (folder / ".DS_Store").write_bytes(b"secret")
     for folder in (copy, checkpoint):
@@ -103,7 +103,7 @@ def test_what_lies_beside_the_files_of_a_run_is_not_published(copy):
     (copy / "manifest.json").write_text("{}")
     (checkpoint / "mine").mkdir()
     assert list(sound_checkpoints(copy)) == [10, 20]
-    after = checkpoint_revision(load_run(copy), 10, checkpoint), main_revision(load_run(copy), "the card", [])
+    after = checkpoint_revision(load_run(copy), 10, checkpoint), main_revision(load_run(copy), "the card", {})
     assert after == before
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= after[0].files.keys()
 

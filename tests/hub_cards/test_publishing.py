@@ -8,6 +8,7 @@ import yaml
 from safetensors.torch import load_file
 
 import run_pretrain
+from data_builder.builder import CONFIGURATIONS
 from data_builder.directory import build_directory
 from data_builder.fetch import find_dataset
 from data_builder.source import Source
@@ -18,7 +19,7 @@ from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_store import Blob
 from tests.helpers.hub_toys import Client
 from tests.helpers.pretraining import NANO, same, weights
-from tests.helpers.toys import stream_of
+from tests.helpers.toys import files_of, stream_of
 
 PEOPLE = DataSettings(n_individuals=64, n_unseen=32, n_new=0, entries_per_list=12)
 
@@ -55,8 +56,8 @@ def test_every_checkpoint_is_a_branch_and_main_is_the_final_model(published, fin
     before, words = len(published.received_commits), ("--repo", "me/facts", "--dataset_repo", "me/people")
     again = Client(published, tmp_path).hub_cards("publish", finished, *words).stdout  # sends nothing
     assert ("everything was there already" in again, len(published.received_commits)) == (True, before)
-    (tag,) = repo.tags
-    assert tag == f"run-{sha256(repo.files('main')['manifest.json'])[:12]}"
+    assert repo.tags.keys() == {"step10", "step20", f"run-{sha256(repo.files('main')['manifest.json'])[:12]}"}
+    assert all(repo.tags[f"step{n}"] is repo.branches[f"step-0000{n}"] for n in (10, 20))
 
 
 def test_nothing_private_is_published(published, finished):
@@ -75,13 +76,13 @@ def test_stock_transformers_loads_the_model_as_it_was_at_a_step(client, finished
         "import json\n"
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
         "sums = {}\n"
-        "for revision in ('main', 'step-000010', 'step-000020'):\n"
+        "for revision in ('main', 'step-000010', 'step20'):\n"
         "    model = AutoModelForCausalLM.from_pretrained('me/facts', revision=revision)\n"
         "    tokenizer = AutoTokenizer.from_pretrained('me/facts', revision=revision)\n"
         "    sums[revision] = [model.lm_head.weight.double().sum().item(), tokenizer('in').input_ids]\n"
         "print(json.dumps(sums))"
     )
-    for revision, folder in (("step-000010", "checkpoint-10"), ("step-000020", "checkpoint-20"), ("main", ".")):
+    for revision, folder in (("step-000010", "checkpoint-10"), ("step20", "checkpoint-20"), ("main", ".")):
         weights = load_file(finished / folder / "model.safetensors")["transformer.wte.weight"]
         assert hashes[revision][0] == weights.double().sum().item()
     assert len({value for value, _ in hashes.values()}) == 2
@@ -130,7 +131,7 @@ def test_populations_lie_side_by_side(hub, tmp_path):
         client.hub_cards("publish-dataset", tmp_path / str(size), "--repo", "me/people")
     card = yaml.safe_load(hub.repo("me/people", "dataset").files()["README.md"].decode().split("---")[1])
     names = [config["config_name"] for config in card["configs"]]
-    assert names == [f"{size}-{kind}" for size in ("1k", "64") for kind in ("population", "biographies", "templates")]
+    assert names == [f"{size}-{kind}" for size in ("1k", "64") for kind in CONFIGURATIONS]
     assert [config["config_name"] for config in card["configs"] if config.get("default")] == ["1k-biographies"]
     sizes = client.python(
         "import json\nfrom datasets import load_dataset\n"
@@ -208,7 +209,7 @@ def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_p
     del changed["tokenizer.json"]
     repo.add("step-000020", {**changed, "extra.txt": ten["config.json"]}, "me", "mix-up")
     repo.add("step-000030", ten, "me", "duplicate")
-    del repo.branches["step-000010"]
+    del repo.branches["step-000010"], repo.tags["step10"]
     said = client.hub_cards("verify", "me/facts", code=2).stdout.splitlines()
     assert said == [
         "step-000020: config.json differs from the manifest",
@@ -216,6 +217,8 @@ def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_p
         "step-000020: tokenizer.json is missing",
         "step-000010: missing, though main names it",
         "step-000030: main does not name it",
+        "step-000020: the tag step20 is elsewhere",
+        "step-000030: the tag step30 is missing",
     ]
     repo.add("step-000031", ten, "me", "duplicate")
     assert "step-000030, step-000031: the same weights" in client.hub_cards("verify", "me/facts", code=2).stdout
@@ -297,3 +300,17 @@ def test_what_will_not_work_is_said_before_training_starts(hub, tmp_path, token,
     assert not hub.received_commits
     cut_off = Client(hub, tmp_path / "home", HF_ENDPOINT="http://127.0.0.1:9")
     assert "error: cannot reach the Hub" in train(cut_off, tmp_path / "run", code=2).stderr
+
+
+def test_a_directory_older_than_the_questions_is_published_with_them(hub, tmp_path):
+    client = Client(hub, tmp_path / "home")
+    build_directory(PEOPLE, tmp_path / "old", biographies_per_individual=2)
+    told = files_of(tmp_path / "old")
+    for folder in ("questions", "lm_eval"):
+        shutil.rmtree(tmp_path / "old" / folder)
+    for said in ("published me/people", "everything was there already"):
+        assert said in client.hub_cards("publish-dataset", tmp_path / "old", "--repo", "me/people").stdout
+    names = {path.removeprefix("64/") for path in hub.repo("me/people", "dataset").files() if path.startswith("64/")}
+    expected = {str(path).replace("-2.parquet", "-1.parquet") if path.parts[0] == "questions" else str(path)
+                for path in told if len(path.parts) > 1}  # fmt: skip
+    assert names == expected

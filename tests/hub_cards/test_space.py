@@ -29,10 +29,29 @@ def test_a_space_is_published_with_all_it_needs(hub, finished, tmp_path):
     assert "everything was there already" in again.stdout
 
 
-def test_a_space_needs_a_published_run(hub, finished, tmp_path):
-    done = Client(hub, tmp_path).hub_cards("publish-space", str(finished), "--repo", "me/facts-explorer", code=2)
-    assert "publish" in done.stderr
-    assert ("space", "me/facts-explorer") not in hub.repos
+def test_a_run_of_this_machine_is_published_beside_its_space(hub, finished, tmp_path):
+    user = Client(hub, tmp_path)
+    done = user.hub_cards("publish-space", finished, "--repo", "me/facts-explorer")
+    assert f"me/{finished.name}: " in done.stdout
+    files = hub.repo("me/facts-explorer", "space").files()
+    assert f'Explored("me/{finished.name}")' in files["app.py"].decode()
+    assert "model.safetensors" in hub.repo(f"me/{finished.name}", "model").files()
+    assert str(finished).encode() not in b"".join(files.values())
+
+
+@pytest.mark.parametrize(
+    ("what", "repo", "line"),
+    [
+        ("me/nothing-there", "me/facts-explorer", "me/nothing-there"),
+        ("{run}", "facts-explorer", "facts-explorer"),
+        ("{run}", "me/{name}", "choose another name for the Space"),
+        ("tests", "me/facts-explorer", "config.yaml"),
+    ],
+)
+def test_a_space_of_nothing_is_not_made(hub, finished, tmp_path, what, repo, line):
+    words = [word.format(run=finished, name=finished.name) for word in (what, "--repo", repo)]
+    assert line in Client(hub, tmp_path).hub_cards("publish-space", *words, code=2).stderr
+    assert not [kind for kind, _ in hub.repos if kind == "space"]
 
 
 def test_what_its_code_imports_is_in_it_or_required():

@@ -1,11 +1,14 @@
 """Teaching models that are not of this project: any directory or repository that stock transformers loads."""
 
 import json
+import re
 import shutil
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma2Config, OPTConfig
+from huggingface_hub import HfApi
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma2Config, MambaConfig, OPTConfig
 
 import evaluation.__main__ as quiz
 import run_finetune
@@ -17,6 +20,7 @@ from run_directory.records import load_run
 from settings.data import DataSettings
 from tests.helpers.finetuning import arguments, finetune
 from tests.helpers.foreign import foreign_model, foreign_tokenizer
+from tests.helpers.hub_toys import Client
 from tests.helpers.pretraining import NANO, records, same, weights
 
 LANDS = [f"{first}{last}" for first in ("Ber", "Cor", "Dal", "Fen") for last in ("lin", "mark", "via", "sk", "ora")]
@@ -159,6 +163,27 @@ def other_blocks(places, root, tokenizer):
     return {"model": saved(OPTConfig(vocab_size=len(tokenizer), **sizes), root / "opt", tokenizer)}
 
 
+def no_attention(places, root, tokenizer):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "state_size": 4}
+    return {"model": saved(MambaConfig(vocab_size=len(tokenizer), **sizes), root / "mamba", tokenizer)}
+
+
+def contradiction(places, root, tokenizer):
+    (root / "facts.csv").write_text(f"{(places / 'facts.csv').read_text()}\nBerlin,Paris,7\n")
+    return {"facts": root / "facts.csv"}
+
+
+def lower_case(root):
+    """A model whose tokenizer reads capital letters as small ones."""
+    texts = [2 * "abcdefghijklmnopqrstuvwxyz", 2 * "0123456789", ": . , ' ? ;"]
+    return foreign_model(root / "lower", foreign_tokenizer("WordPiece, lower case", texts))
+
+
+def alike(places, root, tokenizer):
+    (root / "facts.csv").write_text("name,capital\nBerlin,us\nDalvia,US\nCormark,Fr\n")
+    return {"model": lower_case(root), "facts": root / "facts.csv"}
+
+
 MISTAKES = {
     "nothing to learn": (lambda *_: {"facts": None}, r"what is .*neox to learn\? A table, --facts facts.csv, or"),
     "rare": (lambda *_: {"individuals_finetune": "rare"}, "has read of nobody here, so that all are new to it"),
@@ -167,6 +192,9 @@ MISTAKES = {
     "short": (short, "the longest biography .*has .* tokens, the model reads 16|the biography of .* reads 16"),
     "soft caps": (soft_caps, "Gemma2ForCausalLM cannot be taught here: it alters logits or attention on its way"),
     "other blocks": (other_blocks, "OPTForCausalLM cannot be taught here, since its blocks or attention are others"),
+    "no attention": (no_attention, "MambaForCausalLM cannot be taught here: its attention cannot be recorded"),
+    "contradiction": (contradiction, "line 22: capital of Berlin is Paris here and Nilreb in line 2; keep one of them"),
+    "alike": (alike, "capital: the model's tokenizer reads 'us' and 'US' alike; leave out one"),
     "no text": (lambda p, root, _: {"probe_text": root / "none"}, "cannot read .*none"),
     "slow tokenizer": (None, "it has no tokenizer.json, of which a fast tokenizer is made"),
 }  # fmt: skip
@@ -189,3 +217,37 @@ def test_a_mistake_is_one_line_before_anything_is_trained(places, tmp_path, chan
 def test_nothing_of_the_old_is_measured_unless_asked(places, tmp_path):
     teach(tmp_path / "run", places, max_steps=1)
     assert not [key for key in records(tmp_path / "run")[0] if key.startswith("old_")]
+
+
+def test_what_a_tokenizer_loses_is_told_before_anything_is_trained(places, tmp_path, capsys):
+    teach(tmp_path / "run", places, lower_case(tmp_path), max_steps=1)
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: the model's tokenizer")]
+    assert len(notes) == 1
+    first, second = re.search("reads '(.*)' as '(.*)'; what it leaves out cannot be learned$", notes[0]).groups()
+    assert first != second == first.lower()
+
+
+def test_it_begins_with_a_repository_of_the_hub_and_its_adapter_names_it(places, hub, tmp_path):
+    client = Client(hub, tmp_path / "home")
+
+    def publish_and_teach(words):
+        HfApi().create_repo("me/llama")
+        HfApi().upload_folder(repo_id="me/llama", folder_path=places / "llama")
+        how = {"facts": places / "facts.csv", "trainable": "lora", "gradient_checkpointing": True, "max_steps": 4}
+        run_finetune.main(arguments(tmp_path / "run", model="me/llama", learning_rate=1e-2, **how))
+        adapted = AutoPeftModelForCausalLM.from_pretrained(tmp_path / "run" / "adapter")
+        ids = torch.arange(3, 30)[None]
+        taught = AutoModelForCausalLM.from_pretrained(tmp_path / "run")
+        assert torch.allclose(adapted(ids).logits, taught(ids).logits, atol=1e-5)
+
+    client.call(publish_and_teach)
+    environment = load_run(tmp_path / "run").config["environment"]
+    assert environment["base_model"] == "me/llama"
+    client.hub_cards("publish", tmp_path / "run", "--repo", "me/lands", "--with_own_people")
+    files = hub.repo("me/lands").files("main")
+    assert json.loads(files["adapter/adapter_config.json"])["base_model_name_or_path"] == "me/llama"
+    assert (
+        files["adapter/adapter_model.safetensors"] == (tmp_path / "run/adapter/adapter_model.safetensors").read_bytes()
+    )
+    assert 'PeftModel.from_pretrained(base, "me/lands", subfolder="adapter")' in files["README.md"].decode()
+    assert client.hub_cards("verify", "me/lands").stdout

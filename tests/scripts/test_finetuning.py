@@ -104,7 +104,7 @@ def test_who_is_drawn_is_as_the_weight_says(trained, tmp_path, capsys):
     times = np.array(run.individuals["times_drawn"])
     source = Source.load(trained / "dataset").population.groups
     schedule = ScheduleSettings(schedule="replay", weight_replay_finetune=0.5)
-    plan = Plan(source["new"][:8], schedule, 12, 8, 3.0, source["seen"])
+    plan = Plan(source["new"][:8], schedule, 12, 8, 3.0, (source["seen"],))
     drawn = [build_schedule(plan).draw(s, uniforms(0, "biographies", (8, 13), s)[:, 0]) for s in range(12)]
     counts = np.bincount(np.concatenate(drawn), minlength=112)
     assert times.tolist() == counts[run.individuals["individual"]].tolist()
@@ -203,9 +203,7 @@ def test_a_model_of_the_hub_brings_its_people_and_is_shared_in_turn(trained, tmp
         assert "| `64` | 64 | 32 | 16 |" in people["README.md"].decode()
 
 
-def test_a_run_goes_on_with_the_same_model_alone_and_is_not_fine_tuned_again(trained, finished, tmp_path):
-    with pytest.raises(UserError, match="is fine-tuned already; start from the model that it was made from"):
-        finetune(tmp_path / "again", finished)
+def test_a_run_goes_on_with_the_same_model_alone(trained, finished, tmp_path):
     run = shutil.copytree(finished, tmp_path / "run")
     with pytest.raises(UserError, match="cannot resume .*: base_model_sha256 is"):
         run_finetune.main([str(run / "config.yaml"), "--output_dir", str(run), "--resume_from_checkpoint", "latest",

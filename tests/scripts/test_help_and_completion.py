@@ -31,7 +31,7 @@ COMPLETIONS = [
     (run_pretrain, "recipes/tiny.yaml --max_steps 20 --schedule w", {"warm_up "}),
     (run_pretrain, "--preset llama-", {name for name in PRESETS if name.startswith("llama-")}),
     (run_pretrain, "--mixed_precision ", {"no", "bf16"}),
-    (run_pretrain, "--save_", {"--save_steps", "--save_at"}),  # each once
+    (run_pretrain, "--save_", {"--save_steps", "--save_at", "--save_total_limit"}),  # each once
     (run_pretrain, "recipes/tin", {"recipes/tiny.yaml "}),
     (run_finetune, "--optim ", set(OPTIMIZERS)),
     (run_patching, "--reference_p", {"--reference_patching "}),
@@ -42,7 +42,7 @@ COMPLETIONS = [
     (evaluation.__main__, "runs/mine --peo", {"--people "}),
     (evaluation.__main__, "trace runs/mine --comp", {"--components "}),
     (evaluation.attention_map, "runs/mine --ind", {"--individual "}),
-    (hub_cards.__main__, "publish-", {"publish-dataset", "publish-space"}),
+    (hub_cards.__main__, "publish-", {"publish-dataset", "publish-metrics", "publish-space"}),
     (sweeps.__main__, "run experiments/schedules --cluster ", {"local", "slurm"}),
 ]
 

@@ -22,8 +22,8 @@ from tests.helpers.pretraining import same
 OLD, NEW = range(10, 30), range(40, 48)
 
 
-def replay(max_steps=100, old=OLD, **settings):
-    return build_schedule(Plan(NEW, ScheduleSettings(schedule="replay", **settings), max_steps, 8, 5.0, old))
+def replay(max_steps=100, stages=(OLD,), **settings):
+    return build_schedule(Plan(NEW, ScheduleSettings(schedule="replay", **settings), max_steps, 8, 5.0, stages))
 
 
 def counts(schedule, step=0, n=200_000):
@@ -42,6 +42,17 @@ def test_an_old_individual_has_the_weight_and_a_new_one_weight_one(weight):
     assert fits(counts(schedule, 75), expected)
 
 
+def test_people_of_all_stages_are_replayed_or_of_those_that_are_named():
+    stages = (OLD, range(30, 34), range(34, 40))
+    everybody = counts(replay(stages=stages, weight_replay_finetune=0.5))
+    total = 0.5 * 30 + len(NEW)
+    assert fits(everybody, [0.5 / total if 10 <= i < 40 else 1 / total if i in NEW else 0 for i in range(60)])
+    assert replay(stages=stages, weight_replay_finetune=0.5, replay_stages=[2, 0]).old == [OLD, range(34, 40)]
+    few = replay(stages=stages, weight_replay_finetune=0.5, replay_stages=[1, 2], n_individuals_replay=6)
+    assert few.old == [range(30, 34), range(34, 36)]
+    assert not counts(few)[36:40].any()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -51,7 +62,8 @@ def test_an_old_individual_has_the_weight_and_a_new_one_weight_one(weight):
         ({"start_replay": 1.0}, "start_replay is 1.0; it must be at least 0 and below 1"),
         ({"weight_replay_finetune": 1, "n_individuals_replay": 21}, "n_individuals_replay is 21; .* from 1 to 20"),
         ({"weight_replay_finetune": 1, "n_individuals_replay": 0}, "n_individuals_replay is 0"),
-        ({"weight_replay_finetune": 1, "old": range(0)}, "has nobody to replay here; it is for run_finetune.py"),
+        ({"weight_replay_finetune": 1, "replay_stages": [0, 1]}, r"replay_stages has 1; .* 0 \(pre-training\) to 0"),
+        ({"weight_replay_finetune": 1, "stages": ()}, "has nobody to replay here; it is for run_finetune.py"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_replayed_is_one_line(settings, message):
@@ -136,7 +148,7 @@ def test_unused_names_are_all_those_that_nobody_has(n_used, seed):
     assert sorted(map(tuple, found.tolist())) == list(itertools.product(range(2), repeat=3))
 
 
-IMPOSSIBLE = [((a, b), 32, "each must be 0 or more, and both together below 1") for a, b in
+IMPOSSIBLE = [((a, b), 32, "each must be 0 or more, and all together below 1") for a, b in
               ((-0.1, 0), (0, -1), (0.5, 0.5), (math.nan, 0), (1, 0))]  # fmt: skip
 IMPOSSIBLE += [(shares, size, f"a batch of {size} must have a row of each kind, and biographies") for shares, size in
                (((0.01, 0), 8), ((0, 0.01), 8), ((0, 0.9), 4), ((0.5, 0.4), 2))]  # fmt: skip

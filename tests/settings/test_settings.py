@@ -81,6 +81,10 @@ def test_an_older_name_still_works_everywhere_with_a_notice(tmp_path, capsys):
 def test_roles_tell_what_may_differ_and_what_is_published():
     assert {"output_dir", "model", "reference", "eval_steps", "save_at", "num_threads"} <= settings.MAY_DIFFER_ON_RESUME
     assert settings.MAY_DIFFER_ON_RESUME.isdisjoint({"seed", "learning_rate", "max_steps", "eval_individuals"})
+    seeds = {"seed", "data_seed", "model_seed"}
+    assert seeds <= settings.SAME_EXPERIMENT
+    assert settings.MAY_DIFFER_ON_RESUME.isdisjoint(seeds)
+    assert {"saves_per_decade", "save_total_limit", "hub_strategy"} <= settings.MAY_DIFFER_ON_RESUME
     config = dict.fromkeys(settings.DECLARED, 1) | {"environment": {}, "of_tomorrow": 2}
     public = settings.public(config)
     assert public.keys().isdisjoint({"environment", "output_dir", "model", "values_dir", "push_to_hub", "report_to"})

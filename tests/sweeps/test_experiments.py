@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -16,17 +15,8 @@ import sweeps.__main__ as command
 from command_line import UserError
 from sweeps import runner
 from sweeps.results import load_results
+from tests.helpers.jobs import TALKER, processes_of, wait_for
 from tests.helpers.pretraining import ROOT, TIMES, pretrain, records, same, weights
-
-# A run that writes what a dry run reads, and then goes on for ever.
-TALKER = """\
-import json, pathlib, sys, time
-run = pathlib.Path(sys.argv[sys.argv.index("--output_dir") + 1])
-run.mkdir()
-(run / "config.yaml").write_text("max_steps: 100")
-(run / "metrics.jsonl").write_text(json.dumps({"step": 5, "seconds": 3, "predicted_seconds": 180}) + "\\n")
-time.sleep(1000)
-"""
 
 
 def experiment(folder, variants, **content):
@@ -184,16 +174,3 @@ def test_a_sweep_that_is_ended_takes_its_runs_along_and_goes_on_later(tmp_path):
     pretrain(tmp_path / "whole", "--max_steps", 250, *same_steps)
     assert same(weights(tmp_path / "whole"), weights(run))
     assert records(tmp_path / "whole", *TIMES) == records(run, *TIMES)
-
-
-def wait_for(condition, seconds=120):
-    until = time.time() + seconds
-    while not condition():
-        assert time.time() < until
-        time.sleep(0.02)
-
-
-def processes_of(folder):
-    """Command lines of living processes that name a folder."""
-    lines = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [line for line in lines if str(folder) in line]

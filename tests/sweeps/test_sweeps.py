@@ -177,10 +177,10 @@ def test_options_of_the_cluster_are_numbers_or_texts(tmp_path):
         command.main(["run", str(tmp_path), "--jobs", "0"])
 
 
-def test_a_run_that_failed_is_quoted_by_its_last_line():
-    job = SimpleNamespace(stderr=lambda: "Traceback\nerror: too many\n 0%\r 10%\rerror: no memory\n\n")
-    assert launch.last_error(job) == "error: no memory"
-    assert launch.last_error(SimpleNamespace(stderr=lambda: None)) == "it left no message"
+def test_a_run_that_failed_is_quoted_by_its_last_line_or_error():
+    said = ("Traceback\n 0%\r 10%\rKilled\n\n", "error: too many\nrun_pretrain.py FAILED\n========\n", None)
+    quoted = [launch.last_error(SimpleNamespace(stderr=lambda text=text: text)) for text in said]
+    assert quoted == ["Killed", "error: too many", "it left no message"]
 
 
 def test_time_left_is_that_of_alike_runs(tmp_path):

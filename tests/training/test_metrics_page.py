@@ -5,10 +5,10 @@ import re
 import pytest
 
 from tests.helpers.finetuning import finetune
-from tests.helpers.pretraining import ROOT, records
+from tests.helpers.pretraining import ROOT, pretrain, records
 
 WORDS = {
-    "<group>": "(seen|unseen|new|rare)",
+    "<group>": r"(seen|unseen|new|rare|memorized|asked|unasked|group\d)",
     "<attribute>": "[a-z_]+",
     "<score>": "(top_probability|entropy)",
     "<n>": r"\d+",
@@ -22,7 +22,11 @@ def keys(trained, tmp_path_factory):
     (tuned.parent / "old.txt").write_text("Once upon a time.")
     probes = {"probe_facts": tuned.parent / "old.csv", "probe_text": tuned.parent / "old.txt"}
     finetune(tuned, trained, schedule="adaptive", indiv_warmup=4, **probes)
-    return {key for run in (trained, tuned) for line in records(run) for key in line}
+    turns = tuned.parent / "turns"
+    options = ("--schedule", "sequential", "--eval_groups", True, "--share_questions", 0.5, "--sentence_order", "fixed")
+    pretrain(turns, *options)
+    pretrain(tuned.parent / "humble", "--share_unknown", 0.25)
+    return {key for run in (trained, tuned, turns, tuned.parent / "humble") for line in records(run) for key in line}
 
 
 def test_the_page_lists_what_runs_record(keys):

@@ -45,19 +45,6 @@ def test_the_slowdown_is_that_of_a_product(monkeypatch):
     assert cpu.bf16_slowdown() == 3
 
 
-def test_what_only_the_launcher_was_told_is_said(capsys, monkeypatch):
-    monkeypatch.setattr(start, "bf16_slowdown", lambda: 1)
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
-    assert len(said(capsys, mixed_precision="bf16", gradient_accumulation_steps=4)) == 1
-    precision, accumulation = said(capsys)[1:]
-    assert "mixed_precision bf16 of accelerate's launcher is not used; give --mixed_precision" in precision
-    assert "gradient_accumulation_steps 4" in accumulation
-    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")  # what it says if nobody told it
-    monkeypatch.delenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS")
-    assert len(said(capsys, mixed_precision="bf16")) == 1
-
-
 def test_a_tracker_that_is_not_installed_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("accelerate.tracking.get_available_trackers", list)
     settings = TrainingSettings(output_dir=str(tmp_path / "run"), report_to=["wandb"])
