@@ -87,7 +87,8 @@ def probe(stream, groups: dict[str, range], model, asked: Asked) -> Instrument:
     if size < 4:
         raise UserError(f"{size} individuals are too few for probes, which are fitted on some and tested on others")
     probes = LinearProbes(stream, groups, asked.group, size)
-    return Instrument(asked.who("probe"), probes.axes(model), probes.measure, {"chance": probes.chance()})
+    notes = {"chance": probes.chance()} | probes.sizes()
+    return Instrument(asked.who("probe"), probes.axes(model), probes.measure, notes)
 
 
 def trace_names(stream, groups: dict[str, range], model, asked: Asked) -> Instrument:

@@ -57,6 +57,11 @@ class LinearProbes:
         common = [np.bincount(column).argmax() for column in fitted.T]
         return (tested == common).mean(0).tolist()
 
+    def sizes(self) -> dict[str, int]:
+        """How many individuals are `fitted`, and `tested_seen` and `tested_unseen`."""
+        groups = {"fitted": self.fitted} | {f"tested_{group}": prompts for group, prompts in self.tested.items()}
+        return {name: len(prompts) // len(self.attributes) for name, prompts in groups.items()}
+
     def measure(self, model, tick) -> dict[str, np.ndarray]:
         """What can be read off a model.
 

@@ -17,7 +17,7 @@ from data_builder.stages import groups_of_model
 from data_builder.stream import BiographyStream
 from evaluation.instruments import INSTRUMENTS, Asked, Instrument
 from modeling.interventions import check_editable
-from run_directory.layout import CHECKPOINT, report_file, write_report
+from run_directory.layout import CHECKPOINT, is_run, report_file, write_report
 from run_directory.models import FoundModel, find_model, find_record, find_step, saved_steps
 from run_directory.records import read_report
 
@@ -56,7 +56,8 @@ def look_into(command: str, name: str, steps: list[int] | None, folder: Path | N
         UserError: nothing there to look into, or a report of something else.
     """
     transformers.logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
-    is_checkpoint = Path(name).exists() and Path(name).resolve().name.startswith(CHECKPOINT)
+    path = Path(name).resolve()
+    is_checkpoint = path.name.startswith(CHECKPOINT) and (path.exists() or is_run(path.parent))
     place = _checkpoint(name, steps) if is_checkpoint else _run(name, steps)
     folder = folder or place.folder
     _check(name, place.record, folder)

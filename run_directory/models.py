@@ -126,6 +126,9 @@ def find_model(model: str, revision: str | None = None) -> FoundModel:
         UserError: there is none.
     """
     path = Path(model)
+    if not path.exists() and path.name.startswith(CHECKPOINT) and is_run(path.parent):
+        there = ", ".join(folder.name for folder in checkpoints(path.parent).values()) or "none"
+        raise UserError(f"{path.parent} has no {path.name}; the checkpoints in it: {there}")
     if not path.exists():
         found = _from_hub(model, revision)
         if not weight_files(found.path):

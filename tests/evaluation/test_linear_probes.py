@@ -98,6 +98,7 @@ def test_what_the_model_says_is_its_likeliest_token(world, probes):
 def test_nobody_is_both_fitted_and_tested_and_the_wording_of_tests_is_held_out(world, probes):
     fitted = {*probes.fitted.people.tolist()}
     assert len(fitted) == 180
+    assert probes.sizes() == {"fitted": 180, "tested_seen": 60, "tested_unseen": 60}
     assert not fitted & {*probes.tested["seen"].people.tolist()}
     assert {*probes.tested["unseen"].people.tolist()} <= {*world[0].population.groups["unseen"]}
 

@@ -156,6 +156,8 @@ def test_checkpoints_that_lack_what_is_needed_are_one_line(run, tmp_path):
     alone = shutil.copytree(run / "checkpoint-10", tmp_path / "checkpoint-10")
     with pytest.raises(UserError, match=r"comes without the people it was trained on \(no dataset/\)"):
         door.main(["probe", str(alone)])
+    with pytest.raises(UserError, match="has no checkpoint-15; the checkpoints in it: checkpoint-10, checkpoint-20"):
+        door.main(["probe", str(run / "checkpoint-15")])
     with pytest.raises(UserError, match="is one checkpoint; leave out --steps"):
         door.main(["probe", str(run / "checkpoint-10"), "--steps", "10"])
     renamed = shutil.copytree(run / "checkpoint-10", run / "checkpoint-best")
