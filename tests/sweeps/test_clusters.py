@@ -1,6 +1,5 @@
 """Sweeps through the real submitit, with a stand-in for SLURM whose jobs really run."""
 
-import contextlib
 import json
 import os
 import signal
@@ -39,9 +38,7 @@ def slurm(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs.QueuedJob, "queue", jobs.Queue())
     state = tmp_path / "cluster" / "slurm"
     yield state
-    for pid in state.glob("*.pid"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(int(pid.read_text()), signal.SIGKILL)
+    scheduler.stop(state)
 
 
 def experiment(folder, seeds=(0,), staying=True, **content):
