@@ -18,6 +18,7 @@ from pathlib import Path
 
 PROGRAMS = ("sbatch", "srun", "squeue", "sacct", "scancel", "scontrol")
 FOLDER = "STANDIN_SLURM"
+IN_QUEUE = ("PENDING", "RUNNING", "COMPLETING")
 KILL_WAIT = 10.0  # between SIGTERM and SIGKILL
 
 
@@ -45,6 +46,24 @@ def send(state: Path, job: str, number: signal.Signals, again: bool = False) -> 
     os.killpg(int((state / f"{job}.pid").read_text()), number)
 
 
+def stop(state: Path) -> None:
+    """End all jobs, and begin none of those that wait."""
+    while going := [file for file in state.glob("*.state") if file.read_text() in IN_QUEUE]:
+        for file in going:
+            if file.read_text() == "PENDING":
+                _note(state, file.stem, "CANCELLED")
+                continue
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):  # before it has a step
+                os.killpg(int(file.with_suffix(".pid").read_text()), signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _note(state: Path, job: str, value: str) -> None:
+    """Whole, since others may look at any moment."""
+    (state / f".{job}").write_text(value)
+    os.replace(state / f".{job}", state / f"{job}.state")
+
+
 def main(state: Path, program: str, words: list[str]) -> None:
     with (state / "calls").open("a") as file:
         file.write(f"{program} {shlex.join(words)}\n")
@@ -60,7 +79,7 @@ def _sbatch(state: Path, *words: str) -> None:
     last, _, at_once = flags.get("array", "").partition("-")[2].partition("%")
     ids = [f"{job}_{number}" for number in range(int(last) + 1)] if last else [job]
     for one in ids:
-        (state / f"{one}.state").write_text("PENDING")
+        _note(state, one, "PENDING")
     if os.fork() == 0:
         os.setsid()
         null = os.open(os.devnull, os.O_RDWR)
@@ -80,15 +99,15 @@ def _run(state: Path, job: str, flags: dict[str, str]) -> None:
         known |= {"SLURM_ARRAY_JOB_ID": main_id, "SLURM_ARRAY_TASK_ID": number}
     log = Path(shlex.split(flags["output"])[0].replace("%j", job).replace("%A_%a", job))
     while (state / f"{job}.state").read_text() == "PENDING":
-        (state / f"{job}.state").write_text("RUNNING")
+        _note(state, job, "RUNNING")
         with log.open("a") as out:
             script = ["bash", str(state / f"{main_id}.script")]
             code = subprocess.run(script, env=os.environ | known, stdout=out, stderr=out, check=False).returncode
         if (state / f"{job}.again").exists():
             (state / f"{job}.again").unlink()
-            (state / f"{job}.state").write_text("PENDING")
+            _note(state, job, "PENDING")
             continue
-        (state / f"{job}.state").write_text("FAILED" if code else "COMPLETED")
+        _note(state, job, "FAILED" if code else "COMPLETED")
 
 
 def _srun(state: Path, *words: str) -> None:
@@ -106,7 +125,7 @@ def _srun(state: Path, *words: str) -> None:
 
 def _squeue(state: Path, *words: str) -> None:
     for file in sorted(state.glob("*.state")):
-        if file.read_text() in ("PENDING", "RUNNING", "COMPLETING"):
+        if file.read_text() in IN_QUEUE:
             print(file.stem)
 
 
@@ -121,7 +140,7 @@ def _scancel(state: Path, *jobs: str) -> None:
         if (state / f"{job}.state").read_text() in ("COMPLETED", "FAILED"):
             continue
         began = (state / f"{job}.state").read_text() == "RUNNING"
-        (state / f"{job}.state").write_text("COMPLETING" if began else "CANCELLED")
+        _note(state, job, "COMPLETING" if began else "CANCELLED")
         if began and os.fork() == 0:
             _end(state, job)
             os._exit(0)

@@ -1,6 +1,5 @@
 """Sweeps through the real submitit, with a stand-in for SLURM whose jobs really run."""
 
-import contextlib
 import json
 import os
 import signal
@@ -39,9 +38,7 @@ def slurm(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs.QueuedJob, "queue", jobs.Queue())
     state = tmp_path / "cluster" / "slurm"
     yield state
-    for pid in state.glob("*.pid"):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(int(pid.read_text()), signal.SIGKILL)
+    scheduler.stop(state)
 
 
 def experiment(folder, seeds=(0,), staying=True, **content):
@@ -59,7 +56,18 @@ def started(folder):
 
 def in_a_terminal(folder, *options):
     words = [sys.executable, "-m", "sweeps", "run", folder, *ON_SLURM, *options]
-    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | {"PYTHONFAULTHANDLER": "1"}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(words, cwd=ROOT, env=environment, **streams)
+
+
+def said_by(sweep):
+    """What it has printed when it ends; where it stands, if it does not."""
+    try:
+        return sweep.communicate(timeout=120)[0]
+    except subprocess.TimeoutExpired:
+        sweep.send_signal(signal.SIGABRT)
+        pytest.fail(f"it goes on: {sweep.communicate()[0]}")
 
 
 @pytest.fixture
@@ -87,7 +95,7 @@ def test_a_run_that_is_killed_and_requeued_ends_as_one_that_nobody_disturbed(slu
     scheduler.send(slurm, "1", signal.SIGKILL, again=True)  # as of a node that fails
     wait_for(lambda: (run / "checkpoint-15").exists())
     scheduler.send(slurm, "1", signal.SIGUSR2)  # ahead of a time limit
-    said = sweep.communicate(timeout=120)[0]
+    said = said_by(sweep)
     assert sweep.returncode == 0, said
     assert scheduler.calls(slurm, "scontrol") == ["requeue 1"]
     assert len(scheduler.calls(slurm, "sbatch")) == 1
@@ -125,7 +133,7 @@ def test_jobs_outlive_a_terminal_that_is_closed_and_the_same_command_finds_them(
     sweep = in_a_terminal(folder)
     wait_for(lambda: started(tmp_path / "mine"))
     sweep.send_signal(signal.SIGHUP)
-    assert sweep.communicate(timeout=60)[0].endswith("error: the terminal was closed; the same command goes on\n")
+    assert said_by(sweep).endswith("error: the terminal was closed; the same command goes on\n")
     assert scheduler.calls(slurm, "scancel") == []
     n_looks = len(scheduler.calls(slurm, "squeue"))
     ctrl_c(lambda: len(scheduler.calls(slurm, "squeue")) == n_looks + 2)
