@@ -209,7 +209,7 @@ def test_the_documented_settings_are_all_and_are_read(documented, tmp_path):
     schedule = parse_settings(PRETRAINING, [str(tmp_path / "recipe.yaml")], "")[2]
     assert (schedule.schedule, schedule.indiv_warmup, schedule.epochs_warmup) == ("warm_up", 8000, 4.0)
     commands = [line.split() for line in "".join(blocks("")).splitlines()]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for _, _, recipe, *options in commands:
         data, _, schedule, *_, training = parse_settings(PRETRAINING, [str(ROOT / recipe), *options], "")
         build_schedule(Plan(range(data.n_individuals), schedule, training.max_steps, training.batch_size(1)))
