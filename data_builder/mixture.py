@@ -65,7 +65,7 @@ class MixedStream(BiographyStream):
         self.words = np.setdiff1d(self.tables.tokens, tokenizer.all_special_ids)  # all that biographies are made of
 
     def _check(self, batch_size: int) -> None:
-        shares = ", ".join(f"{name} {share}" for name, share in self.shares.items())
+        shares = ", ".join(f"{name} {share}" for name, share in self.shares.items() if share)
         if not min(self.shares.values()) >= 0 or not sum(self.shares.values()) < 1:
             raise UserError(f"{shares}: each must be 0 or more, and all together below 1")
         found = np.bincount(self._kinds(batch_size), minlength=4)

@@ -24,7 +24,7 @@ MISTAKES = {
     "unknown preset": ({"preset": "big"}, "unknown preset 'big'; there is nano, tiny"),
     "rank": ({"preset": "nano", "lora_r": 0, "trainable": "lora"}, "lora_r is 0; it must be at least 1"),
     "people twice": ({"dataset": "data/x"}, "brings the people it was trained on; leave out --dataset"),
-    "shares": ({"share_random_words": 1}, "share_random_words 1.0, share_invented 0.0: each must be"),
+    "shares": ({"share_random_words": 1}, "share_random_words 1.0: each must be"),
     "warm-up": ({"warmup_steps": 12}, "warmup_steps is 12; it must be below max_steps 12"),
     "replay under another schedule": (
         {"schedule": "uniform", "weight_replay_finetune": 1}, "weight_replay_finetune is for --schedule replay",

@@ -45,5 +45,5 @@ def test_a_run_without_figures_loads_nothing_that_only_others_need(elsewhere):
     """A start has a fixed cost, which a sweep of short runs pays for each (docs/SPEED.md)."""
     _, imported = elsewhere
     assert "torch" in imported
-    assert "evaluation.individuals" in imported  # the end, too
+    assert "analysis.terminal" in imported  # by what the end needs, before the first step
     assert not {name.partition(".")[0] for name in imported} & _HEAVY
