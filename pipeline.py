@@ -97,6 +97,11 @@ def plan(source, schedule: ScheduleSettings, training: TrainingSettings, individ
     return Plan(individuals, schedule, training.max_steps, training.batch_size(n_processes()), baseline, old)
 
 
+def _asked_as(group: str, people: range, seen: range) -> str:
+    """The name that decides about sample and wording: of an earlier stage, that of the group which it was then."""
+    return group if not group.startswith("stage") else "rare" if people and people.start in seen else "new"
+
+
 def _parts(stream, training: TrainingSettings) -> list[tuple[str, range]]:
     """Groups of the schedule, if they are to be measured apart.
 
@@ -106,7 +111,7 @@ def _parts(stream, training: TrainingSettings) -> list[tuple[str, range]]:
     schedule = stream.schedule
     if training.eval_groups and not schedule.parts():
         name = schedule.plan.settings.schedule
-        raise UserError(f"schedule {name} makes no difference between groups; leave out --eval_groups")
+        raise UserError(f"schedule {name} has no groups that could be measured apart; leave out --eval_groups")
     return list(schedule.parts().items()) if training.eval_groups else []
 
 
@@ -153,14 +158,20 @@ def _execute(
     # What the end needs is imported before the first step, too: whatever is missing is missed at once.
     for module in _NEEDED_LAST[not training.draw_figures :]:
         import_module(module)
-    asked_as = {group: "new" if group.startswith("stage") else group for group in groups}  # as when it was taught
+    asked_as = {group: _asked_as(group, people, source.population.groups["seen"]) for group, people in groups.items()}
     probes = {g: stream.probe(asked_as[g], training.eval_individuals, people) for g, people in groups.items() if people}
     lists = source.word_lists
     # Where nothing stands before a text, nothing predicts a name that begins it.
     n_names = math.prod(lists.name_sizes) if stream.tables.lengths[0] else None
     n_learned = {group: len(groups[group]) for group in probes if group != "unseen"}
-    apart = {group: stream.probe(group, training.eval_individuals, who) for group, who in _parts(stream, training)}
+    parts = [(group, people) for group, people in _parts(stream, training) if people]
+    apart = {group: stream.probe(group, training.eval_individuals, people) for group, people in parts}
     apart |= stream.further_probes(training.eval_individuals)
+    if stream.unknown_token is not None and training.template_weight != 1:
+        raise UserError(
+            f"share_unknown with template_weight {training.template_weight:g}: `unknown`, no value of anybody, would "
+            "weigh as little as a template; leave out one of them"
+        )
     n_looked_at = training.attention_individuals
     options_of_measure = (n_looked_at, n_names, n_learned, shared_map, stream.unknown_token)
     measure_model = run_measure(probes | apart, lists.value_sizes, *options_of_measure)

@@ -13,7 +13,7 @@ from command_line import UserError
 from data_builder.fetch import find_people
 from data_builder.population import groups_of_run, not_taught
 from data_builder.source import Source
-from data_builder.stages import learned_before, stage_facts, taught
+from data_builder.stages import learned_before, often_drawn, stage_facts, taught
 from modeling.presets import build_config, check_length, difference
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
 from run_directory.layout import DATASET
@@ -54,9 +54,12 @@ def main(argv: list[str]) -> None:
         source = source.with_individuals(finetune.new_individuals) if finetune.new_individuals else source
     if found.foreign:
         groups = _groups_of_foreign(source.population.groups, finetune)
-        finetuned, known = groups["seen"], ()
+        finetuned, known, stages = groups["seen"], (), []
     else:
-        groups = _groups(source.population.groups, finetune, found.config)
+        # Of its own people: a table of further ones takes the place of those whom stages before taught.
+        own = Source.load(found.dataset) if found.dataset and found.config.get("individuals_finetune") else source
+        stages = taught(found.config, own.population.groups)
+        groups = _groups(source.population.groups, finetune, found.config, stages)
         finetuned = groups[finetune.individuals_finetune]
         known = learned_before(groups, finetune.individuals_finetune)
         finetune.n_individuals_finetune = len(finetuned)  # for config.yaml
@@ -72,6 +75,7 @@ def main(argv: list[str]) -> None:
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed_of_model, (found.repository, finetune.revision))
     options, began = {}, found.facts()
+    often = {} if found.foreign else {"n_often_drawn": often_drawn(found.config, source.population.groups["seen"])}
     if finetune.share_invented:
         options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)
 
@@ -84,7 +88,7 @@ def main(argv: list[str]) -> None:
     execute(
         run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,
         groups=groups, training=training, hub=hub, finished=measure_between, old=measure_old,
-        facts=began | _digests(probes) | stage_facts(found.config, source.population.groups, began), **options,
+        facts=began | _digests(probes) | stage_facts(found.config, stages, began) | often, **options,
     )  # fmt: skip
 
 
@@ -104,16 +108,14 @@ def _digests(files: dict[str, str | None]) -> dict[str, str]:
     return {f"{name}_sha256": sha256(Path(file).read_bytes()) for name, file in files.items() if file}
 
 
-def _groups(people: dict[str, range], settings: FinetuneSettings, pretraining: dict) -> dict[str, range]:
+def _groups(
+    people: dict[str, range], settings: FinetuneSettings, begun_with: dict, stages: list[range]
+) -> dict[str, range]:
     """Whom to measure, if there are so many."""
     which, size = settings.individuals_finetune, settings.n_individuals_finetune
-    stages = taught(pretraining, people)
     pool = not_taught(people, which, stages)
-    n_often_drawn = 0
-    if which == "rare":  # the first of the seen ones can't be called so
-        n_celebrities = pretraining.get("n_celebrities") or len(pool) // 8
-        n_often_drawn = n_celebrities if pretraining.get("schedule") == "celebrities" else 1
-    most = len(pool) - n_often_drawn
+    # The first of the seen ones can't be called rare.
+    most = len(pool) - (often_drawn(begun_with, people["seen"]) if which == "rare" else 0)
     if which == "rare" and size is None:
         raise UserError("n_individuals_finetune is missing: say how many of the seen individuals are rare")
     size = most if size is None else size

@@ -33,14 +33,14 @@ def main(argv: list[str]) -> None:
     check_place(run, found.path)
 
     # After the arguments, so that --help and mistakes answer at once.
-    from data_builder.tokenizer import train_tokenizer
+    from data_builder.streams import train_own_tokenizer
     from modeling.loss import TokenLoss
     from modeling.patching import Patched
 
     source = find_people(found, patching.reference, stream_settings)
     settings = [patching, source.settings, *others]
     _check_same(settings[1:], found.config, patching.reference, training)
-    tokenizer = train_tokenizer(source.pieces())
+    tokenizer = train_own_tokenizer(source, stream_settings)
     stream = run_pretrain.build_stream(source, tokenizer, schedule, training, stream_settings)
     if stream.schedule.watching:
         raise UserError(f"{schedule.schedule} reacts to training, so that a patched model would see other batches")

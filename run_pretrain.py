@@ -34,8 +34,7 @@ def main(argv: list[str]) -> None:
 
     # After the arguments, so that --help and mistakes answer at once.
     from data_builder.fetch import find_dataset
-    from data_builder.streams import pieces_of
-    from data_builder.tokenizer import train_tokenizer
+    from data_builder.streams import train_own_tokenizer
     from modeling.foreign import check_model
     from modeling.presets import build_model, check_length
     from run_directory.models import find_model
@@ -53,7 +52,7 @@ def main(argv: list[str]) -> None:
         model, tokenizer = found.load()
         check_model(model)
     else:
-        tokenizer = train_tokenizer(pieces_of(source, stream_settings.share_questions, stream_settings.share_unknown))
+        tokenizer = train_own_tokenizer(source, stream_settings)
     stream = build_stream(source, tokenizer, schedule, training, stream_settings)
     if found:
         check_length(stream.tables.max_length, model.config, stream.tables.longest)

@@ -14,6 +14,8 @@ GROUPS = {
     "old": "facts known before", "memorized": "seen people, wording of training",
     "asked": "questions about seen people, trained on", "unasked": "questions about other seen people",
 }  # fmt: skip
+# Those who are not asked in held-out wording, but in that of training, or in questions.
+OWN_WORDING = ("memorized", "asked", "unasked")
 _STAGE = re.compile(r"stage(\d+)")
 _LOSS = "_attribute_loss"
 # What goes along the x axis: its label, and of which keys of a record it is made.

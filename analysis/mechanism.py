@@ -61,7 +61,7 @@ def _phases(folder: Path) -> Phases | None:
         run = load_run(folder)
     except UserError:
         return None
-    return None if run.finetune_group else phases_of(run)
+    return phases_of(run) if run.has_phases else None
 
 
 def _over_steps(report: dict, key: str) -> tuple[np.ndarray, np.ndarray]:

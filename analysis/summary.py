@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from analysis.curves import groups_of
+from analysis.curves import OWN_WORDING, groups_of
 from analysis.phases import TOLERANCE, Phases, phases_of
 from analysis.places import accuracy_by_place
 from analysis.terminal import picture
@@ -39,7 +39,8 @@ def summary(run: Run, phases: Phases | None) -> str:
         losses, accuracies = (run.curve(f"{group}_attribute_{metric}")[1] for metric in ("loss", "accuracy"))
         numbers = f"attribute loss {losses[-1]:.3f} nats, accuracy {accuracies[-1]:.1%}"
         before = f" (before: {accuracies[0]:.1%})" if run.finetune_group else ""
-        lines.append(f"{who}, held-out wording: {numbers}{before}")
+        wording = "" if group in OWN_WORDING else ", held-out wording"
+        lines.append(f"{who}{wording}: {numbers}{before}")
         if group == "seen" and run.individuals and "right_by_place" in run.individuals:  # older runs lack it
             lines.append(accuracy_by_place(run.individuals["right_by_place"]))
     return "\n".join(lines)

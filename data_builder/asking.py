@@ -80,7 +80,7 @@ class AskingStream(BiographyStream):
     def told(self, step, batch_size):
         """As in `BiographyStream`; rows of questions are about the asked, whatever the schedule."""
         individuals, names, values, wording = super().told(step, batch_size)
-        rows = ~self._about_individuals(batch_size)
+        rows = spread(batch_size, self.n_rows) > 0
         draws = uniforms(self.seed, "asked", (batch_size, 1 + values.shape[1]), step)
         asked = self.members["asked"][(draws[:, 0] * len(self.members["asked"])).astype(np.int64)]
         templates = np.where(rows[:, None], self._questions(draws[:, 1:]), wording.templates)
@@ -91,6 +91,13 @@ class AskingStream(BiographyStream):
             for of_asked, told in ((people.names[individuals], names), (people.values[individuals], values))
         )
         return individuals, names, values, replace(wording, templates=templates)
+
+    def times_drawn(self, n_steps, batch_size, first=0):
+        """As in `BiographyStream`, asked about or told of."""
+        counts = np.zeros(len(self.population), dtype=np.int64)
+        for step in range(first, n_steps):
+            np.add.at(counts, self.told(step, batch_size)[0], 1)
+        return counts
 
     def further_probes(self, size):
         """Also questions about those who are asked about, and about the others."""
@@ -107,7 +114,3 @@ class AskingStream(BiographyStream):
 
     def _questions(self, draws: np.ndarray) -> np.ndarray:
         return self.first + (draws * self.n_questions).astype(np.int64)
-
-    def _about_individuals(self, batch_size):
-        """Rows that the schedule draws: those of biographies."""
-        return spread(batch_size, self.n_rows) == 0

@@ -116,6 +116,10 @@ class MixedStream(BiographyStream):
         n_named = len(self.population) - len(self.source.added)
         return unused_names(draws, self.source.word_lists.name_sizes, n_named, self.source.settings.population_seed)
 
+    def in_words(self, batch_size):
+        """All but random words."""
+        return self._kinds(batch_size) != _RANDOM_WORDS
+
     def _about_individuals(self, batch_size):
         return self._kinds(batch_size) == _BIOGRAPHY
 

@@ -14,7 +14,7 @@ from data_builder.schedules import Plan
 from data_builder.source import Source
 from data_builder.stages import groups_of_model, learned_before
 from data_builder.stream import BiographyStream
-from data_builder.streams import build_stream, pieces_of
+from data_builder.streams import build_stream, train_own_tokenizer
 from run_directory.config import batch_size
 from run_directory.manifests import checkpoints
 from run_directory.models import FoundModel, find_record
@@ -24,7 +24,6 @@ from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 
 _TOKENIZER = "tokenizer.json"
-_IGNORED = -100  # label of tokens that nothing is learned from
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,9 @@ class Reading:
         batch, texts = self.batch(step), self.stream.texts(step, self.batch_size)
         lengths, attributes = batch["attention_mask"].sum(1).tolist(), [*self.stream.value_sizes]
         templates = np.take_along_axis(wording.templates, wording.order, axis=1).tolist()
-        learned = (batch["labels"] != _IGNORED).any(1).tolist()
+        in_words = self.stream.in_words(self.batch_size).tolist()
         for row, individual in enumerate(batch["individual_ids"].tolist()):
-            told = individual != NOBODY or not learned[row]  # nothing is learned from invented people
+            told = in_words[row]
             yield {
                 "step": step,
                 "row": row,
@@ -132,11 +131,9 @@ def _tokenizer(found: FoundModel, source: Source, model: str):
     """The run's own; before its first checkpoint, the one that is made of its people."""
     from transformers import AutoTokenizer
 
-    from data_builder.tokenizer import train_tokenizer
-
     folders = (found.path, *reversed(checkpoints(found.path).values()))
     if folder := next((folder for folder in folders if (folder / _TOKENIZER).is_file()), None):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if found.config.get("init_from") or "individuals_finetune" in found.config:
         raise UserError(f"{model} has saved no tokenizer yet; wait for its first checkpoint")
-    return train_tokenizer(pieces_of(source, *map(found.config.get, ("share_questions", "share_unknown"))))
+    return train_own_tokenizer(source, _settings(StreamSettings, found.config))

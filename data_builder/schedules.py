@@ -143,6 +143,10 @@ class Adaptive(Schedule):
         self.few = plan.first("indiv_warmup")
         self.state = {"opened_at": None, "recent": []}
 
+    def parts(self):
+        """The few, `early`, and all others, `late`."""
+        return {"early": self.few, "late": self.plan.individuals[len(self.few) :]}
+
     @property
     def watching(self):
         """Until the decision is taken."""

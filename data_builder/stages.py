@@ -45,19 +45,32 @@ def learned_before(groups: dict[str, range], finetuned: str | None) -> tuple[ran
     return tuple(people for name, people in groups.items() if finetuned and name not in (finetuned, "unseen"))
 
 
-def stage_facts(config: dict, groups: dict[str, range], facts: dict) -> dict:
+def stage_facts(config: dict, stages: list[range], facts: dict) -> dict:
     """What a run that fine-tunes a fine-tuned model records: each stage before it, and which model that ended with.
 
     Args:
         config: of the run that it begins with.
-        groups: of its population.
+        stages: of `taught`, by that run's config and people.
         facts: of `FoundModel.facts`, of the model that it begins with.
     """
-    if not (stages := taught(config, groups)):
+    if not stages:
         return {}
     people = {"individuals": [stages[-1].start, stages[-1].stop]}
     before = (config.get(ENVIRONMENT_KEY) or {}).get("base_model")
     return {"stages": [*_recorded(config), people | {"model": facts["base_model"], "began_as": before}]}
+
+
+def often_drawn(config: dict, seen: range) -> int:
+    """How many of the seen people pre-training drew more often than others, so that they are not rare.
+
+    Args:
+        config: of the run that a fine-tuning begins with; of a fine-tuned model, it has what its own run recorded.
+        seen: all of them.
+    """
+    recorded = (config.get(ENVIRONMENT_KEY) or {}).get("n_often_drawn")
+    if recorded is not None:
+        return recorded
+    return (config.get("n_celebrities") or len(seen) // 8) if config.get("schedule") == "celebrities" else 1
 
 
 def _recorded(config: dict) -> list[dict]:

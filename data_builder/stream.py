@@ -131,6 +131,10 @@ class BiographyStream:
             draws[:, 0] = quasi_uniforms(self.seed, "biographies", batch_size, step)
         return draws
 
+    def in_words(self, batch_size: int) -> np.ndarray:
+        """Which rows of a batch tell of somebody, of the population or invented: all of them; (b,) booleans."""
+        return np.ones(batch_size, dtype=bool)
+
     def further_probes(self, size: int) -> dict[str, dict[str, torch.Tensor]]:
         """What to measure beside groups of individuals: `memorized`, which is those drawn in wording and order of
         training, where these are not as various as templates allow.

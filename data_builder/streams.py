@@ -6,6 +6,7 @@ from data_builder.mixture import UNKNOWN, MixedStream
 from data_builder.schedules import Plan, build_schedule
 from data_builder.source import Source
 from data_builder.stream import BiographyStream
+from settings.data import StreamSettings
 
 
 def build_stream(
@@ -34,7 +35,9 @@ def build_stream(
     return BiographyStream(source, tokenizer, schedule, seed, **told)
 
 
-def pieces_of(source: Source, share_questions: float, share_unknown: float) -> list[str]:
-    """Every text that the stream is made of: what its tokenizer is trained on."""
-    pieces = (with_questions(source) if share_questions else source).pieces()
-    return [*pieces, f" {UNKNOWN}"] if share_unknown else pieces
+def train_own_tokenizer(source: Source, told: StreamSettings):
+    """The tokenizer of a run that has none yet, from every text that its stream is made of."""
+    from data_builder.tokenizer import train_tokenizer
+
+    pieces = (with_questions(source) if told.share_questions else source).pieces()
+    return train_tokenizer([*pieces, f" {UNKNOWN}"] if told.share_unknown else pieces)

@@ -159,7 +159,8 @@ def _ask_about(source: Source, model, tokenizer, person: int, group: str) -> Non
     from data_builder.questions import questions
 
     renderer = Renderer(source)
-    print(f"\n{renderer.name(source.population.names[person])} ({_NOTES[group]})")
+    note = _NOTES.get(group, "in the data of an earlier fine-tuning")
+    print(f"\n{renderer.name(source.population.names[person])} ({note})")
     for question, values in zip(questions(source, renderer, person), renderer.values, strict=True):
         answer = _answer(model, tokenizer, question.prompt, values)
         right = answer == question.truth

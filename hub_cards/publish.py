@@ -3,6 +3,7 @@
 A second call sends nothing new, and what was changed on the Hub since it puts right.
 """
 
+import json
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +28,8 @@ from hub_cards.revisions import (
     state_revision,
 )
 from run_directory.hub import retry
-from run_directory.layout import MANIFEST, STEP_BRANCH, WEIGHTS
-from run_directory.manifests import sha256
+from run_directory.layout import LAST_STATE, MANIFEST, PROGRESS, STEP_BRANCH, WEIGHTS
+from run_directory.manifests import checkpoints, is_sound, sha256
 from run_directory.records import load_run
 from run_directory.states import has_state
 
@@ -68,9 +69,10 @@ def publish_run(
         if step in whole or checkpoint_branch(step) not in there
     ]
     revisions = [*steps]
-    states = [step for step in here if has_state(here[step])]
-    if strategy == "checkpoint" and states:
-        revisions.append(state_revision(run, states[-1], here[states[-1]]))
+    states = {step: folder for step, folder in checkpoints(path).items() if is_sound(folder) and has_state(folder)}
+    newest = max(states, default=None)
+    if strategy == "checkpoint" and newest is not None and newest >= repository.newest_state():
+        revisions.append(state_revision(run, newest, states[newest]))
     if finished := (path / WEIGHTS).exists():
         named = there | {step.branch: sha256(step.files[MANIFEST]) for step in steps}
         card = model_card(run, repo_id, dataset_id, sorted(named))
@@ -117,6 +119,14 @@ class ModelRepository:
         others = sorted(name for name in branches if name.startswith(STEP_BRANCH) and name not in here)
         manifests = {branch: retry(lambda branch=branch: self._manifest(branch)) for branch in others}
         return {branch: sha256(m) for branch, m in manifests.items() if m and marked(m) == mark}
+
+    def newest_state(self) -> int:
+        """The step of the state that is there, to go on from; -1 if there is none."""
+        if LAST_STATE not in retry(lambda: self._refs).branches:
+            return -1
+        entry = retry(lambda: tree(self.api, self.repo_id, LAST_STATE)).get(PROGRESS)
+        content = retry(lambda: read(self.api, self.repo_id, entry, LAST_STATE)) if entry else None
+        return json.loads(content)["step"] if content else -1
 
     def _manifest(self, branch: str) -> bytes | None:
         entry = tree(self.api, self.repo_id, branch).get(MANIFEST)

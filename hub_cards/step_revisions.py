@@ -54,19 +54,24 @@ def weights_of(files: dict[str, RepoFile]) -> dict[str, frozenset]:
     return {name: frozenset(found) for name, found in formats.items()}
 
 
-def problems(revisions: list[StepRevision]) -> list[str]:
-    """What is wrong with them, a line each."""
+def problems(revisions: list[StepRevision], all_known: bool) -> list[str]:
+    """What is wrong with them, a line each.
+
+    Args:
+        revisions: of a repository.
+        all_known: whether it is known which steps there are, so that none need be guessed to be missing.
+    """
     by_training: dict[str, list[StepRevision]] = defaultdict(list)
     for revision in revisions:
         by_training[revision.training].append(revision)
-    return [line for group in by_training.values() for line in _of_training(group)]
+    return [line for group in by_training.values() for line in _of_training(group, all_known)]
 
 
-def _of_training(revisions: list[StepRevision]) -> Iterator[str]:
+def _of_training(revisions: list[StepRevision], all_known: bool) -> Iterator[str]:
     yield from (f"{r.name}: no weights" for r in revisions if not r.weights and _is_first(r, revisions))
     yield from _of_one_step(revisions)
     yield from _same_weights(revisions)
-    missing = missing_steps(revision.step for revision in revisions)
+    missing = {} if all_known else missing_steps(revision.step for revision in revisions)
     for words in dict.fromkeys(missing.values()):
         lacking = [f"{step:,}" for step, of in missing.items() if of == words]
         more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""

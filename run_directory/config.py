@@ -47,7 +47,7 @@ def check_same(run: Path, settings: list, n_processes: int, facts: dict) -> None
     for key, then in changed(settings, saved).items():
         raise UserError(f"cannot resume {run}: {key} is {resolved[key]} now, but the run has {then}")
     for key, value in facts.items():
-        if saved[ENVIRONMENT_KEY].get(key) != value:
+        if key in saved[ENVIRONMENT_KEY] and saved[ENVIRONMENT_KEY][key] != value:  # older runs lack newer ones
             raise UserError(f"cannot resume {run}: {key} is {value} now, but the run has {saved[ENVIRONMENT_KEY][key]}")
     now, then = batch_size(resolved, n_processes), batch_size(saved, saved[ENVIRONMENT_KEY]["n_processes"])
     if now != then:

@@ -32,6 +32,8 @@ MANIFEST = "manifest.json"
 LOCK = ".lock"
 TENSORBOARD = "tensorboard"
 WANDB_ID = ".wandb-id"
+# In `figures/`; those of LOOKED_INTO also with a step behind their name.
+DRAWN = (LEARNING_CURVE, PHASES, "hallucination.png", "signatures.png", "groups.png")
 # All that a run writes, beside its checkpoints; the last one is what older runs call TENSORBOARD.
 WRITTEN = (
     CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, ADAPTER_FOLDER, PHASES,

@@ -3,30 +3,21 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
 
 from command_line import UserError
-from run_directory.layout import (
-    DATASET,
-    FIGURES,
-    LEARNING_CURVE,
-    LOCK,
-    PHASES,
-    WRITTEN,
-    is_reported,
-    is_run,
-    metrics_file,
-)
+from run_directory.layout import DATASET, DRAWN, FIGURES, LOCK, LOOKED_INTO, WRITTEN, is_reported, is_run, metrics_file
 from run_directory.manifests import checkpoints
 from run_directory.published import AT, fetch_state
 from settings.training import TrainingSettings
 
 # What file systems and desktops put into any directory.
 _NOBODYS = {LOCK, ".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"}
-_OURS = {FIGURES: {LEARNING_CURVE, PHASES, "hallucination.png", "signatures.png"}, DATASET: {"source"}}
+_OURS = {FIGURES: {*DRAWN, *(f"{name}*.png" for name in LOOKED_INTO)}, DATASET: {"source"}}
 # A job that a scheduler starts again may meet the end of its last one.
 _PATIENCE = 2.0  # seconds
 
@@ -91,7 +82,8 @@ def _check_outside(run: Path) -> None:
 def _foreign(run: Path) -> Iterator[Path]:
     """What somebody else put where a run's own files are deleted: into its folders."""
     for folder in (FIGURES, DATASET):
-        yield from (path for path in (run / folder).glob("*") if path.name not in _OURS[folder] | _NOBODYS)
+        known = _OURS[folder] | _NOBODYS
+        yield from (path for path in (run / folder).glob("*") if not any(fnmatch(path.name, name) for name in known))
     for path in (path for checkpoint in checkpoints(run).values() for path in checkpoint.iterdir()):
         if path.name not in _NOBODYS and (path.is_dir() or path.suffix not in (".json", ".safetensors")):
             yield path

@@ -119,7 +119,7 @@ def _work(sweep: Sweep, statuses: list[Status], executor, jobs: int, display) ->
         _update(sweep, statuses)
         running = [status for status in statuses if status.state == "running"]
         waiting = [status for status in statuses if status.state == "waiting"]
-        for status in waiting[: jobs - len(running)]:
+        for status in waiting[: max(0, jobs - len(running))]:
             status.job, status.state = submit(executor, sweep, status.run, jobs), "running"
             if isinstance(status.job, QueuedJob):
                 remember(executor.folder, {status.run.name: status.job})

@@ -84,10 +84,10 @@ def _coverage(result: Result) -> float:
     return 1 - (last(result.run, "seen_abstained") + last(result.run, "unseen_abstained")) / 2
 
 
-def _risk(result: Result) -> float:
-    """Share of these that are wrong."""
+def _risk(result: Result) -> float | None:
+    """Share of these that are wrong; None where none is given."""
     right = (last(result.run, "seen_attribute_accuracy") + last(result.run, "unseen_attribute_accuracy")) / 2
-    return 1 - right / _coverage(result)
+    return 1 - right / given if (given := _coverage(result)) else None
 
 
 def _risk_at(result: Result, coverage: float) -> float:

@@ -7,7 +7,6 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.drawing import draw_interval, intervals_note, legend, name_panels, panels, style
 from analysis.sequential import Visits, sequential_figure, visits_of
-from run_directory.records import last
 from sweeps.claims import Values
 from sweeps.results import Result, by_seed, differences, interval_table, load_results, publish
 
@@ -82,7 +81,7 @@ def _visits(result: Result) -> Visits:
 
 
 def _at_end(result: Result) -> float:
-    return 100 * last(result.run, "seen_attribute_accuracy")
+    return float(100 * _visits(result).accuracy[-1].mean())  # of equally large groups
 
 
 def _second_to_last(result: Result) -> float:
@@ -105,16 +104,19 @@ def _rises(result: Result) -> list[float]:
 
 
 def _pace(result: Result) -> float | None:
-    """Steps to lose half of what was known at a visit's end, in percent of those to win half of it; groups 2 and 3."""
+    """Steps to lose half of what was known at a visit's end, in percent of those to win half of it; groups 2 and 3.
+
+    Where the end comes before, the steps that were left until then: they are less than what it would have taken.
+    """
     visits, shares = _visits(result), []
     for group in (1, 2):
         steps, known = result.run.curve(f"group{group + 1}_attribute_accuracy")
         begin, end, half = visits.begins[group], visits.ends[group], visits.accuracy[group, group] / 2
         won = _first(steps, known >= half, begin, end)
         lost = _first(steps, known <= half, end, steps[-1])
-        if won is None or lost is None:
+        if won is None:
             return None
-        shares.append(100 * lost / won)
+        shares.append(100 * (steps[-1] - end if lost is None else lost) / won)
     return float(np.mean(shares))
 
 

@@ -78,6 +78,20 @@ def test_a_real_run_measures_each_group_at_the_end_of_its_turn(tmp_path):
 
 
 def test_a_schedule_without_groups_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(UserError, match="schedule uniform makes no difference between groups; leave out --eval_groups"):
+    with pytest.raises(UserError, match="schedule uniform has no groups that could be measured apart; leave out"):
         pretrain(tmp_path / "run", "--eval_groups", True)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_part_without_anybody_is_not_measured(tmp_path):
+    everybody = ("--schedule", "celebrities", "--n_celebrities", 64, "--eval_groups", True, "--max_steps", 4)
+    assert "others_attribute_loss" not in pretrain(tmp_path / "run", *everybody).records[-1]
+
+
+def test_figures_of_groups_are_the_runs_own_and_may_be_written_anew(tmp_path):
+    options = ("--schedule", "sequential", "--n_groups", 2, "--eval_groups", True, "--max_steps", 4)
+    for further in ((), ("--overwrite_output_dir", True)):
+        pretrain(tmp_path / "run", *options, *further, draw_figures=True)
+    (tmp_path / "run" / "figures" / "mine.png").touch()
+    with pytest.raises(UserError, match="mine.png"):
+        pretrain(tmp_path / "run", *options, "--overwrite_output_dir", True)

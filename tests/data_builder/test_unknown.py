@@ -7,9 +7,10 @@ from command_line import UserError
 from data_builder.mixture import NOBODY, UNKNOWN, MixedStream, with_unknown
 from data_builder.reading import reading_of
 from data_builder.schedules import Plan, Uniform
-from data_builder.streams import build_stream, pieces_of
+from data_builder.streams import build_stream, train_own_tokenizer
 from data_builder.tokenizer import train_tokenizer
 from evaluation.hallucination import abstained
+from settings.data import StreamSettings
 from tests.helpers.finetuning import finetune
 from tests.helpers.pretraining import pretrain, same
 
@@ -18,7 +19,7 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def tokenizer(source):
-    return train_tokenizer(pieces_of(source, 0, 0.25))
+    return train_own_tokenizer(source, StreamSettings(share_unknown=0.25))
 
 
 def plan(source):

@@ -107,6 +107,26 @@ def test_a_state_that_nobody_asked_to_save_is_published_where_the_strategy_says_
     assert hub.repo("me/live").branches.keys() == {"main", "last-checkpoint", "step-000010", "step-000020"}
 
 
+def test_publishing_sets_no_state_back_to_an_older_one(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(training.automatic.AutomaticSaves, "is_due", lambda self: True)
+    break_off(monkeypatch, hub, 13, "last-checkpoint", 13)
+    client, push = Client(hub, tmp_path / "home"), (*PUSH, "--hub_strategy", "checkpoint")
+    train(client, tmp_path / "run", *push, code=130)
+    words = ("publish", tmp_path / "run", "--repo", "me/live")
+    client.hub_cards(*words)
+    assert step_of(hub, "last-checkpoint") == 13
+    shutil.rmtree(tmp_path / "run" / "checkpoint-13")
+    client.hub_cards(*words)
+    assert step_of(hub, "last-checkpoint") == 13
+
+
+def test_a_run_of_uneven_steps_is_as_its_manifests_say(hub, tmp_path):
+    client, saved = Client(hub, tmp_path / "home"), ("--saves_per_decade", 10, "--max_steps", 100)
+    train(client, tmp_path / "run", *saved)
+    client.hub_cards("publish", tmp_path / "run", "--repo", "me/live")
+    assert "every revision is as its manifest says" in client.hub_cards("verify", "me/live").stdout
+
+
 def test_a_fine_tuning_goes_on_with_the_additions_of_lora(hub, trained, tmp_path, monkeypatch):
     settings = {"model": trained, "trainable": "lora", "save_steps": 6, "weight_replay_finetune": 0.5}
     client, push = Client(hub, tmp_path / "home"), {"push_to_hub": True, "hub_model_id": "me/live"}

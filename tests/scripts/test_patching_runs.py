@@ -265,3 +265,13 @@ def test_what_is_shared_names_no_directory(finished, tmp_path):
         assert "reference_patching: 20" in card
         assert "From step 0 on, its attention in training was that of another run at step 20" in card
         assert json.loads(files["metrics.jsonl"].decode().splitlines()[0])["step"] == 0
+
+
+@pytest.mark.parametrize("told", [{"share_unknown": 0.25}, {"share_questions": 0.5}], ids=str)
+def test_a_reference_that_was_told_more_has_its_own_tokenizer(tmp_path, told):
+    pretrain(tmp_path / "reference", *(word for name, value in told.items() for word in (f"--{name}", value)))
+    run = patch(tmp_path / "run", tmp_path / "reference", reference_patching=10)
+    assert run.config["environment"]["reference_sha256"]
+    assert (tmp_path / "run" / "tokenizer.json").read_bytes() == (
+        tmp_path / "reference" / "tokenizer.json"
+    ).read_bytes()

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+import evaluation.__main__ as quiz
 from command_line import UserError
 from data_builder.population import groups_of_run, not_taught
 from data_builder.source import Source
@@ -12,7 +13,7 @@ from hub_cards.cards import model_card
 from run_directory.records import load_run
 from tests.helpers.finetuning import finetune
 from tests.helpers.hub_toys import Client
-from tests.helpers.pretraining import TIMES, records, same, weights
+from tests.helpers.pretraining import TIMES, pretrain, records, same, weights
 
 PEOPLE = {"seen": range(0, 64), "unseen": range(64, 96), "new": range(96, 112)}
 
@@ -52,6 +53,39 @@ def test_a_third_stage_names_all_before_it_and_goes_on_after_a_stop(second, tmp_
     assert records(third.path, *TIMES) == records(cut, *TIMES)
     with pytest.raises(UserError, match="no new people whom no stage before taught"):
         finetune(tmp_path / "fourth", third.path)
+
+
+def test_own_people_come_after_a_stage_without_taking_the_place_of_its_people(first, tmp_path):
+    rows = "\n".join(
+        f"Zoe{n} Own Person,1 May 19{n},London,Harvard University,Mathematics,Works,Paris" for n in range(60, 69)
+    )
+    table = tmp_path / "mine.csv"
+    table.write_text(f"name,birth_date,birth_place,university,major,company,location\n{rows}\n")
+    run = finetune(tmp_path / "own", first.path, new_individuals=table, n_individuals_finetune=7, save_steps=6)
+    groups = Source.load(run.path / "dataset").population.groups
+    assert groups["new"] == range(112, 121)
+    assert taught(run.config, groups) == [range(96, 102), range(112, 119)]
+    cut = shutil.copytree(run.path, tmp_path / "cut", ignore=shutil.ignore_patterns("checkpoint-12"))
+    options = {"new_individuals": table, "n_individuals_finetune": 7, "save_steps": 6}
+    finetune(cut, first.path, **options, resume_from_checkpoint="checkpoint-6")
+    assert same(weights(run.path), weights(cut))
+
+
+def test_a_stage_of_rare_people_goes_on_where_it_ended_and_celebrities_stay_celebrities(tmp_path):
+    celebrities = ("--schedule", "celebrities", "--n_celebrities", 40, "--n_new", 16)
+    pretrain(tmp_path / "base", *celebrities)
+    rare = finetune(tmp_path / "rare", tmp_path / "base", individuals_finetune="rare", n_individuals_finetune=8)
+    after = finetune(tmp_path / "after", rare.path, n_individuals_finetune=4).records[0]
+    assert after["stage1_attribute_loss"] == pytest.approx(rare.records[-1]["rare_attribute_loss"], rel=1e-5)
+    with pytest.raises(UserError, match="n_individuals_finetune is 17; it must be from 1 to 16"):
+        finetune(tmp_path / "more", rare.path, individuals_finetune="rare", n_individuals_finetune=17)
+
+
+def test_a_model_of_several_stages_is_asked(second, capsys):
+    quiz.main([str(second.path), "--people", "1"])
+    said = capsys.readouterr().out
+    assert "stage1 people, held-out wording" in said
+    assert "(in the data of an earlier fine-tuning)" in said
 
 
 def test_the_card_shows_the_chain(hub, trained, first, second, tmp_path):
