@@ -9,11 +9,13 @@ from pathlib import Path
 
 from analysis.statistics import markdown
 from command_line import UserError
+from data_builder.schedules import Plan, build_schedule
 from settings import FINETUNING, PATCHING, PRETRAINING, names
 from settings.data import DataSettings
 from settings.finetuning import FinetuneTraining
 from settings.model import ModelSettings
 from settings.read import parse_settings
+from settings.schedule import ScheduleSettings
 from settings.training import TrainingSettings
 from sweeps.launch import run_command
 from sweeps.sweep import ROOT, Sweep, SweepRun, load_sweep
@@ -88,8 +90,11 @@ def price(sweep: Sweep, run: SweepRun, made_by: dict[str, tuple[Sweep, SweepRun]
     data, model = (_of(settings, kind) for kind in (DataSettings, ModelSettings))
     training = _of(others, FinetuneTraining) if script == "run_finetune.py" else _of(settings, TrainingSettings)
     of_biography = _operations(model.preset, model.n_layer, model.n_embd, model.n_head, _lists(data))
-    n_groups = 3 if script == "run_finetune.py" else 2
-    n_evaluations = training.last_step // training.eval_steps + 1
+    n_groups, n_evaluations = 3 if script == "run_finetune.py" else 2, len(training.evaluations())
+    if training.eval_groups and script == "run_pretrain.py":
+        plan = Plan(range(data.n_individuals), _of(settings, ScheduleSettings), training.max_steps)
+        schedule = build_schedule(plan)
+        n_groups, n_evaluations = n_groups + len(schedule.parts()), len(training.evaluations(schedule.turns()))
     measured = n_evaluations * n_groups * training.eval_individuals * of_biography * _FORWARD
     trained = training.last_step * training.batch_size(1) * of_biography
     if script == "run_patching.py":  # the reference reads each batch, too
