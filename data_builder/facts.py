@@ -47,7 +47,9 @@ def read_facts(path: str, share_unseen: float, seed: int) -> tuple[WordLists, li
     rows = read_individuals(path, world)
     rows = [rows[number] for number in _order(len(rows), seed)]
     lists = {column: tuple(dict.fromkeys(row[column] for row in rows)) for column in (_NAME, *world.attributes)}
-    n_unseen = min(round(share_unseen * len(rows)), len(rows) - 1)
+    if len(rows) < 2:
+        refuse([Conflict(Path(path), "has one row; it needs two at least, or there is nothing to tell apart")])
+    n_unseen = min(max(round(share_unseen * len(rows)), share_unseen > 0), len(rows) - 1)
     return WordLists(world, lists), rows, n_unseen
 
 

@@ -123,8 +123,10 @@ def _difference(tables: TokenTables, rendered: RenderedTables, source: Source) -
 
 
 def _check_told_apart(tables: TokenTables, source: Source) -> None:
-    for number, attribute in enumerate(source.world.attributes):
-        texts, first = source.word_lists.values(attribute), tables.values[number]
+    lists, world = source.word_lists, source.world
+    values = zip(world.attributes, map(lists.values, world.attributes), tables.values, strict=True)
+    names = zip(world.name, map(lists.names, world.name), tables.names, strict=True)
+    for attribute, texts, first in (*names, *values):
         spelled: dict[bytes, str] = {}
         for text, piece in zip(texts, range(first, first + len(texts)), strict=True):
             start = tables.starts[piece]

@@ -42,20 +42,22 @@ def line_chart(panel: Lines, cursor: float | None = None, plateau: tuple | None 
     """
     last = max(steps[-1] for steps, *_ in panel.lines.values()) or 1
     highest = max(high.max() for *_, high in panel.lines.values())
-    # Where training begins the loss is of no interest; the baseline is drawn where it is, also above all curves.
-    top = min(max(highest, 1.1 * panel.baseline), 2 * panel.baseline) if panel.baseline else highest
-    top = 1.0 if "accuracy" in panel.title else max(top, 1e-9)
+    # Where training begins the loss is of no interest, if it comes down; the baseline is drawn where it is, also above.
+    ends = max(high[-1] for *_, high in panel.lines.values())
+    top = min(max(highest, 1.1 * panel.baseline), max(2 * panel.baseline, 1.1 * ends)) if panel.baseline else highest
+    top = 1.0 if "accuracy" in panel.title else max(top, 0.0)
     low = min(0.0, *(values.min() for _, _, values, _ in panel.lines.values()))
-    low = max(low, -top)
+    low = max(low, -top) if top else min(low, -1e-9)
     x = lambda step: LEFT + (WIDTH - LEFT - 8) * np.asarray(step, float) / last  # noqa: E731
     y = lambda v: HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * (np.clip(v, low, top) - low) / (top - low)  # noqa: E731
     lines = []
     for number, (name, (steps, means, lows, highs)) in enumerate(panel.lines.items()):
         look = {"color": ROLES[name]} if by_role and name in ROLES else style(number)
+        color = look["color"].replace("#000000", "currentColor")  # of letters, which a dark page has light
         band = _points(np.append(x(steps), x(steps)[::-1]), np.append(y(highs), y(lows)[::-1]))
         now = float(np.interp(cursor, steps, means)) if cursor is not None else float(means[-1])
         dash = _DASHES[number % 4]
-        lines.append({"name": name, "color": look["color"], "points": _points(x(steps), y(means)), "now": now,
+        lines.append({"name": name, "color": color, "points": _points(x(steps), y(means)), "now": now,
                       "band": band if (highs > lows).any() else "", "dash": dash})  # fmt: skip
     bands = []
     if plateau:

@@ -37,10 +37,15 @@ def linked(named: dict[str, Explored], query: dict) -> tuple[str, int, str, int]
     run = query.get("run") if query.get("run") in named else next(iter(named))
     explored = named[run]
     step, who = query.get("step", ""), query.get("who", "")
-    step = explored.nearest_step(int(step)) if step.isascii() and step.isdecimal() else explored.steps[-1]
-    known = who.isascii() and who.isdecimal() and int(who) < len(explored.names)
+    step = explored.nearest_step(int(step)) if _is_number(step) else explored.steps[-1]
+    known = _is_number(who) and int(who) < len(explored.names)
     view = query.get("view") if query.get("view") in panels.VIEWS else panels.VIEWS[0]
     return run, step, view, int(who) if known else 0
+
+
+def _is_number(text: str) -> bool:
+    """One that can be a step or somebody's: Python reads none of thousands of digits."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def somebody(explored: Explored, person) -> int:
@@ -65,7 +70,7 @@ def build(all_explored: list[Explored]) -> gr.Blocks:
         with gr.Row(equal_height=True):
             play = gr.Button("▶ Play", elem_id="play", scale=1, min_width=90)
             step = gr.Dropdown(first.steps, value=first.steps[-1], label="Step", visible=False)
-            place = gr.Slider(1, max(2, len(first.steps)), len(first.steps), step=1, label="Checkpoint", scale=8,
+            place = gr.Slider(1, max(2, len(first.steps)), 1, step=1, label="Checkpoint", scale=8,
                               elem_id="checkpoint", interactive=len(first.steps) > 1)  # fmt: skip
         view = gr.Radio([*panels.VIEWS], value=panels.VIEWS[0], label="Look at", elem_id="view")
         with gr.Column() as whom:

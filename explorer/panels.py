@@ -9,6 +9,7 @@ from explorer.source import Explored
 
 VIEWS = ("Individual", "Unseen twin", "Confidence", "Attention", "Prompt", "Compare")
 _GROUPS = {"seen": "In the training data.", "unseen": "Not in the training data.", "new": "Kept for fine-tuning."}
+_TAUGHT = {"new": "Taught by this fine-tuning.", "rare": "In the training data, and taught by this fine-tuning."}
 _PHASES = ("general statistics are learned", "the plateau: facts are not tied to people yet", "knowledge emerges")
 
 
@@ -45,7 +46,9 @@ def panel(
 def individual(explored: Explored, step: int, person: int) -> str:
     """All questions about somebody."""
     told, drawn = views.interview(explored, step, person), explored.times_drawn(step, person)
-    about = _GROUPS[explored.group(person)]
+    taught, about = explored.taught(person), _GROUPS[explored.group(person)]
+    if taught:
+        about = _TAUGHT.get(taught, "Taught by an earlier fine-tuning.")
     if drawn:
         times = "once" if drawn == 1 else f"{drawn:,} times"
         about += f" This run had read of this individual {times} by step {step:,}."

@@ -9,6 +9,7 @@ from command_line import UserError
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
 from data_builder.reading import Reading, reading_of
+from data_builder.stages import groups_of_model
 from data_builder.stream import BiographyStream
 from evaluation.questions import Values
 from run_directory.layout import is_reported
@@ -45,7 +46,7 @@ class Explored:
         if not self.steps:
             damaged = f" ({'; '.join(self.notices)})" if self.notices else ""
             raise UserError(f"{name} holds no model yet{damaged}; train with --save_steps, or wait for its first one")
-        if len(self.steps) == 1:
+        if len(self.steps) == 1 and not self.notices:
             kind = "checkpoints" if Path(name).exists() else "revisions"
             self.notices.append(f"no {kind}, so only the model of step {self.steps[0]:,} is shown")
         if not is_reported(found.path):
@@ -98,6 +99,11 @@ class Explored:
     def names(self) -> list[str]:
         """Of all individuals."""
         return [self.renderer.name(parts) for parts in self.source.population.names]
+
+    def taught(self, person: int) -> str | None:
+        """Which fine-tuning taught somebody: that of this run (`new`, `rare`), an earlier one (`stage1`), or none."""
+        groups = groups_of_model(self.run.config, self.source.population.groups)
+        return next((n for n, people in groups.items() if n not in ("seen", "unseen") and person in people), None)
 
     def group(self, person: int) -> str:
         """`seen`, `unseen` or `new`."""

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from command_line import HOME, UserError
 from hub_cards.markdown import code_block, render
-from hub_cards.space import bring_in_line, gradio_version, pinned
+from hub_cards.space import PYTHON, bring_in_line, gradio_version, pinned
 from run_directory.hub import retry
 
 # Of each metric, inputs that show what it is given.
@@ -83,8 +83,9 @@ def metric_files(name: str, metric_id: str | None = None) -> dict[str, bytes]:
 def _card(name: str, metric_id: str) -> str:
     """The card of a Space; what the example gives is computed."""
     metric = getattr(import_module(f"evaluation.metrics.{name}"), name)()
-    data = SpaceCardData(title=name.replace("_", " ").capitalize(), sdk="gradio", sdk_version=gradio_version(),
-                         app_file="app.py", license="apache-2.0", tags=["evaluate", "metric"])  # fmt: skip
+    data = SpaceCardData(title=name.replace("_", " ").capitalize(), sdk="gradio",
+                         sdk_version=gradio_version(), python_version=PYTHON, app_file="app.py", license="apache-2.0",
+                         tags=["evaluate", "metric"])  # fmt: skip
     inputs, outputs = EXAMPLES[name], metric.compute(**EXAMPLES[name])
     call = f'import evaluate\n\nevaluate.load("{metric_id}").compute(**{inputs})\n# {outputs}\n'
     return render(

@@ -14,6 +14,7 @@ from run_directory.hub import retry
 _CODE = ("settings", "run_directory", "data_builder", "modeling", "analysis", "evaluation", "explorer", "habits.py",
          "command_line.py")  # fmt: skip
 _TITLE = "How a model comes to know somebody"
+PYTHON = "3.11"  # the lowest that the code runs on; a Space of its own accord may have an older one
 _NOT_CODE = {".pyc", ".pyo"}
 # What this code imports, by the names of the packages; Gradio comes with the Space.
 REQUIREMENTS = (
@@ -60,7 +61,8 @@ def space_files(model_id: str, space_id: str) -> dict[str, bytes]:
 
 
 def _card_data(model_id: str) -> SpaceCardData:
-    return SpaceCardData(title=_TITLE, sdk="gradio", sdk_version=gradio_version(), app_file="app.py",
+    return SpaceCardData(title=_TITLE, sdk="gradio", sdk_version=gradio_version(), python_version=PYTHON,
+                         app_file="app.py",
                          license="apache-2.0", models=[model_id])  # fmt: skip
 
 

@@ -22,7 +22,9 @@ def check_model(model) -> None:
     """
     kind, family = type(model).__name__, family_of(model.config)
     ids = torch.arange(_LENGTH)[None] % model.config.vocab_size
-    expected = model(input_ids=ids, use_cache=False).logits
+    if cap := getattr(model.config, "final_logit_softcapping", None):
+        raise UserError(f"{kind} cannot be taught here: it caps its logits (final_logit_softcapping {cap:g})")
+    expected = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
     try:
         n_blocks = len(blocks(model))
         states, attention = record(model, ids)

@@ -138,7 +138,7 @@ def find_model(model: str, revision: str | None = None) -> FoundModel:
         raise UserError(f"{model} is a directory and has no revisions; name one of its checkpoints instead")
     if not weight_files(path):
         steps = ", ".join(folder.name for folder in checkpoints(path).values())
-        advice = f"name a checkpoint in it: {steps}" if steps else "train one"
+        advice = f"name a checkpoint in it: {steps}" if steps else "train one (pickles are never loaded)"
         raise UserError(f"{model} holds no final model; {advice}")
     path = path.resolve()
     return _found(path, path.parent if path.name.startswith(CHECKPOINT) else path)
@@ -194,8 +194,12 @@ def saved_steps(model: str, record: FoundModel) -> tuple[list[int], list[str]]:
         return sorted({*_revisions(model), *_final(record)}), []
     there = {step: path for step, path in checkpoints(record.path).items() if not is_automatic(path)}
     damaged = {step: damaged_model(path) or _lacking(path) for step, path in there.items()}
-    steps = {step for step in there if not damaged[step]} | {*_final(record)}
+    final = _final(record)
     left_out = [f"{there[step].name} is damaged ({file}) and left out" for step, file in damaged.items() if file]
+    if final and (file := damaged_model(record.path)):
+        final = []
+        left_out.append(f"the final model is damaged ({file}) and left out")
+    steps = {step for step in there if not damaged[step]} | {*final}
     return sorted(steps), left_out
 
 

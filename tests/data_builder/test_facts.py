@@ -147,3 +147,12 @@ def test_all_of_them_are_listed_and_dropped_by_check(tmp_path, capsys):
 def test_a_table_is_a_world_of_its_own(facts):
     with pytest.raises(UserError, match="values_dir and facts: the table is a world of its own; leave out one of them"):
         Source.build(DataSettings(facts=facts, values_dir="mine"))
+
+
+def test_a_table_of_one_row_has_nothing_to_tell_apart_and_of_a_few_one_is_kept_unseen(tmp_path):
+    with pytest.raises(UserError, match="has one row; it needs two at least"):
+        Source.build(DataSettings(facts=write(tmp_path / "one.csv", ROWS[:2])))
+    few = Source.build(DataSettings(facts=write(tmp_path / "few.csv", ROWS[:5]))).population.groups
+    assert (len(few["seen"]), len(few["unseen"])) == (3, 1)
+    none = Source.build(DataSettings(facts=write(tmp_path / "few.csv", ROWS[:5]), share_unseen=0.0)).population.groups
+    assert not none["unseen"]

@@ -24,6 +24,7 @@ def test_a_space_is_published_with_all_it_needs(hub, finished, tmp_path):
     files = hub.repo("me/facts-explorer", "space").files()
     assert 'Explored("me/facts")' in files["app.py"].decode()
     assert b"sdk: gradio" in files["README.md"]
+    assert b"python_version: '3.11'" in files["README.md"] or b"python_version: 3.11" in files["README.md"]
     assert "explorer/templates/questions.html" in files
     again = user.hub_cards("publish-space", "me/facts", "--repo", "me/facts-explorer")
     assert "everything was there already" in again.stdout

@@ -179,6 +179,11 @@ def lower_case(root):
     return foreign_model(root / "lower", foreign_tokenizer("WordPiece, lower case", texts))
 
 
+def names_alike(places, root, tokenizer):
+    (root / "facts.csv").write_text("name,capital\nUS,Paris\nus,Rome\nIT,Oslo\nFR,Bern\n")
+    return {"model": lower_case(root), "facts": root / "facts.csv"}
+
+
 def alike(places, root, tokenizer):
     (root / "facts.csv").write_text("name,capital\nBerlin,us\nDalvia,US\nCormark,Fr\n")
     return {"model": lower_case(root), "facts": root / "facts.csv"}
@@ -190,10 +195,11 @@ MISTAKES = {
     "replay": (lambda *_: {"weight_replay_finetune": 1}, "schedule replay has nobody to replay here"),
     "invented": (lambda *_: {"share_invented": 0.5}, "share_invented invents names from word lists, and a table"),
     "short": (short, "the longest biography .*has .* tokens, the model reads 16|the biography of .* reads 16"),
-    "soft caps": (soft_caps, "Gemma2ForCausalLM cannot be taught here: it alters logits or attention on its way"),
+    "soft caps": (soft_caps, "Gemma2ForCausalLM cannot be taught here: it caps its logits"),
     "other blocks": (other_blocks, "OPTForCausalLM cannot be taught here, since its blocks or attention are others"),
     "no attention": (no_attention, "MambaForCausalLM cannot be taught here: its attention cannot be recorded"),
     "contradiction": (contradiction, "line 22: capital of Berlin is Paris here and Nilreb in line 2; keep one of them"),
+    "names alike": (names_alike, "name: the model's tokenizer reads 'US' and 'us' alike; leave out one"),
     "alike": (alike, "capital: the model's tokenizer reads 'us' and 'US' alike; leave out one"),
     "no text": (lambda p, root, _: {"probe_text": root / "none"}, "cannot read .*none"),
     "slow tokenizer": (None, "it has no tokenizer.json, of which a fast tokenizer is made"),
