@@ -80,11 +80,15 @@ class Encoder:
 
     def losses(self, texts: Iterable[str]) -> str | None:
         """The first text that the tokenizer reads as another one, and how; None if it reads all as they are."""
-        normalizer = self._backend.normalizer
-        for text in texts if normalizer else ():
-            read = " ".join(normalizer.normalize_str(text).replace("▁", " ").split())
-            if read != " ".join(text.split()):
-                return f"'{text.strip()}' as '{read}'"
+        normalizer, texts = self._backend.normalizer, list(texts)
+        for text, (_, offsets) in zip(texts, self.texts(texts), strict=True):
+            kept = {place for begin, end in offsets for place in range(begin, end)}
+            # What its pre-tokenizer drops is in no token; what its normalizer makes of a text is in all of them.
+            read = "".join(letter for place, letter in enumerate(text) if letter.isspace() or place in kept)
+            if read == text and normalizer:
+                read = normalizer.normalize_str(text).replace("▁", " ")
+            if read.split() != text.split():
+                return f"'{text.strip()}' as '{' '.join(read.split())}'"
         return None
 
     def _ids(self, text: str) -> list[int]:

@@ -137,7 +137,8 @@ def _check_told_apart(tables: TokenTables, source: Source) -> None:
 
 def _note_losses(source: Source, encoder: Encoder) -> None:
     entries = (entry for texts in source.word_lists.lists.values() for entry in texts)
-    if lost := encoder.losses(itertools.chain(entries, *source.word_lists.extra.values())):
+    sentences = (part for ts in source.templates.values() for t in ts for part in (t.head, t.middle, t.tail))
+    if lost := encoder.losses(itertools.chain(entries, *source.word_lists.extra.values(), sentences)):
         _say(f"note: the model's tokenizer reads {lost}; what it leaves out cannot be learned")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from command_line import UserError
@@ -141,3 +141,15 @@ def test_what_a_tokenizer_cannot_tell_apart_or_write_is_one_line(source, tmp_pat
     special.add_special_tokens({"additional_special_tokens": ["Marylebone"]})
     with pytest.raises(UserError, match="Marylebone is a token of its own for this model and cannot be in a text"):
         token_tables(own, special)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_what_a_pre_tokenizer_drops_is_told_and_nothing_of_others(source, kind):
+    texts = texts_of(source)
+    tokenizer = foreign_tokenizer(kind, texts)
+    if "lower" not in kind:
+        assert Encoder(tokenizer).losses(texts) is None
+    backend = tokenizer.backend_tokenizer
+    split = [pre_tokenizers.Split(Regex("o"), "removed"), *([backend.pre_tokenizer] if backend.pre_tokenizer else [])]
+    backend.pre_tokenizer = pre_tokenizers.Sequence(split)
+    assert Encoder(tokenizer).losses(["London"]) == "'London' as 'Lndn'"
