@@ -47,6 +47,19 @@ def differences(groups: Groups) -> dict[str, str]:
     return {name: ", ".join(filter(None, (_words(run, key) for key in varying))) for name, run in first.items()}
 
 
+def differing(groups: Groups) -> dict[str, dict[str, str | None]]:
+    """The settings in which groups differ, and what each has; None where it has none, or nothing reads it."""
+    first = {name: group[0] for name, group in groups.items()}
+    varying = _varying(list(first.values()))
+    rows = {key: {name: _told(run, key) for name, run in first.items()} for key in varying}
+    return {key: row for key, row in rows.items() if len({*row.values()}) > 1}
+
+
+def _told(run: Run, key: str) -> str | None:
+    words = None if run.config.get(key) is None else _words(run, key)
+    return words and words.removeprefix(f"{key} ")
+
+
 def _varying(runs: list[Run]) -> list[str]:
     """Settings in which runs differ as experiments, the schedule first."""
     keys = sorted(

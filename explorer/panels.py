@@ -81,5 +81,5 @@ def compare(all_explored: list[Explored]) -> str:
     differ, panels = views.compared(all_explored)
     charts = [line_chart(one, by_role=False) for one in panels]
     # Of a file, its name: where it lies on somebody's machine is nobody's business.
-    differ = {name: re.sub(r"(?<=\s)\S*/", "", words) for name, words in differ.items()}
+    differ = {key: {name: re.sub(r"\S*/", "", of or "–") for name, of in row.items()} for key, row in differ.items()}
     return render("compare", charts=charts, differ=differ)

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.curves import curves, groups_of
-from analysis.grouping import differences, grouped
+from analysis.grouping import differing, grouped
 from analysis.phases import phases_of
 from command_line import UserError
 from data_builder.questions import Question, questions
@@ -222,7 +222,7 @@ def phases(explored: Explored) -> tuple[float | None, float | None] | None:
     return found.plateau_start, found.plateau_end
 
 
-def compared(all_explored: list[Explored]) -> tuple[dict[str, str], list[Lines]]:
+def compared(all_explored: list[Explored]) -> tuple[dict[str, dict[str, str | None]], list[Lines]]:
     """Runs side by side: the settings in which they differ, and curves of what seen people are known; seeds are a band.
 
     Raises:
@@ -240,4 +240,4 @@ def compared(all_explored: list[Explored]) -> tuple[dict[str, str], list[Lines]]
         if lines:
             floor = baseline(all_explored[0].run) if quantity == "attribute_loss" else None
             panels.append(Lines(title, lines, floor))
-    return differences(groups), panels
+    return differing(groups), panels
