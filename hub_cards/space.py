@@ -62,8 +62,7 @@ def space_files(model_id: str, space_id: str) -> dict[str, bytes]:
 
 def _card_data(model_id: str) -> SpaceCardData:
     return SpaceCardData(title=_TITLE, sdk="gradio", sdk_version=gradio_version(), python_version=PYTHON,
-                         app_file="app.py",
-                         license="apache-2.0", models=[model_id])  # fmt: skip
+                         app_file="app.py", license="apache-2.0", models=[model_id])  # fmt: skip
 
 
 def gradio_version() -> str:

@@ -63,6 +63,7 @@ def measured(groups: Groups) -> dict[str, Values]:
         "s-second-to-last": ("cosine-16", _second_to_last),
         "s-second-to-last-of-4": ("cosine-4", _second_to_last),
         "f5-faster": ("cosine-4", _pace),
+        "f5-faster-constant": ("constant-4", _pace),
         "f5-larger": ("constant-16", lambda r: np.mean(_rises(r)[11:15]) - np.mean(_rises(r)[:4])),
         "f5-easier": ("constant-16", lambda r: np.mean(_own_losses(r)[:4]) - np.mean(_own_losses(r)[12:])),
         "f5-damped": ("cosine-16", lambda r: _own_losses(r)[15] - _own_losses(r)[7]),
@@ -106,7 +107,7 @@ def _rises(result: Result) -> list[float]:
 def _pace(result: Result) -> float | None:
     """Steps to lose half of what was known at a visit's end, in percent of those to win half of it; groups 2 and 3.
 
-    Where the end comes before, the steps that were left until then: they are less than what it would have taken.
+    None where one of them is not lost by half before the run ends.
     """
     visits, shares = _visits(result), []
     for group in (1, 2):
@@ -114,9 +115,9 @@ def _pace(result: Result) -> float | None:
         begin, end, half = visits.begins[group], visits.ends[group], visits.accuracy[group, group] / 2
         won = _first(steps, known >= half, begin, end)
         lost = _first(steps, known <= half, end, steps[-1])
-        if won is None:
+        if won is None or lost is None:
             return None
-        shares.append(100 * (steps[-1] - end if lost is None else lost) / won)
+        shares.append(100 * lost / won)
     return float(np.mean(shares))
 
 
