@@ -113,6 +113,8 @@ def _reference(settings: PatchingSettings) -> FoundModel:
             raise UserError(f"{settings.reference} is {what}; a reference is a run of run_pretrain.py")
     if other := found.config.get("init_from"):
         raise UserError(f"{settings.reference} began as {other}; a reference begins untrained")
+    if (gain := found.config.get("name_gain", 1)) != 1:
+        raise UserError(f"{settings.reference} was trained with name_gain {gain:g}; a reference is trained without")
     if not 0 <= settings.start_patching < found.config["max_steps"]:
         raise UserError(
             f"start_patching is {settings.start_patching}; it must be from 0 to below max_steps "
