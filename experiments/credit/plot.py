@@ -13,8 +13,8 @@ from sweeps.results import Result, by_seed, differences, interval_table, load_re
 LOSS, ACCURACY = "seen_attribute_loss", "seen_attribute_accuracy"
 PANELS = {
     LOSS: "attribute loss (nats)",
-    "layer_2_value_to_name": "attention from values to names, layer 2",
-    "layer_2_gradient_to_names": "errors that reach names, as they are, layer 2",
+    "layer_2_value_to_name": "attention to names, layer 2",
+    "layer_2_gradient_to_names": "error at the names, layer 2",
 }
 PLAIN, LARGER, SMALLER = 1, (3, 10, 30), 0.1
 Groups = dict[float, list[Result]]  # by name_gain
@@ -29,7 +29,7 @@ def main(folder: Path) -> None:
 
 
 def draw(groups: Groups):
-    """Loss, extraction, and the errors that reach the names without the factor, over training."""
+    """Loss, extraction, and the errors that reach the names, without the factor, over training."""
     figure, axes = panels(1, len(PANELS), 3.2)
     colors = dict(zip(groups, shades(len(groups)), strict=True)) | {PLAIN: ROLES["unchanged"]}
     for one, key in zip(axes, PANELS, strict=True):
