@@ -43,7 +43,7 @@ def questions(source: Source, renderer: Renderer, person: int) -> list[Question]
     for attribute, template in enumerate(wording_of(population, person).templates[0]):
         sentence = renderer.templates[attribute][template]
         prompt = f"{sentence.head} {name}{sentence.middle}".lstrip()
-        truth = renderer.values[attribute][population.values[person, attribute]]
+        truth = renderer.values[attribute][population.values[person][attribute]]
         asked.append(Question(list(source.world.attributes)[attribute], prompt, truth, sentence.tail))
     return asked
 
