@@ -72,6 +72,7 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
                 rows *= self.config.biographies_per_individual
             starts = list(range(0, rows, BLOCK)) or [0]
             generators.append(datasets.SplitGenerator(split, {"split": split, "rows": rows, "starts": starts}))
+            generators[-1].split_info.num_examples = rows  # that a progress bar knows how long it is
         return generators
 
     def _generate_tables(self, split: str, starts: list[int], rows: int):
