@@ -64,15 +64,16 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
         return datasets.DatasetInfo(features=_features(self.config.name, world_of(self.config)))
 
     def _split_generators(self, dl_manager):
-        generators = []
+        generators, asks = [], self.config.name == "questions"
         for split, group in splits(self.config.name, self.source.population.groups).items():
             members = self.source.population.groups[group] if group else range(0)
-            rows = len(asked(members) if self.config.name == "questions" else members)
+            rows = len(asked(members) if asks else members)
             if split == "train":
                 rows *= self.config.biographies_per_individual
             starts = list(range(0, rows, BLOCK)) or [0]
             generators.append(datasets.SplitGenerator(split, {"split": split, "rows": rows, "starts": starts}))
-            generators[-1].split_info.num_examples = rows  # that a progress bar knows how long it is
+            # that a progress bar knows how long it is
+            generators[-1].split_info.num_examples = rows * (len(self.source.world.attributes) if asks else 1)
         return generators
 
     def _generate_tables(self, split: str, starts: list[int], rows: int):

@@ -99,10 +99,7 @@ class TokenTables(Pieces):
         width = -(-int(row_lengths.max(initial=0)) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
         mask = np.arange(width) < row_lengths[:, None]
         flat = lengths.ravel()
-        tokens = {
-            "input_ids": self.tokens[self.places(pieces)],
-            "attribute_ids": np.repeat(attributes.ravel(), flat),
-        }
+        tokens = {"input_ids": self.tokens[self.places(pieces)], "attribute_ids": np.repeat(attributes.ravel(), flat)}
         if with_names:
             is_name = np.zeros((*wording.order.shape, len(self.names) + 4), dtype=np.int64)
             is_name[..., 1:-3] = np.arange(1, 1 + len(self.values))[:, None]
