@@ -227,6 +227,14 @@ def unused_names(draws: np.ndarray, name_sizes: tuple[int, ...], n_used: int, se
     return _full_names(n_used + (draws * n_left).astype(np.int64), name_sizes, seed)
 
 
+def who_has(names: np.ndarray, name_sizes: tuple[int, ...], seed: int) -> np.ndarray:
+    """The individual that `build_population` of that seed gives each name, (b, parts of a name); (b,).
+
+    There may be no such individual: a population has those below its size.
+    """
+    return permute(np.ravel_multi_index(names.T, name_sizes), math.prod(name_sizes), seed, "names", back=True)
+
+
 def _full_names(individuals: np.ndarray, name_sizes: tuple[int, ...], seed: int) -> np.ndarray:
     full_names = permute(individuals, math.prod(name_sizes), seed, "names")
     return np.stack(np.unravel_index(full_names, name_sizes), axis=1).astype(np.int32)

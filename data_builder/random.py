@@ -99,17 +99,18 @@ def _product(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return left * _HIGH + (carried >> half) + (crossed >> half), factors * _MULTIPLIERS
 
 
-def permute(indices: np.ndarray, size: int, seed: int, purpose: str) -> np.ndarray:
+def permute(indices: np.ndarray, size: int, seed: int, purpose: str, back: bool = False) -> np.ndarray:
     """A pseudo-random permutation of range(size) applied to `indices` without storing it.
 
     A balanced Feistel network on the next even power of two; values that fall outside are sent
-    through again until they fall inside ("cycle walking"), which keeps it a permutation.
+    through again until they fall inside ("cycle walking"), which keeps it a permutation. `back` undoes it.
     """
+    network = _feistel_back if back else _feistel
     half_bits = max(1, -(-(size - 1).bit_length() // 2))
     keys = _philox(seed, purpose).random_raw(6)
-    walked = _feistel(np.asarray(indices, dtype=np.uint64), keys, half_bits)
+    walked = network(np.asarray(indices, dtype=np.uint64), keys, half_bits)
     while (outside := walked >= size).any():
-        walked[outside] = _feistel(walked[outside], keys, half_bits)
+        walked[outside] = network(walked[outside], keys, half_bits)
     return walked.astype(np.int64)
 
 
@@ -118,6 +119,14 @@ def _feistel(values: np.ndarray, keys: np.ndarray, half_bits: int) -> np.ndarray
     left, right = values >> half, values & mask
     for key in keys:
         left, right = right, left ^ (_mix(right + key) & mask)
+    return (left << half) | right
+
+
+def _feistel_back(values: np.ndarray, keys: np.ndarray, half_bits: int) -> np.ndarray:
+    half, mask = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
+    left, right = values >> half, values & mask
+    for key in keys[::-1]:
+        left, right = right ^ (_mix(left + key) & mask), left
     return (left << half) | right
 
 

@@ -13,11 +13,11 @@ import yaml
 from command_line import UserError
 from data_builder.conflicts import Conflict, Conflicts, collect, refuse
 from data_builder.facts import as_in_table, facts_population, facts_templates, facts_world, read_facts, write_sentences
-from data_builder.new_individuals import extend, name_parts, read_individuals, write_individuals
+from data_builder.new_individuals import NamesOfOthers, extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
 from data_builder.rows import BLOCK, Rows
 from data_builder.sentences import Template, load_templates
-from data_builder.word_lists import WordLists, join_name, load_word_lists
+from data_builder.word_lists import WordLists, load_word_lists
 from data_builder.world import WORLD, World, load_world
 from settings.data import DataSettings
 from settings.declare import check_bounds
@@ -97,8 +97,7 @@ class Source:
         """
         if self.added:
             raise UserError(f"{path}: this population has own people already; put all of them into one table")
-        texts = [self.word_lists.names(name_list) for name_list in self.world.name]
-        taken = {join_name(map(getitem, texts, parts)) for parts in self.population.names.tolist()}
+        taken = NamesOfOthers(self.word_lists, len(self.population), self.settings.population_seed)
         people = read_individuals(path, self.world, taken)
         lists = extend(self.word_lists, people)
         population = self.population.with_people(*_numbered(lists, people), self.settings.population_seed)
@@ -216,7 +215,7 @@ def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarra
 
 
 def _of_all(rows: np.ndarray | Rows) -> np.ndarray:
-    """What tells whether somebody would make other rows: all, or some thousands of those that are never all in memory."""
+    """What tells whether somebody would make other rows: all; of those that are never all in memory some thousands."""
     return rows if isinstance(rows, np.ndarray) else rows[np.linspace(0, len(rows) - 1, BLOCK).astype(np.int64)]
 
 

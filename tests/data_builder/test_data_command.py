@@ -6,12 +6,13 @@ import datasets
 import pytest
 import yaml
 
+import data_builder.builder
 from command_line import UserError
 from data_builder.__main__ import main
 from data_builder.builder import BiographyBuilder
 from data_builder.source import Source
 from settings.data import DataSettings
-from tests.helpers.toys import ADA, SMALL, arguments, build, files_of, replace_line, table
+from tests.helpers.toys import ADA, SMALL, WORLD, arguments, build, files_of, replace_line, table
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,21 @@ def test_a_built_directory_is_read_by_load_dataset(made, cache, tmp_path, config
     for split in built:
         assert loaded[split].features == built[split].features
         assert loaded[split].to_list() == built[split].to_list()
+
+
+@pytest.mark.parametrize(("num_proc", "n_files"), [(1, 3), (2, 3)])
+def test_rows_are_the_same_in_however_many_files_by_however_many_processes_loaded_or_streamed(
+    cache, tmp_path, monkeypatch, num_proc, n_files
+):
+    monkeypatch.setattr(data_builder.builder, "_BLOCKS_OF_GROUP", 1)  # each block of rows is larger than a file
+    how = {"num_proc": num_proc, "max_shard_size": "1KB"}
+    main(arguments(tmp_path / "dataset", WORLD, **how))
+    assert len(list((tmp_path / "dataset" / "biographies").glob("biographies-train-*.parquet"))) == n_files
+    alone = build(cache, **WORLD)
+    for streaming in (False, True):
+        place = {"cache_dir": str(tmp_path / "cache"), "streaming": streaming}
+        loaded = datasets.load_dataset(str(tmp_path / "dataset"), "biographies", **place)
+        assert {split: list(rows) for split, rows in loaded.items()} == {s: alone[s].to_list() for s in alone}
 
 
 @pytest.mark.parametrize("change", [{"population_seed": 1}, {"biographies_per_individual": 2}])
@@ -166,6 +182,13 @@ def test_an_existing_output_is_refused_and_left_as_it_is(tmp_path, kind):
                 ("biographies_per_individual", 0),
                 ("population_seed", -1),
             )
+        ),
+        *(
+            (
+                ["--output_dir", "x", "--max_shard_size", size],
+                f"max_shard_size is {size}; it must be a number with a unit",
+            )
+            for size in ("large", "10", "0MB", "-1GB")
         ),
         (["--output_dir", "x", "--values_dir", "nowhere"], "nowhere"),
         (["--output_dir", "x", "--templates_dir", "nowhere"], "nowhere"),
