@@ -37,14 +37,10 @@ def test_a_built_directory_is_read_by_load_dataset(made, cache, tmp_path, config
         assert loaded[split].to_list() == built[split].to_list()
 
 
-@pytest.mark.parametrize(("num_proc", "n_files"), [(1, 3), (2, 3)])
-def test_rows_are_the_same_in_however_many_files_by_however_many_processes_loaded_or_streamed(
-    cache, tmp_path, monkeypatch, num_proc, n_files
-):
+def test_rows_of_several_processes_in_several_files_are_those_of_one_loaded_or_streamed(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(data_builder.builder, "_BLOCKS_OF_GROUP", 1)  # each block of rows is larger than a file
-    how = {"num_proc": num_proc, "max_shard_size": "1KB"}
-    main(arguments(tmp_path / "dataset", WORLD, **how))
-    assert len(list((tmp_path / "dataset" / "biographies").glob("biographies-train-*.parquet"))) == n_files
+    main(arguments(tmp_path / "dataset", WORLD, num_proc=2, max_shard_size="1KB"))
+    assert len(list((tmp_path / "dataset" / "biographies").glob("biographies-train-*.parquet"))) == 3
     alone = build(cache, **WORLD)
     for streaming in (False, True):
         place = {"cache_dir": str(tmp_path / "cache"), "streaming": streaming}
@@ -188,7 +184,7 @@ def test_an_existing_output_is_refused_and_left_as_it_is(tmp_path, kind):
                 ["--output_dir", "x", "--max_shard_size", size],
                 f"max_shard_size is {size}; it must be a number with a unit",
             )
-            for size in ("large", "10", "0MB", "-1GB")
+            for size in ("large", "10", "0MB")
         ),
         (["--output_dir", "x", "--values_dir", "nowhere"], "nowhere"),
         (["--output_dir", "x", "--templates_dir", "nowhere"], "nowhere"),
