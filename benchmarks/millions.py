@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from analysis.drawing import legend, name_panels, panels, save, style
 from benchmarks.report import report
 
@@ -120,8 +122,8 @@ def draw(figures: dict, path: Path) -> None:
     whole, (time, memory) = panels(1, 2, height=2.9)
     for axes, key in ((time, "cpu_seconds"), (memory, "peak_mb")):
         for number, (what, words) in enumerate(DONE.items()):
-            values = [row[f"{what}_{key}"] for row in figures["sizes"]]
-            axes.plot(sizes, values, marker="o", markersize=4, label=words, **style(number))
+            values = [row.get(f"{what}_{key}") for row in figures["sizes"]]  # of some not, where it takes too long
+            axes.plot(sizes, np.array(values, dtype=float), marker="o", markersize=4, label=words, **style(number))
         axes.set(xscale="log", xlabel="individuals")
     time.set_yscale("log")
     memory.set_ylim(bottom=0)
