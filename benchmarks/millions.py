@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.drawing import legend, name_panels, panels, save, style
 from benchmarks.report import report
@@ -126,6 +127,7 @@ def draw(figures: dict, path: Path) -> None:
             axes.plot(sizes, np.array(values, dtype=float), marker="o", markersize=4, label=words, **style(number))
         axes.set(xscale="log", xlabel="individuals")
     time.set_yscale("log")
+    time.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_locator=NullLocator())
     memory.set_ylim(bottom=0)
     name_panels((time, memory), ("CPU seconds", "peak memory of the largest process, MB"))
     legend(whole, "one run each, beside other jobs", columns=2)

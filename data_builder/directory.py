@@ -3,13 +3,16 @@
 Beside them lie tasks for lm-evaluation-harness.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import yaml
+from filelock import FileLock, Timeout
 
 from command_line import UserError
 from data_builder.source import Source
@@ -35,23 +38,40 @@ def build_directory(
         max_shard_size: of a file, as of its columns in memory, with a unit: `500MB`.
 
     Raises:
-        UserError: something is there already, or the settings can't be used.
+        UserError: something is there already, another process builds it, or the settings can't be used.
     """
     if os.path.lexists(output):
         raise UserError(f"{output} exists already and is left as it is; choose another --output_dir")
     check_size(max_shard_size)
     source = Source.build(data)
     unfinished = output.with_name(f".{output.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    _build_tables(data, unfinished, biographies_per_individual, num_proc, max_shard_size)
-    mark = f"-{source.digest()[:16]}-{biographies_per_individual}"
-    _put_into_names(mark, unfinished)
-    source.save(unfinished)
-    _write_tasks(source, unfinished / LM_EVAL)
-    text = f"---\n{yaml.safe_dump({'configs': configurations(source, mark=mark)}, sort_keys=False)}---\n"
-    (unfinished / "README.md").write_text(text, encoding="utf-8")
-    unfinished.rename(output)
+    with _only_builder(output):
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _build_tables(data, unfinished, biographies_per_individual, num_proc, max_shard_size)
+        mark = f"-{source.digest()[:16]}-{biographies_per_individual}"
+        _put_into_names(mark, unfinished)
+        source.save(unfinished)
+        _write_tasks(source, unfinished / LM_EVAL)
+        text = f"---\n{yaml.safe_dump({'configs': configurations(source, mark=mark)}, sort_keys=False)}---\n"
+        (unfinished / "README.md").write_text(text, encoding="utf-8")
+        unfinished.rename(output)
     return source
+
+
+@contextlib.contextmanager
+def _only_builder(output: Path) -> Iterator[None]:
+    """Be the one process that builds a dataset there, or it would delete what another has built so far."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(output.with_name(f".{output.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"another process is building {output}; wait for it, or choose another --output_dir") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 def configurations(source: Source, population: str = "", mark: str = "") -> list[dict]:

@@ -164,6 +164,18 @@ def test_an_existing_output_is_refused_and_left_as_it_is(tmp_path, kind):
     assert os.listdir(tmp_path) == ["dataset"]
 
 
+def test_a_second_process_leaves_what_the_first_one_builds(tmp_path, monkeypatch):
+    def build_another(*_args):
+        with pytest.raises(UserError, match="another process is building .*dataset; wait for it, or choose another"):
+            main(arguments(tmp_path / "dataset"))
+        raise KeyboardInterrupt  # seen enough
+
+    monkeypatch.setattr("data_builder.directory._build_tables", build_another)
+    with pytest.raises(KeyboardInterrupt):
+        main(arguments(tmp_path / "dataset"))
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
