@@ -13,7 +13,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.drawing import legend, name_panels, panels, save, style
@@ -119,12 +118,12 @@ def main() -> dict:
 
 def draw(figures: dict, path: Path) -> None:
     """CPU time and peak memory over individuals."""
-    sizes = [row["individuals"] for row in figures["sizes"]]
     whole, (time, memory) = panels(1, 2, height=2.9)
     for axes, key in ((time, "cpu_seconds"), (memory, "peak_mb")):
         for number, (what, words) in enumerate(DONE.items()):
-            values = [row.get(f"{what}_{key}") for row in figures["sizes"]]  # of some not, where it takes too long
-            axes.plot(sizes, np.array(values, dtype=float), marker="o", markersize=4, label=words, **style(number))
+            rows = [row for row in figures["sizes"] if f"{what}_{key}" in row]  # not of all, if that takes too long
+            places, values = zip(*((row["individuals"], row[f"{what}_{key}"]) for row in rows), strict=True)
+            axes.plot(places, values, marker="o", markersize=4, label=words, **style(number))
         axes.set(xscale="log", xlabel="individuals")
     time.set_yscale("log")
     time.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_locator=NullLocator())
