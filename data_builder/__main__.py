@@ -29,7 +29,8 @@ class BuildSettings(DataSettings):
         1, "biographies per person in the split `train`, each in other wording", at_least=1
     )
     output_dir: str | None = setting(None, "directory to write (required)")
-    num_proc: int = setting(1, "processes; changes only the time it takes", at_least=1)
+    num_proc: int = setting(1, "processes; changes no row, only the time and into how many files they go", at_least=1)
+    max_shard_size: str = setting("500MB", "of a Parquet file, as of its columns in memory; larger tables are several")
 
 
 def main(argv: list[str]) -> None:
@@ -53,7 +54,9 @@ def main(argv: list[str]) -> None:
     if run:
         data = Source.load(run / DATASET).settings
     output = Path(settings.output_dir)
-    source = build_directory(data, output, settings.biographies_per_individual, settings.num_proc)
+    source = build_directory(
+        data, output, settings.biographies_per_individual, settings.num_proc, settings.max_shard_size
+    )
     n_people = sum(map(len, source.population.groups.values()))  # own people stand in for others of the population
     print(f"{n_people:,} individuals in {output}; load_dataset('{output}', 'biographies')")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from data_builder.biographies import Renderer
+from data_builder.columns import TextTables, lists
 from data_builder.facts import GENERIC
 from data_builder.questions import asked, questions
 from data_builder.random import uniforms
@@ -24,6 +25,7 @@ CONFIGURATIONS = ("population", "biographies", "templates", "questions")
 SPLITS = {"train": ("seen", False), "validation": ("seen", True), "unseen": ("unseen", True), "new": ("new", True)}
 # Rows made at once. Wording is drawn for each block, so that it is the same for any num_proc.
 BLOCK = 1000
+_BLOCKS_OF_GROUP = 10  # rows that lie together in a Parquet file, and are read together: 6 MB of biographies
 
 _INDEX = datasets.Value("int32")
 
@@ -44,6 +46,7 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
     """
 
     BUILDER_CONFIG_CLASS = BiographyConfig
+    DEFAULT_WRITER_BATCH_SIZE = BLOCK * _BLOCKS_OF_GROUP
 
     def __init__(self, *args, config_name: str = "biographies", **kwargs):
         if config_name not in CONFIGURATIONS:
@@ -61,14 +64,16 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
         return datasets.DatasetInfo(features=_features(self.config.name, world_of(self.config)))
 
     def _split_generators(self, dl_manager):
-        generators = []
+        generators, asks = [], self.config.name == "questions"
         for split, group in splits(self.config.name, self.source.population.groups).items():
             members = self.source.population.groups[group] if group else range(0)
-            rows = len(asked(members) if self.config.name == "questions" else members)
+            rows = len(asked(members) if asks else members)
             if split == "train":
                 rows *= self.config.biographies_per_individual
             starts = list(range(0, rows, BLOCK)) or [0]
             generators.append(datasets.SplitGenerator(split, {"split": split, "rows": rows, "starts": starts}))
+            # that a progress bar knows how long it is
+            generators[-1].split_info.num_examples = rows * (len(self.source.world.attributes) if asks else 1)
         return generators
 
     def _generate_tables(self, split: str, starts: list[int], rows: int):
@@ -78,47 +83,52 @@ class BiographyBuilder(datasets.ArrowBasedBuilder):
             "templates": self._templates,
             "questions": self._questions,
         }
-        renderer = Renderer(self.source)
-        for start in starts:
-            columns = make[self.config.name](renderer, split, range(start, min(start + BLOCK, rows)))
-            yield start, pa.Table.from_pydict(columns, schema=self.info.features.arrow_schema)
+        blocks = [range(start, min(start + BLOCK, rows)) for start in starts]
+        for first in range(0, len(blocks), _BLOCKS_OF_GROUP):
+            group = [make[self.config.name](split, block) for block in blocks[first : first + _BLOCKS_OF_GROUP]]
+            schema = self.info.features.arrow_schema
+            yield starts[first], pa.concat_tables(pa.Table.from_pydict(columns, schema=schema) for columns in group)
 
-    def _people(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
-        population, world = self.source.population, self.source.world
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return Renderer(self.source)
+
+    @cached_property
+    def _text_tables(self) -> TextTables:
+        return TextTables(self._renderer)
+
+    @cached_property
+    def _entries(self) -> list[pa.Array]:
+        return [pa.array(entries) for entries in (*self._renderer.name_lists, *self._renderer.values)]
+
+    def _people(self, split: str, rows: range) -> dict:
+        population = self.source.population
         people = np.array(rows) + population.groups[split].start
-        columns = {"individual_id": people}
-        texts, ids = (*renderer.name_lists, *renderer.values), (population.names[people], population.values[people])
-        for name, entries, of_people in zip(_facts(world), texts, np.concatenate(ids, axis=1).T, strict=True):
-            columns[name] = [entries[index] for index in of_people]
-        return columns | {"heldout_template_ids": population.heldout[people].astype(np.int32).tolist()}
+        facts = np.concatenate((population.names[people], population.values[people]), axis=1).T
+        texts = [entries.take(pa.array(which)) for entries, which in zip(self._entries, facts, strict=True)]
+        told = dict(zip(_facts(self.source.world), texts, strict=True))
+        return {"individual_id": people} | told | {"heldout_template_ids": lists(population.heldout[people])}
 
-    def _biographies(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
+    def _biographies(self, split: str, rows: range) -> dict:
         population, (group, heldout) = self.source.population, SPLITS[split]
         members = population.groups[group]
         people = np.array(rows) % len(members) + members.start
         seed, shape = self.config.population_seed, (len(rows), 2 * population.values.shape[1])
         draws = uniforms(seed, f"rows of {split}", shape, step=rows.start // BLOCK)
         wording = population.draw_wording(people, draws, heldout)
-        arrays = (population.names[people], population.values[people], wording.templates, wording.order)
-        texts = [renderer.biography(*row) for row in zip(*(array.tolist() for array in arrays), strict=True)]
-        return {
-            "text": [biography.text for biography in texts],
-            "individual_id": people,
-            "attributes": wording.order.tolist(),
-            "template_ids": np.take_along_axis(wording.templates, wording.order, axis=1).tolist(),
-            "name_spans": [biography.name_spans for biography in texts],
-            "value_spans": [biography.value_spans for biography in texts],
-        }
+        told = {"individual_id": people, "attributes": lists(wording.order)}
+        told["template_ids"] = lists(np.take_along_axis(wording.templates, wording.order, axis=1))
+        return told | self._text_tables.biographies(population.names[people], population.values[people], wording)
 
-    def _templates(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
-        numbered = [(a, i, t) for a, ts in enumerate(renderer.templates) for i, t in enumerate(ts)]
+    def _templates(self, split: str, rows: range) -> dict:
+        numbered = [(a, i, t) for a, ts in enumerate(self._renderer.templates) for i, t in enumerate(ts)]
         attributes, ids, templates = zip(*numbered, strict=True)
         return {"attribute": attributes, "template_id": ids, "text": [template.text for template in templates]}
 
-    def _questions(self, renderer: Renderer, split: str, rows: range) -> dict[str, list]:
+    def _questions(self, split: str, rows: range) -> dict:
         """The rows are individuals, of whom each has a question for each attribute."""
         people = asked(self.source.population.groups[split])[rows.start : rows.stop]
-        told = [(person, question) for person in people for question in questions(self.source, renderer, person)]
+        told = [(person, question) for person in people for question in questions(self.source, self._renderer, person)]
         return {
             "prompt": [question.prompt for _, question in told],
             "answer": [question.truth for _, question in told],

@@ -7,8 +7,11 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
+
 from command_line import unknown
 from data_builder.conflicts import Conflict, Conflicts, collect, refuse
+from data_builder.population import who_has
 from data_builder.texts import read_text, special_token, split_lines
 from data_builder.word_lists import WordLists
 from data_builder.world import World
@@ -45,6 +48,32 @@ def read_individuals(path: str | Path, world: World, taken: Container[str] = ())
             found += [Conflict(path, what, line, n_lines) for what in wrong]
     refuse(found)
     return list(people.values())
+
+
+class NamesOfOthers(Container):
+    """The names of the individuals that a population drew; millions of them take no memory.
+
+    Args:
+        lists: of the names' parts.
+        n: how many individuals.
+        seed: of the population.
+    """
+
+    def __init__(self, lists: WordLists, n: int, seed: int):
+        self._numbers = [{text: number for number, text in enumerate(lists.lists[name])} for name in lists.world.name]
+        self._sizes, self._n, self._seed = lists.name_sizes, n, seed
+
+    def __contains__(self, name) -> bool:
+        names = np.array([*self._read(name.split(" "), self._numbers)], dtype=np.int64).reshape(-1, len(self._sizes))
+        return bool((who_has(names, self._sizes, self._seed) < self._n).any())
+
+    def _read(self, words: list[str], parts: list[dict[str, int]]) -> Iterator[tuple[int, ...]]:
+        """All ways to read words as an entry of each part, which may have several words."""
+        first, *rest = parts
+        for end in range(1, 1 + len(words) - len(rest)) if rest else [len(words)]:
+            number = first.get(" ".join(words[:end]))
+            if number is not None:
+                yield from ((number, *more) for more in (self._read(words[end:], rest) if rest else [()]))
 
 
 def read_header(path: str | Path) -> list[str]:

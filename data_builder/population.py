@@ -1,13 +1,18 @@
-"""Who exists: unique names, attribute values and template splits, as arrays of integers."""
+"""Who exists: unique names, attribute values and template splits, as arrays of integers.
+
+Of a large population no array is whole in memory; each row is made when it is asked for (`data_builder.rows`).
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from command_line import UserError
-from data_builder.random import permute, uniforms
+from data_builder.random import permute, uniforms_of
+from data_builder.rows import Rows, followed_by, kept
 
 GROUPS = ("seen", "unseen", "new")
 
@@ -25,9 +30,9 @@ class Population:
             new (for fine-tuning); disjoint ranges.
     """
 
-    names: np.ndarray
-    values: np.ndarray
-    heldout: np.ndarray
+    names: np.ndarray | Rows
+    values: np.ndarray | Rows
+    heldout: np.ndarray | Rows
     n_templates: np.ndarray
     groups: dict[str, range]
 
@@ -45,15 +50,15 @@ class Population:
         total = len(self) + len(names)
         heldout = _heldout_templates(self.n_templates, total, self.heldout.shape[2], seed)
         return Population(
-            names=np.concatenate((self.names, names)),
-            values=np.concatenate((self.values, values)),
+            names=followed_by(self.names, names),
+            values=followed_by(self.values, values),
             heldout=heldout,
             n_templates=self.n_templates,
             groups=self.groups | {"new": range(len(self), total)},
         )
 
     def draw_wording(
-        self, individuals: np.ndarray, draws: np.ndarray, heldout: bool, own: np.ndarray | None = None
+        self, individuals: np.ndarray, draws: np.ndarray, heldout: bool, own: np.ndarray | Rows | None = None
     ) -> "Wording":
         """Choose a template for each attribute and the order of the sentences.
 
@@ -74,7 +79,7 @@ class Population:
             templates = self._training_template(kept, _chosen(own[individuals], wanted))
         return Wording(templates, np.argsort(draws[:, n_attributes:], axis=1, kind="stable"))
 
-    def own_templates(self, n: int, seed: int) -> np.ndarray:
+    def own_templates(self, n: int, seed: int) -> np.ndarray | Rows:
         """Which n templates of each attribute every individual is told in; `own` of `draw_wording`.
 
         Raises:
@@ -85,8 +90,8 @@ class Population:
             raise UserError(
                 f"templates_per_individual is {n}; it must be from 1 to {n_training.min()}, those that are not held out"
             )
-        first = uniforms(seed, "own templates", self.values.shape) * n_training
-        return ((first.astype(np.int64)[..., None] + np.arange(n)) % n_training[:, None]).astype(np.uint8)
+        make = partial(_own_templates, seed=seed, n=n, n_training=n_training)
+        return kept(Rows(make, len(self), (len(n_training), n)))
 
     @staticmethod
     def _training_template(kept: np.ndarray, choice: np.ndarray) -> np.ndarray:
@@ -177,11 +182,12 @@ def build_population(
     n_names, total = math.prod(name_sizes), sum(group_sizes)
     if total > n_names:
         raise UserError(f"{total:,} individuals are more than the {n_names:,} full names of the word lists")
-    values = uniforms(seed, "values", (total, len(value_sizes))) * np.array(value_sizes)
     ends = np.cumsum(group_sizes)
+    names = Rows(partial(_full_names, name_sizes=name_sizes, seed=seed), total, (len(name_sizes),))
+    values = Rows(partial(_values, sizes=np.array(value_sizes), seed=seed), total, (len(value_sizes),))
     return Population(
-        names=_unique_names(name_sizes, total, seed),
-        values=values.astype(np.int32),
+        names=kept(names),
+        values=kept(values),
         heldout=_heldout_templates(np.array(n_templates), total, n_heldout, seed),
         n_templates=np.array(n_templates),
         groups={g: range(e - s, e) for g, s, e in zip(GROUPS, group_sizes, ends.tolist(), strict=True)},
@@ -221,23 +227,41 @@ def unused_names(draws: np.ndarray, name_sizes: tuple[int, ...], n_used: int, se
     return _full_names(n_used + (draws * n_left).astype(np.int64), name_sizes, seed)
 
 
-def _unique_names(name_sizes: tuple[int, ...], total: int, seed: int) -> np.ndarray:
-    return _full_names(np.arange(total), name_sizes, seed)
+def who_has(names: np.ndarray, name_sizes: tuple[int, ...], seed: int) -> np.ndarray:
+    """The individual that `build_population` of that seed gives each name, (b, parts of a name); (b,).
+
+    There may be no such individual: a population has those below its size.
+    """
+    return permute(np.ravel_multi_index(names.T, name_sizes), math.prod(name_sizes), seed, "names", back=True)
 
 
-def _full_names(numbers: np.ndarray, name_sizes: tuple[int, ...], seed: int) -> np.ndarray:
-    full_names = permute(numbers, math.prod(name_sizes), seed, "names")
+def _full_names(individuals: np.ndarray, name_sizes: tuple[int, ...], seed: int) -> np.ndarray:
+    full_names = permute(individuals, math.prod(name_sizes), seed, "names")
     return np.stack(np.unravel_index(full_names, name_sizes), axis=1).astype(np.int32)
 
 
-def _heldout_templates(n_templates: np.ndarray, total: int, n_heldout: int, seed: int) -> np.ndarray:
+def _values(individuals: np.ndarray, sizes: np.ndarray, seed: int) -> np.ndarray:
+    return (uniforms_of(seed, ["values"], individuals, len(sizes))[0] * sizes).astype(np.int32)
+
+
+def _own_templates(individuals: np.ndarray, seed: int, n: int, n_training: np.ndarray) -> np.ndarray:
+    first = uniforms_of(seed, ["own templates"], individuals, len(n_training))[0] * n_training
+    return ((first.astype(np.int64)[..., None] + np.arange(n)) % n_training[:, None]).astype(np.uint8)
+
+
+def _heldout_templates(n_templates: np.ndarray, total: int, n_heldout: int, seed: int) -> np.ndarray | Rows:
     """A uniformly random subset for each individual and attribute (Floyd's algorithm), sorted."""
-    kept = np.full((total, len(n_templates), n_heldout), 255, dtype=np.uint8)
+    make = partial(_heldout, n_templates=n_templates, n_heldout=n_heldout, seed=seed)
+    return kept(Rows(make, total, (len(n_templates), n_heldout)))
+
+
+def _heldout(individuals: np.ndarray, n_templates: np.ndarray, n_heldout: int, seed: int) -> np.ndarray:
+    heldout = np.full((len(individuals), len(n_templates), n_heldout), 255, dtype=np.uint8)
+    draws = uniforms_of(seed, [f"heldout {rank}" for rank in range(n_heldout)], individuals, len(n_templates))
     for rank in range(n_heldout):
-        draws = uniforms(seed, f"heldout {rank}", (total, len(n_templates)))
         last = n_templates - n_heldout + rank
-        choice = (draws * (last + 1)).astype(np.uint8)
-        taken = (kept[..., :rank] == choice[..., None]).any(axis=2)
-        kept[..., rank] = np.where(taken, last, choice)
-    kept.sort(axis=2)
-    return kept
+        choice = (draws[rank] * (last + 1)).astype(np.uint8)
+        taken = (heldout[..., :rank] == choice[..., None]).any(axis=2)
+        heldout[..., rank] = np.where(taken, last, choice)
+    heldout.sort(axis=2)
+    return heldout

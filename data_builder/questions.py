@@ -39,11 +39,11 @@ def wording_of(population: Population, person: int) -> Wording:
 def questions(source: Source, renderer: Renderer, person: int) -> list[Question]:
     """One for each attribute."""
     population, asked = source.population, []
-    name = renderer.name(population.names[person])
+    name, values = renderer.name(population.names[person]), population.values[person]
     for attribute, template in enumerate(wording_of(population, person).templates[0]):
         sentence = renderer.templates[attribute][template]
         prompt = f"{sentence.head} {name}{sentence.middle}".lstrip()
-        truth = renderer.values[attribute][population.values[person, attribute]]
+        truth = renderer.values[attribute][values[attribute]]
         asked.append(Question(list(source.world.attributes)[attribute], prompt, truth, sentence.tail))
     return asked
 

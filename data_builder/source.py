@@ -13,10 +13,11 @@ import yaml
 from command_line import UserError
 from data_builder.conflicts import Conflict, Conflicts, collect, refuse
 from data_builder.facts import as_in_table, facts_population, facts_templates, facts_world, read_facts, write_sentences
-from data_builder.new_individuals import extend, name_parts, read_individuals, write_individuals
+from data_builder.new_individuals import NamesOfOthers, extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
+from data_builder.rows import BLOCK, Rows
 from data_builder.sentences import Template, load_templates
-from data_builder.word_lists import WordLists, join_name, load_word_lists
+from data_builder.word_lists import WordLists, load_word_lists
 from data_builder.world import WORLD, World, load_world
 from settings.data import DataSettings
 from settings.declare import check_bounds
@@ -96,8 +97,7 @@ class Source:
         """
         if self.added:
             raise UserError(f"{path}: this population has own people already; put all of them into one table")
-        texts = [self.word_lists.names(name_list) for name_list in self.world.name]
-        taken = {join_name(map(getitem, texts, parts)) for parts in self.population.names.tolist()}
+        taken = NamesOfOthers(self.word_lists, len(self.population), self.settings.population_seed)
         people = read_individuals(path, self.world, taken)
         lists = extend(self.word_lists, people)
         population = self.population.with_people(*_numbered(lists, people), self.settings.population_seed)
@@ -118,7 +118,7 @@ class Source:
         digest = hashlib.sha256(json.dumps(self.word_lists.lists, sort_keys=True).encode())
         digest.update(repr(self.templates).encode())
         for array in (self.population.names, self.population.values, self.population.heldout):
-            digest.update(array.tobytes())
+            digest.update(_of_all(array).tobytes())
         digest.update(repr(self.population.groups).encode())
         digest.update(json.dumps(self.added).encode() if self.added else b"")
         facts = self.world.facts()
@@ -212,6 +212,11 @@ def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarra
     texts = [(*name_parts(p["name"], len(name)), *(p[attribute] for attribute in attributes)) for p in people]
     rows = np.array([list(map(getitem, numbers, row)) for row in texts], dtype=np.int32)
     return rows[:, : len(name)], rows[:, len(name) :]
+
+
+def _of_all(rows: np.ndarray | Rows) -> np.ndarray:
+    """What tells whether somebody would make other rows: all; of those that are never all in memory some thousands."""
+    return rows if isinstance(rows, np.ndarray) else rows[np.linspace(0, len(rows) - 1, BLOCK).astype(np.int64)]
 
 
 def _saved(saved: dict, item: Field):

@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 
 from data_builder.encoding import Encoder
+from data_builder.pieces import Pieces
 from data_builder.population import Wording
 from data_builder.source import Source
 
@@ -13,7 +14,7 @@ from data_builder.source import Source
 LENGTH_MULTIPLE = 8
 
 
-class TokenTables:
+class TokenTables(Pieces):
     """Token ids of every piece a biography can be made of, end to end in one array.
 
     A piece is known by its number: `tokens[starts[p] : starts[p] + lengths[p]]`. No biography has more tokens than
@@ -80,15 +81,7 @@ class TokenTables:
         Returns:
             Two arrays of shape (b, pieces): begin, sentences of (head, parts of the name, middle, value, tail), end.
         """
-        order = wording.order
-        template = np.take_along_axis(wording.templates, order, axis=1)
-        value = np.take_along_axis(values, order, axis=1)
-        sentences = np.empty((*order.shape, len(self.names) + 4), dtype=np.int64)
-        sentences[..., 0] = np.array(self.heads)[order] + template
-        sentences[..., 1:-3] = (names + np.array(self.names))[:, None, :]
-        sentences[..., -3] = np.array(self.middles)[order] + template
-        sentences[..., -2] = np.array(self.values)[order] + value
-        sentences[..., -1] = np.array(self.tails)[order] + template
+        order, sentences = wording.order, self.sentences(names, values, wording)
         sentences[:, 0, 0] += np.array(self.first_heads)[order[:, 0]] - np.array(self.heads)[order[:, 0]]
         begins_with_name = self.lengths[sentences[:, 0, 0]] == 0
         sentences[begins_with_name, 0, 1] += self.first_names - self.names[0]
@@ -113,12 +106,7 @@ class TokenTables:
         width = -(-int(row_lengths.max(initial=0)) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
         mask = np.arange(width) < row_lengths[:, None]
         flat = lengths.ravel()
-        # token k of the batch is token (k - tokens before its piece) of that piece
-        shift = np.repeat(self.starts[pieces].ravel() - (np.cumsum(flat) - flat), flat)
-        tokens = {
-            "input_ids": self.tokens[shift + np.arange(len(shift))],
-            "attribute_ids": np.repeat(attributes.ravel(), flat),
-        }
+        tokens = {"input_ids": self.tokens[self.places(pieces)], "attribute_ids": np.repeat(attributes.ravel(), flat)}
         if with_names:
             is_name = np.zeros((*wording.order.shape, len(self.names) + 4), dtype=np.int64)
             is_name[..., 1:-3] = np.arange(1, 1 + len(self.values))[:, None]

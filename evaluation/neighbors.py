@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.stats import hypergeom
 
+from data_builder.rows import in_blocks
+
 
 def neighbor_answers(
     population, name_lists: tuple[str, ...], tables, unseen: np.ndarray, predicted: np.ndarray
@@ -24,28 +26,40 @@ def neighbor_answers(
         at least one of them; `chance`, that share for as many seen individuals taken at random; `answers`, how many
         wrong answers were looked at.
     """
-    seen = np.arange(len(population))[population.groups["seen"].start : population.groups["seen"].stop]
-    tokens = np.stack([first_tokens(tables, a, population.values[:, a]) for a in range(predicted.shape[1])], axis=1)
+    seen, n_parts = population.groups["seen"], len(name_lists)
+    names, tokens = population.names[unseen], _first_tokens(population, tables, unseen)
+    n_near = np.zeros((len(unseen), 2 * n_parts), dtype=np.int64)
+    n_true, n_hits = np.zeros(predicted.shape, dtype=np.int64), np.zeros((*n_near.shape, predicted.shape[1]))
+    for block in in_blocks(seen):
+        of_block, told = population.names[block], _first_tokens(population, tables, block)
+        for row, answers in enumerate(predicted):
+            near, true = _near(of_block == names[row]), (told == answers).astype(np.float32)
+            n_near[row] += near.sum(0, dtype=np.int64)
+            n_true[row] += true.sum(0, dtype=np.int64)
+            n_hits[row] += near.T @ true  # at most BLOCK, so exact
     hits, chances = ({name: [] for name in ("most_similar", *name_lists)} for _ in range(2))
-    for person, answers in zip(unseen, predicted, strict=True):
-        has = (tokens[seen] == answers)[:, answers != tokens[person]]  # (seen, wrong answers)
-        shared = population.names[person] == population.names[seen]
-        for name, near in (_most_similar(shared) | dict(zip(name_lists, shared.T, strict=True))).items():
-            if near.any():
-                hits[name].append(has[near].any(0))
-                chances[name].append(hypergeom.sf(0, len(seen), has.sum(0), near.sum()))
+    for row, wrong in enumerate(predicted != tokens):
+        most = np.flatnonzero(n_near[row, :n_parts])[-1:]
+        for name, kind in zip(hits, [*most, *range(n_parts, 2 * n_parts)] if len(most) else [], strict=False):
+            if n_near[row, kind]:
+                hits[name].append(n_hits[row, kind][wrong] > 0)
+                chances[name].append(hypergeom.sf(0, len(seen), n_true[row, wrong], n_near[row, kind]))
     return {name: _means(hits[name], chances[name]) for name in hits}
 
 
-def _most_similar(shared: np.ndarray) -> dict[str, np.ndarray]:
-    """Who is nearest to a person with whom they share these parts of the name, (seen, parts)."""
-    parts = shared.sum(1)
-    return {"most_similar": (parts == parts.max()) & (parts > 0)}
+def _near(shared: np.ndarray) -> np.ndarray:
+    """In which ways somebody's name is like another's, 0 or 1, by which parts of the name they share, (b, parts).
+
+    Returns:
+        (b, 2 x parts): whether they share exactly 1, 2, ... parts; whether they share the first, second, ... part.
+    """
+    counts = np.arange(1, 1 + shared.shape[1])
+    return np.concatenate((shared.sum(1)[:, None] == counts, shared), axis=1).astype(np.float32)
 
 
-def first_tokens(tables, attribute: int, values: np.ndarray) -> np.ndarray:
-    """First token of each value of an attribute."""
-    return tables.tokens[tables.starts[tables.values[attribute] + values]]
+def _first_tokens(population, tables, people: np.ndarray) -> np.ndarray:
+    """First token of each value of some individuals, (b, attributes)."""
+    return tables.tokens[tables.starts[population.values[people] + np.array(tables.values)]]
 
 
 def _means(hits: list[np.ndarray], chances: list[np.ndarray]) -> dict[str, float | None]:
@@ -60,8 +74,8 @@ def whose_fact(population, person: int, attribute: int, value: int) -> list[tupl
     Returns:
         Pairs of individual and number of shared parts of the name.
     """
-    seen = np.array(population.groups["seen"])
-    those = seen[population.values[seen, attribute] == value]
+    blocks = in_blocks(population.groups["seen"])
+    those = np.concatenate([block[population.values[block][:, attribute] == value] for block in blocks])
     shared = (population.names[those] == population.names[person]).sum(1)
     order = np.argsort(-shared, kind="stable")
     return [*zip(those[order].tolist(), shared[order].tolist(), strict=True)]
@@ -69,5 +83,6 @@ def whose_fact(population, person: int, attribute: int, value: int) -> list[tupl
 
 def nearest(population, person: int, group: str) -> int:
     """The individual of a group whose name shares most parts with a person's."""
-    members = np.array(population.groups[group])
-    return int(members[(population.names[members] == population.names[person]).sum(1).argmax()])
+    name = population.names[person]
+    shared = [(population.names[block] == name).sum(1) for block in in_blocks(population.groups[group])]
+    return population.groups[group][int(np.concatenate(shared).argmax())]

@@ -1,5 +1,6 @@
 """A run as it is explored: its record, its people, and its model at each step at which that was saved."""
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from command_line import UserError
 from data_builder.biographies import Renderer
 from data_builder.fetch import find_people
 from data_builder.reading import Reading, reading_of
+from data_builder.rows import in_blocks
 from data_builder.stages import groups_of_model
 from data_builder.stream import BiographyStream
 from evaluation.questions import Values
@@ -96,9 +98,9 @@ class Explored:
         return int(self._drawn[step][person])
 
     @cached_property
-    def names(self) -> list[str]:
+    def names(self) -> "Names":
         """Of all individuals."""
-        return [self.renderer.name(parts) for parts in self.source.population.names]
+        return Names(self.source.population, self.renderer)
 
     def taught(self, person: int) -> str | None:
         """Which fine-tuning taught somebody: that of this run (`new`, `rare`), an earlier one (`stage1`), or none."""
@@ -112,3 +114,20 @@ class Explored:
     def nearest_step(self, step: float) -> int:
         """The step among those at which the model was saved."""
         return min(self.steps, key=lambda saved: abs(saved - step))
+
+
+class Names(Sequence):
+    """The names of all individuals, each told when it is asked for: millions would take seconds and a gigabyte."""
+
+    def __init__(self, population, renderer: Renderer):
+        self._population, self._renderer = population, renderer
+
+    def __len__(self) -> int:
+        return len(self._population)
+
+    def __getitem__(self, person: int) -> str:
+        return self._renderer.name(self._population.names[person])
+
+    def __iter__(self) -> Iterator[str]:
+        for block in in_blocks(range(len(self))):
+            yield from map(self._renderer.name, self._population.names[block].tolist())

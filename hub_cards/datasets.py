@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import yaml
-from huggingface_hub import CommitOperationAdd, DatasetCard, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, HfApi
 from huggingface_hub.hf_api import RepoFile
 
 from command_line import UserError
@@ -65,6 +65,10 @@ def _bring_in_line(api: HfApi, directory: Path, repo_id: str, name: str, source:
         operations: list = [
             CommitOperationAdd(p, f) for p, f in files.items() if not holds(there.get(p), f.read_bytes())
         ]
+        # Rows would be there twice if a file stayed from when the same table went into more or other ones.
+        tables = {_folder(path) for path in files if path.endswith(".parquet")}
+        gone = [path for path in there if path.endswith(".parquet") and _folder(path) in tables]
+        operations += [CommitOperationDelete(path) for path in gone if path not in files]
         if not operations and {*named} <= {config["config_name"] for config in configs}:
             return False
         configs = [config for config in configs if config["config_name"] not in named]

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.busy import WAYS, company, waiting
 from benchmarks.growth import BASE, VOCABULARY, Size, sizes
+from benchmarks.millions import DONE, draw, measured
 
 
 def test_the_sizes_vary_one_thing_at_a_time_and_the_operations_of_a_step_are_those_of_its_matrices():
@@ -37,3 +38,20 @@ def test_a_busy_machine_has_a_process_for_each_core_and_then_none():
         others = own.children()
         assert len(others) == os.cpu_count()
     assert not any(other.is_running() for other in others)
+
+
+def test_a_program_tells_its_own_figures_and_those_of_its_children_or_why_it_failed():
+    told = measured("bytearray(50_000_000)\nended(words=sys.argv[1:])", ["{size}", "-"], size=3)
+    assert told["words"] == ["3", "-"]
+    assert 0 < told["cpu_seconds"] < 10
+    child = "import subprocess\nsubprocess.run([sys.executable, '-c', 'bytearray(200_000_000)'])\nended()"
+    assert measured(child, [])["peak_mb"] > told["peak_mb"] + 100
+    with pytest.raises(RuntimeError, match="out of room"):
+        measured("raise OSError('out of room')", [])
+
+
+def test_millions_are_drawn_where_not_all_of_it_was_measured(tmp_path):
+    row = {f"{what}_{key}": 2.0 for what in DONE for key in ("cpu_seconds", "peak_mb")}
+    sizes = [{"individuals": 10} | row, {"individuals": 100, "start_cpu_seconds": 3.0, "start_peak_mb": 1.0}]
+    draw({"sizes": sizes}, tmp_path / "figure.png")
+    assert 5_000 < (tmp_path / "figure.png").stat().st_size < 200_000

@@ -6,12 +6,13 @@ import datasets
 import pytest
 import yaml
 
+import data_builder.builder
 from command_line import UserError
 from data_builder.__main__ import main
 from data_builder.builder import BiographyBuilder
 from data_builder.source import Source
 from settings.data import DataSettings
-from tests.helpers.toys import ADA, SMALL, arguments, build, files_of, replace_line, table
+from tests.helpers.toys import ADA, SMALL, WORLD, arguments, build, files_of, replace_line, table
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,17 @@ def test_a_built_directory_is_read_by_load_dataset(made, cache, tmp_path, config
     for split in built:
         assert loaded[split].features == built[split].features
         assert loaded[split].to_list() == built[split].to_list()
+
+
+def test_rows_of_several_processes_in_several_files_are_those_of_one_loaded_or_streamed(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(data_builder.builder, "_BLOCKS_OF_GROUP", 1)  # each block of rows is larger than a file
+    main(arguments(tmp_path / "dataset", WORLD, num_proc=2, max_shard_size="1KB"))
+    assert len(list((tmp_path / "dataset" / "biographies").glob("biographies-train-*.parquet"))) == 3
+    alone = build(cache, **WORLD)
+    for streaming in (False, True):
+        place = {"cache_dir": str(tmp_path / "cache"), "streaming": streaming}
+        loaded = datasets.load_dataset(str(tmp_path / "dataset"), "biographies", **place)
+        assert {split: list(rows) for split, rows in loaded.items()} == {s: alone[s].to_list() for s in alone}
 
 
 @pytest.mark.parametrize("change", [{"population_seed": 1}, {"biographies_per_individual": 2}])
@@ -152,6 +164,18 @@ def test_an_existing_output_is_refused_and_left_as_it_is(tmp_path, kind):
     assert os.listdir(tmp_path) == ["dataset"]
 
 
+def test_a_second_process_leaves_what_the_first_one_builds(tmp_path, monkeypatch):
+    def build_another(*_args):
+        with pytest.raises(UserError, match="another process is building .*dataset; wait for it, or choose another"):
+            main(arguments(tmp_path / "dataset"))
+        raise KeyboardInterrupt  # seen enough
+
+    monkeypatch.setattr("data_builder.directory._build_tables", build_another)
+    with pytest.raises(KeyboardInterrupt):
+        main(arguments(tmp_path / "dataset"))
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -166,6 +190,13 @@ def test_an_existing_output_is_refused_and_left_as_it_is(tmp_path, kind):
                 ("biographies_per_individual", 0),
                 ("population_seed", -1),
             )
+        ),
+        *(
+            (
+                ["--output_dir", "x", "--max_shard_size", size],
+                f"max_shard_size is {size}; it must be a number with a unit",
+            )
+            for size in ("large", "10", "0MB")
         ),
         (["--output_dir", "x", "--values_dir", "nowhere"], "nowhere"),
         (["--output_dir", "x", "--templates_dir", "nowhere"], "nowhere"),

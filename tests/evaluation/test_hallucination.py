@@ -109,7 +109,8 @@ class _Population(SimpleNamespace):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_hits_and_chance_equal_counting_all_possible_neighbors(seed):
+def test_hits_and_chance_equal_counting_all_possible_neighbors(seed, monkeypatch):
+    monkeypatch.setattr("data_builder.rows.BLOCK", 4)  # fewer than there are
     random = np.random.default_rng(seed)
     names, values = random.integers(0, 3, (8, 3)), random.integers(0, 4, (8, 6))
     population = _Population(names=names, values=values, groups={"seen": range(6)})

@@ -226,6 +226,20 @@ def test_verify_finds_wrong_missing_and_duplicate_revisions(hub, finished, tmp_p
     assert {"step-000010"} <= hub.repo("me/facts").branches.keys()
 
 
+def test_a_table_that_went_into_other_files_replaces_those_of_before(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr("data_builder.builder.BLOCK", 10)
+    monkeypatch.setattr("data_builder.builder._BLOCKS_OF_GROUP", 1)
+    client, shapes = Client(hub, tmp_path / "home"), {"many": "1KB", "few": "20KB", "one": "500MB"}
+    for shape, size in shapes.items():
+        build_directory(PEOPLE, tmp_path / shape, max_shard_size=size)
+        said = client.hub_cards("publish-dataset", tmp_path / shape, "--repo", "me/people").stdout
+        assert "published me/people" in said
+        there = {path for path in hub.repo("me/people", "dataset").files() if path.startswith("64/")}
+        assert there == {f"64/{path}" for path in files_of(tmp_path / shape) if len(path.parts) > 1}
+    n_files = [len(list((tmp_path / shape).rglob("biographies-train-*.parquet"))) for shape in shapes]
+    assert n_files[0] > n_files[1] > n_files[2]
+
+
 def test_a_directory_older_than_the_questions_is_published_with_them(hub, tmp_path):
     client = Client(hub, tmp_path / "home")
     build_directory(PEOPLE, tmp_path / "old", biographies_per_individual=2)
