@@ -28,7 +28,7 @@ class Reader:
 
         None for what is no sentence of a template with a value of its attribute; it ends at the next full stop.
         """
-        text, place = f" {text.strip()}", 0
+        text, place = f" {text.strip()}".rstrip(), 0
         while place < len(text):
             found = self._sentence(text, place)
             if found is None:
