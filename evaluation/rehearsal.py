@@ -56,10 +56,9 @@ class Rehearsal:
 
 
 def _in_words(report: dict) -> str:
-    if report.get("share_taught") is None:
+    if "sentences" not in report:
         return ""
-    true = report["share_true"]
-    return (
-        f", {report['share_read']:.0%} of their sentences as its templates have them, {report['share_taught']:.0%} of "
-        f"these about {report['n_individuals']:,} whom it was taught" + ("" if true is None else f", {true:.0%} true")
-    )
+    read, about, true = (report[f"share_{what}"] for what in ("read", "taught", "true"))
+    said = f", {read:.0%} of their sentences by its templates"
+    said += "" if about is None else f", {about:.0%} of these about {report['n_individuals']:,} whom it was taught"
+    return said + ("" if true is None else f", {true:.0%} of these true")
