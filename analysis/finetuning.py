@@ -11,7 +11,9 @@ from analysis.drawing import (
     ROLES,
     Groups,
     Look,
+    draw_interval,
     draw_runs,
+    intervals_note,
     label_x,
     legend,
     mark_baseline,
@@ -25,6 +27,7 @@ from analysis.drawing import (
 from analysis.statistics import SHARE, Rows, interval_text, mean_interval
 from run_directory.records import baseline, last
 
+_COLORS_OF_KEPT = (ROLES["seen"], ROLES["unseen"])  # without old data, and with it
 Points = Mapping[str, Sequence[tuple[float, float]]]
 
 
@@ -125,6 +128,36 @@ def frontier(methods: Points, curves: Mapping[str, Points] | None = None):
         axis.set_major_formatter(PercentFormatter(1))
     every = [*methods.values(), *(points for named in (curves or {}).values() for points in named.values())]
     legend(figure, f"bars: 95% interval; small dots: each seed; {n_seeds(map(len, every))}", columns=3)
+    return figure
+
+
+def kept_at(kept: Mapping[str, Mapping[float, Sequence[float]]], marked: Sequence[str] = ()):
+    """What is kept of the old where so much of the new is known: a panel for each such accuracy, a row for each method.
+
+    Args:
+        kept: by method, from above, and by accuracy on new people: accuracy on old people of each seed; none of seeds
+            where it was not reached, and no dot where it was reached in none.
+        marked: methods that are filled; the others, which need old data, are open.
+    """
+    known = [*next(iter(kept.values()))]
+    figure, axes = panels(1, len(known), 1.1 + 0.22 * len(kept), sharey=True, sharex=True)
+    for panel, share in zip(np.ravel(axes), known, strict=True):
+        for row, (name, of_method) in enumerate(kept.items()):
+            fill = {} if name in marked else {"markerfacecolor": "white"}
+            if len(of_method[share]):
+                how = {"upright": False, "seeds_at": row + 0.28, "color": _COLORS_OF_KEPT[name not in marked]}
+                draw_interval(panel, row, of_method[share], SHARE, **how | fill)
+            else:
+                panel.text(0.02, row, "not reached", va="center", fontsize=7.5, color=ROLES["baseline"])
+        panel.set(xlim=(-0.03, 1.03), xlabel="accuracy on old people")
+        panel.xaxis.set_major_formatter(PercentFormatter(1))
+        panel.grid(axis="y", linewidth=0.4, alpha=0.5)
+    first = np.ravel(axes)[0]
+    first.set_yticks(range(len(kept)), [*kept])
+    first.set_ylim(len(kept) - 0.4, -0.6)
+    name_panels(np.ravel(axes), [f"{share:.0%} of the new known" for share in known])
+    every = [values for of_method in kept.values() for values in of_method.values() if len(values)]
+    legend(figure, f"{intervals_note(every)}; open: needs old data")
     return figure
 
 
