@@ -19,7 +19,7 @@ from run_directory.layout import DATASET
 from run_directory.manifests import sha256
 from settings import FINETUNING, names
 from settings.data import DataSettings
-from settings.finetuning import FinetuneSettings
+from settings.finetuning import FinetuneSettings, FinetuneTraining
 from settings.model import AdaptationSettings, ModelSettings
 
 
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     settings = read_settings(FINETUNING, argv, __doc__, others=names(DataSettings))
     finetune, schedule, adaptation, hub, training = settings
     check_dataset(argv, finetune)
-    _check_held(finetune, adaptation)
+    _check_held(finetune, adaptation, training)
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.
@@ -114,12 +114,19 @@ def main(argv: list[str]) -> None:
     )  # fmt: skip
 
 
-def _check_held(finetune: FinetuneSettings, adaptation: AdaptationSettings) -> None:
-    """Weights that are to be held are trained."""
-    if adaptation.trainable == "lora" and (finetune.weight_ewc or finetune.weight_l2_start):
+def _check_held(finetune: FinetuneSettings, adaptation: AdaptationSettings, training: FinetuneTraining) -> None:
+    """Weights that are to be held are trained, and by a loss that counts all tokens."""
+    if not (finetune.weight_ewc or finetune.weight_l2_start):
+        return
+    if adaptation.trainable == "lora":
         raise UserError(
             "weight_ewc and weight_l2_start hold the old model's weights, which trainable lora leaves as they are; "
             "leave out one of them"
+        )
+    if training.template_share != 1:
+        raise UserError(
+            "weight_ewc and weight_l2_start weigh by the tokens that are learned from, of which template_share leaves "
+            "out some; use template_weight in its place"
         )
 
 

@@ -4,6 +4,9 @@
 python run_patching.py recipes/patching_tiny.yaml --reference runs/mine --reference_patching 500
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import command_line
 import run_pretrain
 from command_line import ENVIRONMENT_KEY, UserError
@@ -16,12 +19,15 @@ from settings import PATCHING, of_roles, role
 from settings.declare import Role
 from settings.finetuning import PatchingSettings
 from settings.model import ModelSettings
+from settings.read import check_not_given
 from settings.training import TrainingSettings
+
+NO_LAYER = 0  # of layers_patching: the control, in which the optimizer begins anew and no more
 
 
 def main(argv: list[str]) -> None:
     """The reference's people, stream and model, and its attention; then all that every run does."""
-    patching = read_settings(PATCHING, argv, __doc__)[0]
+    patching = _patching(argv)
     found = _reference(patching)
     # As in the reference, but for where it was written and shared and when it was saved.
     own = of_roles(Role.SAVING, Role.INPUT, Role.PLACE, Role.ACTION)
@@ -35,7 +41,6 @@ def main(argv: list[str]) -> None:
     # After the arguments, so that --help and mistakes answer at once.
     from data_builder.streams import train_own_tokenizer
     from modeling.loss import TokenLoss
-    from modeling.patching import Patched
 
     source = find_people(found, patching.reference, stream_settings)
     settings = [patching, source.settings, *others]
@@ -44,36 +49,72 @@ def main(argv: list[str]) -> None:
     stream = run_pretrain.build_stream(source, tokenizer, schedule, training, stream_settings)
     if stream.schedule.watching:
         raise UserError(f"{schedule.schedule} reacts to training, so that a patched model would see other batches")
-    model, reference = (
-        _model(patching.reference, step, model_settings, tokenizer, stream.tables.max_length, training.seed_of_model)
-        for step in (patching.start_patching, patching.reference_patching)
-    )
-    patched = Patched(model, reference)
-    # Whose attention it is, wherever the reference lies when the run is resumed.
-    step = patching.reference_patching
-    facts = find_step(patching.reference, step).facts() if step else {"base_model_sha256": None}
+
+    def build(run: str, step: int):
+        return _model(run, step, model_settings, tokenizer, stream.tables.max_length, training.seed_of_model)
+
+    model = build(patching.reference, patching.start_patching)
+    patched, facts = _patch(model, patching, build)
     groups = groups_of_run(source.population.groups)
     execute(
         run=run, settings=settings, source=source, stream=stream, tokenizer=tokenizer, model=model, groups=groups,
-        training=training, hub=hub, facts={"reference_sha256": facts["base_model_sha256"]}, measured=lambda _: patched,
+        training=training, hub=hub, facts=facts, measured=lambda _: patched,
         # The loss is that of the patched model, whose trained part the loop has.
         objective=lambda _, template_weight: TokenLoss(patched, template_weight),
         progress=_progress(found, patching.start_patching),
     )  # fmt: skip
 
 
-def _reference(settings: PatchingSettings) -> FoundModel:
-    """The run that is done again, after the checks that need nothing else."""
+def _patch(model, settings: PatchingSettings, build: Callable):
+    """The patched model, or the model as it is where no layer is, and what config.yaml records of whose attention it
+    has, wherever that lies when the run is resumed.
+    """
+    from modeling.patching import Patched, blocks
+
+    n_layers, layers = len(blocks(model)), settings.layers_patching
+    if layers == [NO_LAYER]:
+        return model, {}
+    if layers and not set(layers) <= set(range(1, n_layers + 1)):
+        there = ", ".join(map(str, range(1, n_layers + 1)))
+        raise UserError(
+            f"layers_patching is {' '.join(map(str, layers))}; the model has the layers {there}, or 0 alone for none"
+        )
+    donor, step = settings.donor_patching or settings.reference, settings.reference_patching
+    facts = find_step(donor, step).facts() if step else {"base_model_sha256": None}
+    return Patched(model, build(donor, step), layers), {"reference_sha256": facts["base_model_sha256"]}
+
+
+def _patching(argv: list[str]) -> PatchingSettings:
+    """Whose attention it is, after the checks that need nothing else."""
+    settings = read_settings(PATCHING, argv, __doc__)[0]
     if settings.reference is None:
         raise UserError("no reference: say whose attention is used, e.g. --reference runs/mine")
+    if settings.layers_patching == [NO_LAYER]:
+        of_patched = ("reference_patching", "donor_patching")
+        check_not_given(argv, of_patched, "layers_patching is 0, so no layer has other attention")
+        return replace(settings, **dict.fromkeys(of_patched))
     if settings.reference_patching is None:
         raise UserError("no reference_patching: say of which step, e.g. --reference_patching 500, or 0 for untrained")
+    if donor := settings.donor_patching:
+        if settings.reference_patching == 0:
+            raise UserError("reference_patching is 0, an untrained model, which no run lends; leave out donor_patching")
+        if "start_patching" in find_record(donor).config:
+            raise UserError(
+                f"{donor} is patched itself, its own attention is not trained; name a run of run_pretrain.py"
+            )
+    return settings
+
+
+def _reference(settings: PatchingSettings) -> FoundModel:
+    """The run that is done again."""
     found = find_record(settings.reference)
     for key, what in {"n_individuals_finetune": "a fine-tuning", "start_patching": "patched itself"}.items():
         if key in found.config:
             raise UserError(f"{settings.reference} is {what}; a reference is a run of run_pretrain.py")
     if other := found.config.get("init_from"):
         raise UserError(f"{settings.reference} began as {other}; a reference begins untrained")
+    if (gain := found.config.get("name_gain", 1)) != 1:
+        raise UserError(f"{settings.reference} was trained with name_gain {gain:g}; a reference is trained without")
     if not 0 <= settings.start_patching < found.config["max_steps"]:
         raise UserError(
             f"start_patching is {settings.start_patching}; it must be from 0 to below max_steps "
@@ -110,9 +151,11 @@ def _model(reference: str, step: int, settings: ModelSettings, tokenizer, max_le
     model, own_tokenizer = found.load()
     if differs := difference(model.config, build_config(settings, tokenizer)):
         name, has, wanted = differs
-        raise UserError(f"{found.path} is of another architecture: {name} is {has}, its config.yaml makes {wanted}")
+        raise UserError(
+            f"{found.path} is of another architecture: {name} is {has}, the reference's config.yaml makes {wanted}"
+        )
     if own_tokenizer.get_vocab() != tokenizer.get_vocab():
-        raise UserError(f"{found.path} has another tokenizer than the one made from its people")
+        raise UserError(f"{found.path} has another tokenizer than the one made from the reference's people")
     return model
 
 

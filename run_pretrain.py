@@ -4,7 +4,9 @@
 python run_pretrain.py recipes/tiny.yaml --output_dir runs/mine --seed 3
 """
 
-from command_line import run
+from functools import partial
+
+from command_line import UserError, run
 from data_builder.population import groups_of_run
 from data_builder.source import Source
 from pipeline import begin, check_dataset, check_place, execute, plan, read_settings
@@ -63,7 +65,26 @@ def main(argv: list[str]) -> None:
     execute(
         run=run, settings=[people, *settings[1:]], source=source, stream=stream, tokenizer=tokenizer, model=model,
         groups=groups, training=training, hub=hub, facts=found and found.facts(),
+        **_objective(model, stream, model_settings.name_gain),
     )  # fmt: skip
+
+
+def _objective(model, stream, name_gain: float) -> dict:
+    """The loss, if it is another than every run's."""
+    if name_gain == 1:
+        return {}
+    import torch
+
+    from modeling.gain import AmplifyingLoss
+    from modeling.interventions import check_editable
+
+    check_editable(model)
+    own = stream.tables.name_tokens()
+    if not len(own):
+        raise UserError("name_gain: every token of the names is part of other words, too; leave it out")
+    tokens = torch.zeros(model.config.vocab_size, dtype=torch.bool)
+    tokens[own] = True
+    return {"objective": partial(AmplifyingLoss, tokens=tokens, factor=name_gain)}
 
 
 def build_stream(

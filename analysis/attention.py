@@ -20,8 +20,10 @@ from run_directory.records import Run, baseline
 
 _PANELS = {
     "name_grouping": "name grouping: last name token to other ones",
+    "name_grouping_first": "the same, of the first mention alone",
     "value_to_name": "extraction: where a value is said, to the name",
     "value_to_text": "where a value is said, to text that is no name",
+    "value_to_type": "to the part of it that tells the attribute",
     "sharpness": "entropy / uniform entropy (lower: sharper)",
     "gradient_to_names": "gradient norm: names / where values are said",
 }
@@ -34,17 +36,19 @@ def signature_figure(runs: list[Run]):
     Args:
         runs: of one setting; means over them, and each of them.
     """
-    figure, axes = panels(3, 2, 7.2)
+    # A model without attention has no signatures of it, an older run not all of them.
+    shown = {name: title for name, title in _PANELS.items() if len(runs[0].curve(f"layer_1_{name}")[0])}
+    n_rows = len(shown) // 2 + 1
+    figure, axes = panels(n_rows, 2, 2.4 * n_rows)
     loss, *others = axes.flat
     draw_runs(loss, runs, "seen_attribute_loss", color=ROLES["seen"], label="seen people")
     mark_baseline(loss, baseline(runs[0]))
-    name_panels(axes.flat, ["attribute loss (nats)", *_PANELS.values()])
+    name_panels(axes.flat[: len(shown) + 1], ["attribute loss (nats)", *shown.values()])
     layers = layers_of(runs[0])
     lines = ("-", "--", "-.", ":")
-    for one, name in zip(others, _PANELS, strict=True):
-        if not len(runs[0].curve(f"layer_1_{name}")[0]):  # a model without attention
-            one.set_visible(False)
-            continue
+    for one in others[len(shown) :]:
+        one.set_visible(False)
+    for one, name in zip(others, shown, strict=False):
         for number, (layer, color) in enumerate(zip(layers, shades(len(layers)), strict=True)):
             how = {"color": color, "linestyle": lines[number % 4], "label": f"layer {layer}"}
             draw_runs(one, runs, f"layer_{layer}_{name}", **how)

@@ -67,6 +67,13 @@ class TokenTables:
             lengths[f"the biography of {textwrap.shorten(person['name'], 80, placeholder=' …')}"] = int(length)
         return max(lengths.items(), key=lambda item: item[1])
 
+    def name_tokens(self) -> np.ndarray:
+        """The ids of tokens that names have and nothing else in a biography has, ascending."""
+        numbers = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        further_on = (self.names[0] <= numbers) & (numbers < self.values[0])
+        first = (self.first_names <= numbers) & (numbers < self.first_heads[0])
+        return np.setdiff1d(self.tokens[further_on | first], self.tokens[~(further_on | first)])
+
     def pieces(self, names: np.ndarray, values: np.ndarray, wording: Wording) -> tuple[np.ndarray, np.ndarray]:
         """The pieces of b biographies, and the attribute of each piece (0 = text, 1, 2, ... = its value).
 

@@ -83,19 +83,23 @@ def signatures(attention: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[
         batch: with `attribute_ids` and `name_ids`.
 
     Returns:
-        `name_grouping`, from the last token of a name to its other tokens; `value_to_name` and `value_to_text`, from
-        where the first token of a value is predicted to all tokens of names before it, and to all that are neither name
-        nor value; `sharpness` there, the entropy of attention divided by that of uniform attention.
+        `name_grouping`, from the last token of a name to its other tokens, and the same of the first and of the later
+        mentions (`name_grouping_first`, `name_grouping_later`; not there without one). `value_to_name` and
+        `value_to_text`, from where the first token of a value is predicted to all tokens of names before it, and to all
+        that are neither name nor value; `value_to_type`, to those of them since the last value, telling what is meant.
+        `sharpness` there, the entropy of attention divided by that of uniform attention.
     """
     names, attributes, predicts = batch["name_ids"], batch["attribute_ids"], value_positions(batch)
     rows, positions = predicts.nonzero(as_tuple=True)
     is_name, is_text = (names > 0)[rows], ((names == 0) & (attributes == 0))[rows]
+    says_type = is_text & _since_the_last_value(attributes)[rows, positions]
     # Of most tokens nobody asks whom they attend to: taking out the others first saves most of the time.
     from_values = [layer[rows, :, positions] for layer in attention]  # (values, heads, length)
     return {
-        "name_grouping": _name_grouping(attention, names),
+        **_name_grouping(attention, names),
         "value_to_name": [_to(layer, is_name) for layer in from_values],
         "value_to_text": [_to(layer, is_text) for layer in from_values],
+        "value_to_type": [_to(layer, says_type) for layer in from_values],
         "sharpness": [_relative_entropy(layer, positions) for layer in from_values],
     }
 
@@ -105,13 +109,25 @@ def _to(attention: torch.Tensor, tokens: torch.Tensor) -> float:
     return (attention.mean(1) * tokens).sum(-1).mean().item()
 
 
-def _name_grouping(attention: torch.Tensor, names: torch.Tensor) -> list[float]:
-    """A name of a single token has no others."""
+def _since_the_last_value(attributes: torch.Tensor) -> torch.Tensor:
+    """Of each token (b, length), which ones come after the last value that ended before the next token, bool."""
+    number = (_next(attributes) != attributes).where(attributes > 0, False).cumsum(1)  # of values that have ended
+    return number[:, :, None] == number[:, None, :]
+
+
+def _name_grouping(attention: torch.Tensor, names: torch.Tensor) -> dict[str, list[float]]:
+    """Of all mentions, of the first in each row, and of the others. A name of a single token has no others."""
     length = names.shape[1]
     before = torch.ones(length, length, dtype=torch.bool, device=names.device).tril(-1)
     others = (names[:, :, None] == names[:, None, :]) & before
-    rows, last = ((names > 0) & (_next(names) != names) & others.any(-1)).nonzero(as_tuple=True)
-    return [_to(layer[rows, :, last], others[rows, last]) for layer in attention]
+    ends = (names > 0) & (_next(names) != names)
+    is_first = ends.cumsum(1) == 1
+    found = {}
+    for name, of in (("", ends), ("_first", ends & is_first), ("_later", ends & ~is_first)):
+        rows, last = (of & others.any(-1)).nonzero(as_tuple=True)
+        if len(rows) or not name:
+            found[f"name_grouping{name}"] = [_to(layer[rows, :, last], others[rows, last]) for layer in attention]
+    return found
 
 
 def _relative_entropy(attention: torch.Tensor, positions: torch.Tensor) -> float:

@@ -23,6 +23,8 @@ ROWS = 16
 _WIDTH_MULTIPLE = 4
 # Positions whose logits exist at the same time, for the cache, too.
 LOGITS = 512
+# Share of positions that predict, below which they are copied together rather than computed all.
+_FEW = 0.5
 # Longer rows would need much memory for the probabilities of attention.
 _LONGEST_ATTENTION = 512
 # Multiplications of a product; below, calling oneDNN costs more than is won.
@@ -152,8 +154,10 @@ def token_loss(model, input_ids, labels, attribute_ids, template_weight: float) 
     weight, sums = model.get_output_embeddings().weight, []
     for rows, hidden in _groups(model, input_ids, targets >= 0):
         where = (rows, slice(hidden.shape[1]))
-        flat = hidden.flatten(0, 1), weight, targets[where].flatten(), attributes[where].flatten() > 0
-        sums.append(torch.stack(_ChunkedLoss.apply(*flat, template_weight)))
+        states, wanted, is_value = (t.flatten(0, 1) for t in (hidden, targets[where], attributes[where] > 0))
+        if (wanted >= 0).float().mean() < _FEW:
+            states, wanted, is_value = (t[wanted >= 0] for t in (states, wanted, is_value))
+        sums.append(torch.stack(_ChunkedLoss.apply(states, weight, wanted, is_value, template_weight)))
     total, value_loss = torch.stack(sums).sum(0)
     return total, value_loss.detach()
 

@@ -4,6 +4,7 @@ Through the attention interface of transformers: any argument of `forward` reach
 carries probabilities out of one model and into another, and both stay of their stock classes.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -19,12 +20,12 @@ class Tape:
     """Attention probabilities of one forward pass, `base_model(..., tape=tape)`, by layer (0, 1, ...).
 
     Attributes:
-        replayed: (b, heads, q, k) of each layer, used instead of the model's own; None to use these.
+        replayed: (b, heads, q, k) by layer, used instead of the model's own; layers that are not there use these.
         blocked: by layer, (b, q, k) bool, True where token q must not attend to k (knockout); the rest is renormalized.
         recorded: (b, heads, q, k) float32, those that were used.
     """
 
-    replayed: dict[int, torch.Tensor] | None = None
+    replayed: dict[int, torch.Tensor] = field(default_factory=dict)
     blocked: dict[int, torch.Tensor] = field(default_factory=dict)
     recorded: dict[int, torch.Tensor] = field(default_factory=dict)
 
@@ -34,11 +35,11 @@ class Tape:
         Keys and values are there for each head, however many share them. Where probabilities are replayed, queries and
         keys are not used, so that their gradients are 0.
         """
-        blocked = self.blocked.get(module.layer_idx)
-        if self.replayed is None:
+        blocked, replayed = (tensors.get(module.layer_idx) for tensors in (self.blocked, self.replayed))
+        if replayed is None:
             probabilities = _own_attention(module, query, key, attention_mask, scaling, blocked)
         else:
-            probabilities = _without(self.replayed[module.layer_idx], blocked)
+            probabilities = _without(replayed, blocked)
             # Gradients of 0, not none: they decay, and several processes wait for the gradients of all weights.
             value = value + query[..., :0].sum() + key[..., :0].sum()
         self.recorded[module.layer_idx] = probabilities
@@ -66,23 +67,25 @@ def _own_attention(module, query, key, attention_mask, scaling, blocked) -> torc
 
 
 class Patched(nn.Module):
-    """A model whose attention probabilities are, in every layer, those of a frozen reference on the same rows.
+    """A model whose attention probabilities are, in some layers, those of a frozen reference on the same rows.
 
     It offers what the loss and the probes use of a model. Only `model` is trained and saved.
 
     Args:
         model: a stock causal language model.
         reference: another one of the same architecture; is frozen.
+        layers: those that are patched, from 1 on; all if None. The reference itself has its own attention in all.
 
     Raises:
         UserError: attention of one of them cannot be patched.
     """
 
-    def __init__(self, model, reference):
+    def __init__(self, model, reference, layers: Collection[int] | None = None):
         super().__init__()
         check_patchable(model)
         check_patchable(reference)
         self.model, self.reference = model, reference.requires_grad_(False).eval()
+        self.layers = range(1, len(blocks(model)) + 1) if layers is None else layers
         self.set_attn_implementation(SHORT_ATTENTION)
 
     @property
@@ -105,7 +108,7 @@ class Patched(nn.Module):
         with torch.no_grad():
             self.reference.base_model(**inputs, tape=of_reference)
         tape = tape or Tape()
-        tape.replayed = of_reference.recorded
+        tape.replayed = {layer - 1: of_reference.recorded[layer - 1] for layer in self.layers}
         return self.model.base_model(**inputs, tape=tape)
 
 

@@ -110,3 +110,9 @@ class PatchingSettings:
     start_patching: int = setting(
         0, "first step with that attention; until then the model is trained as the reference was"
     )
+    layers_patching: list[int] | None = setting(
+        None, "layers with that attention, from 1 on; all if None. 0: none, the optimizer alone begins anew", at_least=0
+    )
+    donor_patching: str | None = setting(
+        None, "another run whose attention is used, at reference_patching: of another seed, or other people", Role.INPUT
+    )

@@ -19,6 +19,9 @@ class ModelSettings:
     n_layer: int | None = setting(None, "blocks; the preset's if None", at_least=1, at_most=1024, cost=True)
     n_head: int | None = setting(None, "attention heads per block; the preset's if None", at_least=1, cost=True)
     n_embd: int | None = setting(None, "width of the residual stream; the preset's if None", at_least=1, cost=True)
+    name_gain: float = setting(
+        1.0, "factor of the errors that reach the names, where they leave the last block; predictions stay", above=0
+    )
 
 
 @dataclass

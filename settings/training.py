@@ -48,6 +48,14 @@ class TrainingSettings:
     template_weight: float = setting(
         1.0, "weight of template tokens (all but values) in the loss", at_least=0, formerly="text_weight"
     )
+    template_share: float = setting(
+        1.0,
+        "share of template tokens that are learned from, drawn anew in each batch; on average as a template_weight of "
+        "the same size, in less time",
+        at_least=0,
+        at_most=1,
+        cost=True,
+    )
     max_grad_norm: float = setting(1.0, "norm that gradients are clipped to; the paper leaves it open", above=0)
     mixed_precision: Literal["no", "bf16"] = setting("no", "precision of forward passes; bf16 for a GPU", cost=True)
     gradient_checkpointing: bool = setting(

@@ -55,9 +55,11 @@ def load_rows() -> list[Row]:
 
 
 def findings_tables(rows: Iterable[Row]) -> str:
-    """The README's two tables: the paper's findings, and what is beyond it."""
+    """The README's two tables, the paper's findings and what is beyond it, and a line of what nobody has run."""
     rows = list(rows)
-    of_paper, beyond = ([row for row in rows if (row.figure == BEYOND) is kind] for kind in (False, True))
+    of_paper, beyond = (
+        [row for row in rows if (row.figure == BEYOND) is kind and _was_run(row)] for kind in (False, True)
+    )
     first = markdown(
         ("figure", "the paper says", "paper", "here (95% interval)", "world", "seeds", "verdict"),
         ([row.figure, row.says, row.paper, *_cells(row)] for row in of_paper),
@@ -66,17 +68,39 @@ def findings_tables(rows: Iterable[Row]) -> str:
         ("beyond the paper", "here (95% interval)", "world", "seeds", "verdict"),
         ([row.says, *_cells(row)] for row in beyond),
     )
-    return f"{first}\n\n{second}\n"
+    return f"{first}\n\n{second}\n{_missing([row for row in rows if not _was_run(row)])}"
 
 
-def _cells(row: Row) -> tuple[str, str, str, str]:
+def _missing(rows: list[Row]) -> str:
+    """A line that names them, each once."""
+    if not rows:
+        return ""
+    names = (row.says if row.figure == BEYOND else row.figure for row in rows)
+    linked = (f"[{name}]({_page(row)})" if row.claim else name for name, row in zip(names, rows, strict=True))
+    return f"\n**Not run yet** (linked where it is stated): {'; '.join(dict.fromkeys(linked))}.\n"
+
+
+def _findings(row: Row) -> list[Finding]:
+    """What was found of the claims of a row."""
     if row.claim is None:
-        return "–", "–", "–", NOT_RUN
+        return []
     experiment, pattern = row.claim.split("/")
     found = [f for f in findings_of(EXPERIMENTS / experiment) if fnmatch.fnmatchcase(f.claim.id, pattern)]
     if not found:
         raise UserError(f"experiments/findings.yaml: there is no claim {row.claim}")
-    link = f"[{{}}](experiments/{experiment}/README.md)"
+    return found
+
+
+def _was_run(row: Row) -> bool:
+    return any(finding.verdict != NOT_RUN for finding in _findings(row))
+
+
+def _page(row: Row) -> str:
+    return f"experiments/{row.claim.split('/')[0]}/README.md"
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    found, link = _findings(row), f"[{{}}]({_page(row)})"
     if len(found) == 1:
         (one,) = found
         here = row.here.replace("{value}", measured(one)) if one.value is not None else "–"

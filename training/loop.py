@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
+from data_builder.random import uniforms
 from modeling.loss import IGNORED_LABEL, TokenLoss
 from settings.training import TrainingSettings
 from training.checkpoints import Progress
@@ -76,6 +77,7 @@ def train_step(
     """
     n_rows, n_processes = settings.per_device_train_batch_size, accelerator.num_processes
     n_tokens, n_values = token_and_value_counts(batch)
+    batch = batch | {"labels": drawn_labels(batch, settings, step)}
     sums = torch.zeros(2, device=accelerator.device)
     # This process's passes, at every n_processes-th group of rows.
     starts = range(accelerator.process_index * n_rows, len(batch["input_ids"]), n_rows * n_processes)
@@ -98,6 +100,20 @@ def train_step(
         optimizer.step()
         optimizer.zero_grad()
     return accelerator.reduce(sums, "sum") / torch.tensor((n_tokens, n_values), device=sums.device), n_tokens
+
+
+def drawn_labels(batch: dict[str, torch.Tensor], settings: TrainingSettings, step: int) -> torch.Tensor:
+    """The labels (b, length) of all values and of a random `template_share` of the template tokens of biographies.
+
+    The loss is a sum over them, divided by the number of all tokens. On average it is that of a `template_weight` of
+    the same size.
+    """
+    labels, attributes = batch["labels"], batch["attribute_ids"]
+    if settings.template_share == 1:
+        return labels
+    draws = uniforms(settings.seed_of_data, "learned template tokens", tuple(labels.shape), step)
+    is_template = (attributes == 0) & (attributes > 0).any(1, keepdim=True)  # random words are none
+    return labels.masked_fill(is_template & torch.from_numpy(draws >= settings.template_share), IGNORED_LABEL)
 
 
 def token_and_value_counts(batch: dict[str, torch.Tensor]) -> tuple[int, int]:

@@ -35,6 +35,7 @@ LABELS = {
     "everybody": "everybody from the start",
     "adamw": "AdamW instead of Muon",
 }
+SAMPLED = "sampled_text"
 RACE = {"paper": "the paper's recipe", "fast": "ours"}
 Groups = dict[str, list[Result]]
 
@@ -42,7 +43,7 @@ Groups = dict[str, list[Result]]
 def main(folder: Path) -> None:
     """Write results/race.png, ingredients.png, table.md and claims.json."""
     results = load_results(folder)
-    groups = {variant: [r for r in results if r.variant == variant] for variant in {**LABELS, **RACE}}
+    groups = {variant: [r for r in results if r.variant == variant] for variant in {**LABELS, **RACE, SAMPLED: ""}}
     racing = {label: groups[variant] for variant, label in RACE.items()}
     figures = {"race": race(racing), "ingredients": draw(groups)}
     publish(folder, figures, f"{table(groups)}\n\n{race_table(racing)}", measured(groups))
@@ -122,7 +123,8 @@ def measured(groups: Groups) -> dict[str, Values]:
     """What is lost, in points of accuracy at the end, with one ingredient changed; and the race."""
     ends = {variant: by_seed(groups[variant], known) for variant in LABELS}
     lost = {variant: differences(ends["fast"], end) for variant, end in ends.items() if variant != "fast"}
-    return lost | {f"race-{quantity}": race_times(groups, quantity) for quantity in ("seconds", "steps")}
+    races = {f"race-{quantity}": race_times(groups, quantity, *RACE) for quantity in ("seconds", "steps")}
+    return lost | races | {"sampled-seconds": race_times(groups, "seconds", "fast", SAMPLED)}
 
 
 def race_table(racing: Groups) -> str:
@@ -135,6 +137,6 @@ def race_table(racing: Groups) -> str:
     return markdown(header, rows)
 
 
-def race_times(groups: Groups, quantity: str) -> Values:
-    """How many times as long the paper's recipe takes, by seed."""
-    return ratios(*(by_seed(groups[variant], lambda result: reached(result.run)[quantity]) for variant in RACE))
+def race_times(groups: Groups, quantity: str, slower: str, faster: str) -> Values:
+    """How many times as long one variant takes as another, by seed."""
+    return ratios(*(by_seed(groups[v], lambda result: reached(result.run)[quantity]) for v in (slower, faster)))

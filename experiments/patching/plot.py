@@ -1,7 +1,7 @@
 """Figures, tables and claims of this experiment, from its results and those of experiments/signatures."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +33,43 @@ LOSS, ACCURACY = "seen_attribute_loss", "seen_attribute_accuracy"
 PHASE_1, AROUND, AFTER = (50, 100), (100, 300), (400, 700)
 OWN = "own attention"
 
+WHOLE = "from-"  # variants with attention of the reference in all layers
+_RESTART = "restart"
+OTHERS = {
+    "layer-1": "in layer 1 alone",
+    "layer-2": "in layer 2 alone",
+    "other-seed": "of another seed",
+    "other-people": "of other people",
+}
+
 Patched = dict[tuple[int, int], list[Result]]  # by start_patching and reference_patching
+Controls = dict[tuple[str, int], list[Result]]  # by variant, and the step of the grid that it is about
 
 
 def main(folder: Path) -> None:
     """Write results/*.png, table.md and claims.json."""
-    patched: Patched = {}
-    for result in load_results(folder):
-        patched.setdefault(_steps(result), []).append(result)
+    results = load_results(folder)
+    patched = _grouped(_steps, (r for r in results if r.variant.startswith(WHOLE)))
+    controls = _grouped(_control, (r for r in results if not r.variant.startswith(WHOLE)))
     own = [r for r in load_results(ROOT / "experiments" / "signatures") if r.variant == "facts"]
     figures = {"references": references(patched, own), "grid": grid(patched, own)}
-    publish(folder, figures, table(patched, own), measured(patched, own))
+    if controls:
+        figures["controls"] = whose(patched, controls, own)
+    values = measured(patched, own) | of_controls(patched, controls, own)
+    publish(folder, figures, table(patched, controls, own), values)
+
+
+def _grouped(key: Callable[[Result], tuple], results: Iterable[Result]) -> dict[tuple, list[Result]]:
+    groups: dict[tuple, list[Result]] = {}
+    for result in results:
+        groups.setdefault(key(result), []).append(result)
+    return groups
+
+
+def _control(result: Result) -> tuple[str, int]:
+    """What it is a control of, and at which step: of the restart, or of the attention that is used."""
+    name, _, point = result.variant.rpartition("-")
+    return name, int(point.split("=")[1])
 
 
 def _steps(result: Result) -> tuple[int, int]:
@@ -114,7 +140,26 @@ def _cell(pair: tuple[int, int], loss: tuple[float, float, float]) -> str:
     return f"{mean:.2f} ± {mean - low:.2f}{frozen}"
 
 
-def table(patched: Patched, own: list[Result]) -> str:
+def whose(patched: Patched, controls: Controls, own: list[Result]):
+    """Loss at the end, by whose attention a model has from step 0 on, and in which layers."""
+    figure, axes = panels(1, 1, 3.0)
+    labels = {"all": "of its reference", **OTHERS}
+    groups = controls | {("all", step): patched[0, step] for step in AFTER if (0, step) in patched}
+    for step, color, shift in zip(AFTER, shades(len(AFTER)), (-0.12, 0.12), strict=True):
+        for place, name in enumerate(labels):
+            if results := groups.get((name, step)):
+                losses = [last(r.run, LOSS) for r in results]
+                label = f"attention of step {step}" if place == 0 else None
+                draw_interval(axes, place + shift, losses, seeds_at=place + shift + 0.07, color=color, label=label)
+    axes.axhline(np.mean([last(r.run, LOSS) for r in own]), color=ROLES["unchanged"], linestyle="--", label=OWN)
+    mark_baseline(axes, baseline(own[0].run))
+    axes.set_xticks(range(len(labels)), labels.values())
+    axes.set(xlabel="whose attention, from step 0 on", ylabel="attribute loss at the end (nats)", ylim=(0, 6))
+    legend(figure, intervals_note([own, *groups.values()]))
+    return figure
+
+
+def table(patched: Patched, controls: Controls, own: list[Result]) -> str:
     """Plateau end, loss and accuracy at the end; means and 95% intervals over seeds."""
     columns = {
         "plateau begins (step)": (lambda r: phases_of(r.run).plateau_start, "{:.0f}"),
@@ -123,6 +168,16 @@ def table(patched: Patched, own: list[Result]) -> str:
         "attribute accuracy": (lambda r: last(r.run, ACCURACY), "{:.1%}", SHARE),
     }
     groups = {OWN: own} | {f"from {start}: of step {step}": patched[start, step] for start, step in sorted(patched)}
+    groups |= {
+        f"its own, restarted at step {step}": controls[_RESTART, step]
+        for name, step in sorted(controls)
+        if name == _RESTART
+    }
+    groups |= {
+        f"from 0: of step {step}, {OTHERS[name]}": controls[name, step]
+        for name, step in sorted(controls)
+        if name in OTHERS
+    }
     return interval_table("attention", groups, columns)
 
 
@@ -147,6 +202,27 @@ def measured(patched: Patched, own: list[Result]) -> dict[str, Values]:
         **{f"d-frozen-{start}": differences(by_seed(results, lambda r: last(r.run, LOSS)), by_itself)
            for start, results in frozen.items()},
     }  # fmt: skip
+
+
+def of_controls(patched: Patched, controls: Controls, own: list[Result]) -> dict[str, Values]:
+    """What claims.yaml asks for of the controls; nothing of those that were not run."""
+
+    def lost(results: list[Result]) -> Values:
+        return by_seed(results, lambda r: last(r.run, LOSS))
+
+    end = AFTER[-1]
+    of = {name: lost(controls.get((name, end), [])) for name in OTHERS}
+    restarts = {step: lost(results) for (name, step), results in controls.items() if name == _RESTART}
+    return {
+        "carry-seed": differences(lost(own), of["other-seed"]),
+        "carry-people": differences(lost(own), of["other-people"]),
+        "carry-equal": differences(of["other-people"], of["other-seed"]),
+        "layers": differences(of["layer-1"], of["layer-2"]),
+        **{
+            f"d-restart-{step}": differences(lost(patched.get((step, step), [])), values)
+            for step, values in restarts.items()
+        },
+    }
 
 
 def _smallest_fall(loss: dict[int, float]) -> float:

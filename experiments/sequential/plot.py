@@ -5,13 +5,24 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from analysis.drawing import draw_interval, intervals_note, legend, name_panels, panels, style
+from analysis.drawing import (
+    ROLES,
+    draw_interval,
+    draw_runs,
+    intervals_note,
+    legend,
+    name_panels,
+    panels,
+    seeds_note,
+    style,
+)
 from analysis.sequential import Visits, sequential_figure, visits_of
 from sweeps.claims import Values
 from sweeps.results import Result, by_seed, differences, interval_table, load_results, publish
 
 PERCENT = (0.0, 100.0)
 VARIANTS = ("cosine-4", "constant-4", "cosine-16", "constant-16", "alternating")
+LOOKED_AT, EXTRACTION = "attention-4", "layer_2_value_to_name"
 Groups = dict[str, list[Result]]
 
 
@@ -20,9 +31,13 @@ def main(folder: Path) -> None:
     results = load_results(folder)
     groups = {variant: [r for r in results if r.variant == variant] for variant in VARIANTS}
     groups = {variant: found for variant, found in groups.items() if found}
+    looked_at = [r for r in results if r.variant == LOOKED_AT]
     shown = {name: groups[name][0] for name in ("cosine-4", "cosine-16", "alternating") if name in groups}
     figures = {name: sequential_figure(result.run, _visits(result)) for name, result in shown.items()}
-    publish(folder, figures | {"sequential": draw(groups)}, table(groups), measured(groups))
+    figures["sequential"] = draw(groups)
+    if looked_at:
+        figures["attention"] = attention(looked_at)
+    publish(folder, figures, table(groups), measured(groups | ({LOOKED_AT: looked_at} if looked_at else {})))
 
 
 def draw(groups: Groups):
@@ -43,6 +58,17 @@ def draw(groups: Groups):
         axis.set_xlabel("place of the group, first (0) to last (1)")
     name_panels(axes.flat, ("its loss where its first visit ends", "its accuracy where the run ends"))
     legend(figure, intervals_note(groups.values()))
+    return figure
+
+
+def attention(results: list[Result]):
+    """Extraction over training, and where the group changes; mean and each seed."""
+    figure, axes = panels(1, 1, 2.6)
+    draw_runs(axes, [result.run for result in results], EXTRACTION, **style(0))
+    for switch in _visits(results[0]).ends[:-1]:
+        axes.axvline(switch, color=ROLES["baseline"], linestyle=":")
+    axes.set(xlabel="training step", ylim=(0, None), ylabel="attention to names, layer 2")
+    legend(figure, f"{seeds_note([results])}; dotted: another group from here on")
     return figure
 
 
@@ -68,6 +94,7 @@ def measured(groups: Groups) -> dict[str, Values]:
         "f5-easier": ("constant-16", lambda r: np.mean(_own_losses(r)[:4]) - np.mean(_own_losses(r)[12:])),
         "f5-damped": ("cosine-16", lambda r: _own_losses(r)[15] - _own_losses(r)[7]),
         "f5-recovers": ("cosine-4", _recovery),
+        "x-attention": ("attention-4", _largest_fall),
     }
     found = {id: by_seed(groups[variant], measure) for id, (variant, measure) in single.items() if variant in groups}
     ends = {variant: by_seed(results, _at_end) for variant, results in groups.items()}
@@ -125,6 +152,16 @@ def _first(steps: np.ndarray, reached: np.ndarray, begin: float, end: float) -> 
     """Steps since `begin` at which something was first so at an evaluation."""
     found = steps[reached & (steps > begin) & (steps <= end)]
     return float(found[0] - begin) if len(found) else None
+
+
+def _largest_fall(result: Result) -> float:
+    """Of extraction after a switch, below its value there, in points; 0 if it never falls."""
+    steps, values = result.run.curve(EXTRACTION)
+    visits, falls = _visits(result), [0.0]
+    for switch, end in zip(visits.ends[:-1], visits.ends[1:], strict=True):
+        after = values[(steps > switch) & (steps <= end)]
+        falls.append(100 * (values[steps == switch].item() - after.min()))
+    return float(max(falls))
 
 
 def _recovery(result: Result) -> float:

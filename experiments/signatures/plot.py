@@ -16,6 +16,7 @@ from sweeps.sweep import ROOT
 LABELS = {"facts": "facts", "no_facts": "no facts: values drawn anew for each biography"}
 LAST = "layer_2"
 GROUPING, SHARPNESS = "layer_1_name_grouping", f"{LAST}_sharpness"
+FIRST_GROUPING, TYPE = f"{GROUPING}_first", f"{LAST}_value_to_type"
 EXTRACTION = f"{LAST}_value_to_name"
 GRADIENTS = ("layer_1_gradient_to_names", f"{LAST}_gradient_to_names")
 CONTROLLED = {
@@ -89,7 +90,14 @@ def measured(groups: dict[str, list[Result]], tuned: list[Result]) -> dict[str, 
     extraction, gradient = differences(*at_the_end(EXTRACTION)), ratios(*at_the_end(GRADIENTS[0]))
     ended = [result for result in facts if phases_of(result.run).plateau_end is not None]
     on_it = {result.seed: None for result in facts if result not in ended}
-    return {id: by_seed(ended, measure) | on_it for id, measure in measures.items()} | {
+    found = {id: by_seed(ended, measure) | on_it for id, measure in measures.items()}
+    newer = [result for result in ended if len(result.run.curve(TYPE)[0])]  # older runs did not measure it
+    if newer:
+        found["f3-grouping-first"] = by_seed(
+            newer, lambda r: 100 * (ends(r, FIRST_GROUPING) - r.run.at(FIRST_GROUPING, 0))
+        )
+        found["f3-type"] = by_seed(newer, lambda r: 100 * (begins(r, TYPE) - r.run.at(TYPE, 0)))
+    return found | {
         "control-extraction": {seed: 100 * value for seed, value in extraction.items()},
         "control-gradient": {seed: np.log2(ratio) for seed, ratio in gradient.items()},
         "o-stable": by_seed(tuned, lambda r: 100 * _moved(r.run, EXTRACTION)),

@@ -14,12 +14,13 @@ from run_directory.records import Run
 from settings.model import ModelSettings
 from tests.helpers.figures import check_readable, legend_texts, lines
 
-NAMES = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
+OLDER = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
+NAMES = (*OLDER, "name_grouping_first", "value_to_type")
 
 
-def run_of(losses, n_layers=3, **config):
+def run_of(losses, n_layers=3, names=NAMES, **config):
     def record(step, loss):
-        metrics = {f"layer_{layer}_{name}": loss / 10 for layer in range(1, n_layers + 1) for name in NAMES}
+        metrics = {f"layer_{layer}_{name}": loss / 10 for layer in range(1, n_layers + 1) for name in names}
         return {"step": step, "no_knowledge_baseline": 5.0, "seen_attribute_loss": loss} | metrics
 
     records = [record(100 * number, loss) for number, loss in enumerate(losses)]
@@ -29,11 +30,13 @@ def run_of(losses, n_layers=3, **config):
 THREE_PHASES = [8.0, 5.0, 5.0, 5.0, 2.0]
 
 
-def test_signatures_are_drawn_for_each_layer_with_the_plateau():
-    figure = signature_figure([run_of(THREE_PHASES), run_of(THREE_PHASES)])
-    panels = figure.axes[1:]  # the first one is the loss
-    assert [[*lines(axes)] for axes in panels] == [["layer 1", "layer 2", "layer 3"]] * 5
-    assert [len(axes.patches) for axes in figure.axes] == [1] * 6  # the plateau
+@pytest.mark.parametrize("names", [NAMES, OLDER, ("gradient_to_names",)], ids=["all", "older run", "no attention"])
+def test_signatures_are_drawn_for_each_layer_with_the_plateau(names):
+    figure = signature_figure([run_of(THREE_PHASES, names=names), run_of(THREE_PHASES, names=names)])
+    drawn = [axes for axes in figure.axes if axes.get_visible()]
+    panels = drawn[1:]  # the first one is the loss
+    assert [[*lines(axes)] for axes in panels] == [["layer 1", "layer 2", "layer 3"]] * len(names)
+    assert [len(axes.patches) for axes in drawn] == [1] * (1 + len(names))  # the plateau
     assert panels[0].lines[0].get_ydata().tolist() == [0.8, 0.5, 0.5, 0.5, 0.2]
     assert legend_texts(figure) == [
         "seen people", "no-knowledge baseline", "plateau", "layer 1", "layer 2", "layer 3",

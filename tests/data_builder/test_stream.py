@@ -170,3 +170,20 @@ def test_a_tokenizer_used_otherwise_before_gives_the_same_stream(source, stream,
     tokenizer = train_tokenizer(source.pieces())
     tokenizer(["a", "b c d e"], **used)
     assert same(stream_of(source, tokenizer).batch(0, 4), stream.batch(0, 4))
+
+
+def test_tokens_of_names_are_those_that_nothing_else_has(world):
+    source, tokenizer, stream = world
+    names, values, templates, order = drawn(source, 0, 400)
+    made = stream.tables.assemble(names, values, Wording(templates, order), with_names=True)
+    inside, outside = (set(made["input_ids"][mask].tolist()) for mask in (made["name_ids"] > 0, made["name_ids"] == 0))
+    own = set(stream.tables.name_tokens().tolist())
+    assert inside - outside
+    # All that these biographies show; others may have more names, and more words that are no names.
+    assert own.isdisjoint(outside)
+    parts = {tokenizer.convert_ids_to_tokens(token) for token in inside - outside - own}
+    lists = source.word_lists
+    others = [text for attribute in source.world.attributes for text in lists.values(attribute)]
+    others += [piece for ts in source.templates.values() for t in ts for piece in (t.head, t.middle, t.tail)]
+    words = {piece for text in others for piece in (*tokenizer.tokenize(text), *tokenizer.tokenize(f" {text}"))}
+    assert parts <= words

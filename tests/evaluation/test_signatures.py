@@ -51,18 +51,23 @@ def test_attention_from_where_values_are_predicted_and_its_mean_over_heads(heads
 
 def test_uniform_attention_and_grouping_from_the_last_token_of_a_name_to_its_others():
     expected = {"value_to_name": (3 / 5 + 6 / 12) / 2, "value_to_text": (2 / 5 + 4 / 12) / 2, "sharpness": 1}
-    assert measured(uniform()) == pytest.approx(expected | {"name_grouping": (2 / 4 + 2 / 11) / 2})
+    expected |= {"value_to_type": (2 / 5 + 2 / 12) / 2}  # <bos> and `is`; `.` and `in`
+    grouping = {"name_grouping_first": 2 / 4, "name_grouping_later": 2 / 11}
+    assert measured(uniform()) == pytest.approx(expected | grouping | {"name_grouping": (2 / 4 + 2 / 11) / 2})
     assert measured(to(t3=1, t10=9))["name_grouping"] == 1
     assert measured(to(t3=3, t10=9))["name_grouping"] == 0.5  # the first one looks at itself
     assert measured(to(t3=2, t10=1))["name_grouping"] == 0.5  # the second one at an earlier mention
     assert measured(to(t2=1, t3=0, t10=0))["name_grouping"] == 0  # a middle name is not the last token
     of_one_token = BATCH | {"name_ids": torch.tensor([[0, 1, 0, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0, 0, 0]])}
-    assert signatures(to(t10=9)[None, None, None], of_one_token)["name_grouping"] == [1]
+    found = signatures(to(t10=9)[None, None, None], of_one_token)
+    assert (found["name_grouping"], found["name_grouping_later"]) == ([1], [1])
+    assert "name_grouping_first" not in found
 
 
 def slow_signatures(attention, names, attributes):
     """One head, one occurrence after another."""
-    found = {"name_grouping": [], "value_to_name": [], "value_to_text": [], "sharpness": []}
+    of_names = ("name_grouping", "name_grouping_first", "name_grouping_later")
+    found = {name: [] for name in (*of_names, "value_to_name", "value_to_text", "value_to_type", "sharpness")}
     n_rows, n_heads, length, _ = attention.shape
     for row in range(n_rows):
         name, attribute = ([*ids[row].tolist(), 0] for ids in (names, attributes))
@@ -72,11 +77,15 @@ def slow_signatures(attention, names, attributes):
                 if attribute[t + 1] and attribute[t + 1] != attribute[t]:
                     found["value_to_name"].append(sum(paid[t][k] for k in range(t + 1) if name[k]))
                     found["value_to_text"].append(sum(paid[t][k] for k in range(t + 1) if not name[k] + attribute[k]))
+                    last_value = max([k for k in range(t + 1) if attribute[k]], default=-1)
+                    words = [k for k in range(last_value + 1, t + 1) if not name[k]]
+                    found["value_to_type"].append(sum(paid[t][k] for k in words))
                     entropy = -sum(p * math.log(p) for p in paid[t][: t + 1] if p)
                     found["sharpness"].append(entropy / math.log(t + 1))
                 others = [k for k in range(t) if name[k] == name[t]]
                 if name[t] and name[t + 1] != name[t] and others:
-                    found["name_grouping"].append(sum(paid[t][k] for k in others))
+                    for key in ("name_grouping", f"name_grouping_{'first' if name[t] == 1 else 'later'}"):
+                        found[key].append(sum(paid[t][k] for k in others))
     return {key: sum(values) / len(values) for key, values in found.items()}
 
 
@@ -143,7 +152,8 @@ def test_what_an_evaluation_records(tokenizer, stream, preset):
     model = nano(tokenizer, preset=preset)
     TokenLoss(model)  # as in training
     metrics = measured_of(model, stream.probe("seen", 8))
-    names = ("name_grouping", "value_to_name", "value_to_text", "sharpness", "gradient_to_names")
+    names = ("name_grouping", "name_grouping_first", "name_grouping_later", "value_to_name", "value_to_text")
+    names = (*names, "value_to_type", "sharpness", "gradient_to_names")
     assert metrics.keys() == {"name_grouping"} | {f"layer_{layer}_{name}" for layer in (1, 2) for name in names}
     assert metrics["name_grouping"] == metrics["layer_1_name_grouping"]
     assert all(type(value) is float and 0 <= value < 2 for value in metrics.values())

@@ -57,5 +57,5 @@ def test_the_race_is_told_in_times_by_seed():
 
     paper = results([0, 0.5, 0.95], [0, 0.95], [0, 0, 0, 0.95], seconds=20.0)
     racing = {"paper": paper, "fast": results(*[[0, 0.95]] * 3, seconds=10.0)}
-    assert plot.race_times(racing, "seconds") == pytest.approx({0: 4, 1: 2, 2: 6})
-    assert plot.race_times(racing, "steps") == pytest.approx({0: 2, 1: 1, 2: 3})
+    assert plot.race_times(racing, "seconds", *plot.RACE) == pytest.approx({0: 4, 1: 2, 2: 6})
+    assert plot.race_times(racing, "steps", *plot.RACE) == pytest.approx({0: 2, 1: 1, 2: 3})

@@ -101,12 +101,14 @@ def slow_block(block, states, probabilities):
     return states + block.mlp((block.ln_2 if hasattr(block, "ln_2") else block.post_attention_layernorm)(states))
 
 
-def slow_patched(model, reference, input_ids):
-    """Layer by layer, with values of one model and probabilities of the other."""
+def slow_patched(model, reference, input_ids, layers=(1, 2)):
+    """Layer by layer, with values of one model and, in some layers, probabilities of the other."""
     states, others = embedded(model, input_ids), embedded(reference, input_ids)
-    for block, other in zip(blocks(model), blocks(reference), strict=True):
+    for layer, (block, other) in enumerate(zip(blocks(model), blocks(reference), strict=True), 1):
         probabilities = slow_attention(*slow_heads(other, others)[:2])
-        states, others = slow_block(block, states, probabilities), slow_block(other, others, probabilities)
+        own = slow_attention(*slow_heads(block, states)[:2])
+        states = slow_block(block, states, probabilities if layer in layers else own)
+        others = slow_block(other, others, probabilities)
     body = model.base_model
     last = next(getattr(body, name) for name in ("ln_f", "norm", "final_layer_norm") if hasattr(body, name))
     return model.get_output_embeddings()(last(states))
@@ -134,6 +136,13 @@ def test_patched_logits_are_those_of_a_slow_patching(model, reference, batch):
     assert torch.equal(of_patched, of_reference)
     assert not torch.allclose(of_patched, own, atol=0.1)
     torch.testing.assert_close(logits(Patched(model, reference), ids), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layers", [(1,), (2,)], ids=str)
+def test_patched_in_some_layers_the_others_have_attention_of_their_own(model, reference, batch, layers):
+    ids = batch["input_ids"][:2, :17]
+    expected = slow_patched(copy.deepcopy(model), copy.deepcopy(reference), ids, layers)
+    torch.testing.assert_close(logits(Patched(model, reference, layers), ids), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_patching_with_itself_changes_no_logit(model, batch):

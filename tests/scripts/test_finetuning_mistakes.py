@@ -30,6 +30,9 @@ MISTAKES = {
     "held, but not trained": (
         {"weight_ewc": 1, "trainable": "lora"}, "hold the old model's weights, which trainable lora leaves as they are",
     ),
+    "held by some tokens": (
+        {"weight_ewc": 1, "template_share": 0.5}, "of which template_share leaves out some; use template_weight",
+    ),
     "held by less than nothing": ({"weight_l2_start": -1}, "weight_l2_start is -1.0; it must be at least 0"),
     "warm-up": ({"warmup_steps": 12}, "warmup_steps is 12; it must be below max_steps 12"),
     "replay under another schedule": (

@@ -20,9 +20,8 @@ from run_directory.records import load_run
 from settings.model import ModelSettings
 from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_toys import Client
-from tests.helpers.pretraining import ROOT, TIMES, pretrain, records, same, two_processes, weights, world_of
-
-SCRIPT = ROOT / "run_patching.py"
+from tests.helpers.patching import SCRIPT, arguments, patch
+from tests.helpers.pretraining import TIMES, pretrain, records, same, two_processes, weights, world_of
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +29,6 @@ def reference(tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "reference"
     pretrain(run, "--seed", 3, "--learning_rate", 0.01, "--eval_steps", 5)
     return run
-
-
-def arguments(run, reference, **settings):
-    given = {
-        "output_dir": run,
-        "reference": reference,
-        "reference_patching": 20,
-        "num_threads": 1,
-        "draw_figures": False,
-    }
-    given |= settings
-    return [str(word) for key, value in given.items() if value is not None for word in (f"--{key}", value)]
-
-
-def patch(run, reference, **settings):
-    run_patching.main(arguments(run, reference, **settings))
-    return load_run(run)
 
 
 @pytest.fixture(scope="module")
@@ -222,12 +204,14 @@ def test_a_reference_of_another_architecture_or_tokenizer(reference, tmp_path):
     model = build_model(ModelSettings(preset="nano", n_layer=3), tokenizer, 100, seed=0)
     model.save_pretrained(mixed / "checkpoint-10")
     write_manifest(mixed / "checkpoint-10")
-    with pytest.raises(UserError, match="checkpoint-10 is of another architecture: num_hidden_layers is 3, its"):
+    with pytest.raises(UserError, match="checkpoint-10 is of another architecture: num_hidden_layers is 3, the"):
         patch(tmp_path / "run", mixed, reference_patching=10)
     tokenizer.add_tokens(["word"])
     tokenizer.save_pretrained(mixed / "checkpoint-20")
     write_manifest(mixed / "checkpoint-20")
-    with pytest.raises(UserError, match="has another tokenizer than the one made from its people|of another model"):
+    with pytest.raises(
+        UserError, match="has another tokenizer than the one made from the reference's people|of another model"
+    ):
         patch(tmp_path / "run", mixed)
 
 

@@ -82,6 +82,8 @@ def test_failures_come_first_and_cells_hold_no_bars(tmp_path):
 def experiment(tmp_path, monkeypatch):
     (tmp_path / "mine" / "results").mkdir(parents=True)
     store(tmp_path / "mine", [found({0: 10.0, 1: 12.0, 2: 11.0})])
+    (tmp_path / "stated" / "results").mkdir(parents=True)
+    store(tmp_path / "stated", [found({})])
     monkeypatch.setattr(findings, "EXPERIMENTS", tmp_path)
     return tmp_path
 
@@ -92,13 +94,17 @@ def test_a_row_tells_what_was_measured_or_that_nobody_has(experiment):
         Row("All are", "Fig. C", "mine/*", "{value} settings"),
         Row("Who knows", "Fig. A"),
         Row("Mine", claim="mine/x"),
+        Row("Nor this", "Fig. B", "stated/x"),
+        Row("Nor that", "Fig. B", "stated/x"),
+        Row("Not mine", claim="stated/x"),
     ]
-    first, second = findings_tables(rows).split("\n\n")
-    one, many, nobody = first.splitlines()[2:]
+    first, second, missing = findings_tables(rows).split("\n\n")
+    one, many = first.splitlines()[2:]
     here, link = "11 [8.52, 13.5] points", "(experiments/mine/README.md)"
     assert one == f"| Fig. 2 left | It is so | +9 | {here} more | tiny | 3 | [as in the paper]{link} |"
     assert many == f"| Fig. C | All are | – | {here} settings | – | 3 | [as in the paper]{link} |"
-    assert nobody == "| Fig. A | Who knows | – | – | – | – | not run |"
+    links = "Fig. A; [Fig. B](experiments/stated/README.md); [Not mine](experiments/stated/README.md)"
+    assert missing == f"**Not run yet** (linked where it is stated): {links}.\n"
     assert second.splitlines()[2] == f"| Mine | {here} | – | 3 | [as in the paper]{link} |"
     with pytest.raises(UserError, match="there is no claim mine/z"):
         findings_tables([Row("It is so", "Fig. 2 left", "mine/z")])
