@@ -132,7 +132,8 @@ def execute(*, run: Path, training: TrainingSettings, **others) -> None:
 def _execute(
     *, run: Path, settings: list, source: Source, stream, tokenizer, model, groups: dict[str, range],
     training: TrainingSettings, hub: HubSettings, facts: dict | None = None, finished: Callable | None = None,
-    measured: Callable = lambda model: model, old: Callable = lambda model: {}, **options,
+    measured: Callable = lambda model: model, old: Callable = lambda model: {},
+    begun: Callable = lambda accelerator: None, **options,
 ) -> None:  # fmt: skip
     """All of a run, in a directory that is this process's alone.
 
@@ -145,9 +146,11 @@ def _execute(
         groups: whom to measure, by the name of the group.
         training, hub: how to train and what to publish.
         facts: what the run is made from beside settings, for config.yaml; a resumed run must have the same.
-        finished: called with `measure`, when the last step is done; gives further reports by their names.
+        finished: called with `measure`, when the last step is done; gives further reports by their names. A model is
+            measured as it is by `measure(model, as_it_is=True)`.
         measured: gives what is measured in place of the model.
         old: measures what the model knew before, of `evaluation.old_knowledge`.
+        begun: called with accelerate's `Accelerator` when the run's directory is there, before its first step.
         options: further arguments of `train`.
     """
     from evaluation.measure import run_measure
@@ -176,8 +179,8 @@ def _execute(
     options_of_measure = (n_looked_at, n_names, n_learned, shared_map, stream.unknown_token)
     measure_model = run_measure(probes | apart, lists.value_sizes, *options_of_measure)
 
-    def measure(model) -> dict[str, float]:
-        return measure_model(measured(model)) | old(model)
+    def measure(model, as_it_is: bool = False) -> dict[str, float]:
+        return measure_model(model if as_it_is else measured(model)) | old(model)
 
     if training.gradient_checkpointing:
         from modeling.recompute import recompute_activations
@@ -198,6 +201,7 @@ def _execute(
     begin_run(accelerator, run, training, settings, facts)
     if accelerator.is_main_process and not training.resume_from_checkpoint:
         source.save(run / DATASET)
+    begun(accelerator)
     who, size, n_steps = stream.schedule.plan.individuals, stream.schedule.plan.batch_size, training.last_step
     n_never = 0  # a schedule that reacts to training can't tell yet
     if not stream.schedule.watching:

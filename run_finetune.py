@@ -5,7 +5,6 @@ python run_finetune.py recipes/finetune_tiny.yaml --model runs/mine --weight_rep
 python run_finetune.py --model HuggingFaceTB/SmolLM2-135M --facts facts.csv --output_dir runs/facts
 """
 
-from functools import partial
 from pathlib import Path
 
 import command_line
@@ -20,8 +19,8 @@ from run_directory.layout import DATASET
 from run_directory.manifests import sha256
 from settings import FINETUNING, names
 from settings.data import DataSettings
-from settings.finetuning import FinetuneSettings
-from settings.model import ModelSettings
+from settings.finetuning import FinetuneSettings, FinetuneTraining
+from settings.model import AdaptationSettings, ModelSettings
 
 
 def main(argv: list[str]) -> None:
@@ -29,6 +28,7 @@ def main(argv: list[str]) -> None:
     settings = read_settings(FINETUNING, argv, __doc__, others=names(DataSettings))
     finetune, schedule, adaptation, hub, training = settings
     check_dataset(argv, finetune)
+    _check_held(finetune, adaptation, training)
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.
@@ -36,9 +36,11 @@ def main(argv: list[str]) -> None:
 
     from data_builder.streams import build_stream
     from evaluation.old_knowledge import old_knowledge
+    from evaluation.rehearsal import Rehearsal
     from evaluation.sharing import shared_map
     from modeling.adaptation import adapt, interpolate
-    from modeling.loss import DistillingLoss
+    from modeling.generation import check_writes
+    from modeling.patching import Patched, check_patchable
     from run_directory.models import find_model
 
     if finetune.model is None:
@@ -66,7 +68,7 @@ def main(argv: list[str]) -> None:
     model, tokenizer = found.load()
     _check_model(model, tokenizer, finetune.preset, found.path)
     shares = {"random_words": finetune.share_random_words, "invented": finetune.share_invented}
-    shares["share_unknown"] = finetune.share_unknown
+    shares |= {"share_unknown": finetune.share_unknown, "generated": finetune.share_generated}
     drawn = plan(source, schedule, training, finetuned, known)
     stream = build_stream(source, tokenizer, drawn, training.seed_of_data, **shares)
     check_length(stream.tables.max_length, model.config, stream.tables.longest)
@@ -74,22 +76,77 @@ def main(argv: list[str]) -> None:
     measure_old = old_knowledge(*probes.values(), tokenizer, limit, training.eval_individuals, shared_map)
     old = copy.deepcopy(model)
     adapt(model, adaptation, training.seed_of_model, (found.repository, finetune.revision))
-    options, began = {}, found.facts()
+    began = found.facts()
     often = {} if found.foreign else {"n_often_drawn": often_drawn(found.config, source.population.groups["seen"])}
-    if finetune.share_invented:
-        options["objective"] = partial(DistillingLoss, teacher=old, weight=finetune.weight_distillation)
+    # Whom the old model has read of, and what is true of them, if that is known.
+    read = [people for name, people in groups.items() if name not in ("new", "unseen")]
+    length, of_whom = stream.tables.max_length, (None, ()) if found.foreign else (source, read)
+    rehearsal = Rehearsal(finetune.n_generated, length, training.seed_of_data, *of_whom)
+    rehearses = bool(finetune.share_generated or finetune.weight_ewc)
+    if rehearses:
+        check_writes(tokenizer)
+    if finetune.old_attention:
+        check_patchable(model)
 
-    def measure_between(measure) -> dict[str, list]:
-        """What models between the old and the new one know."""
+    def begun(accelerator) -> None:
+        """What the old model writes by itself."""
+        if rehearses:
+            rehearsal.begin(accelerator, run, old, tokenizer, bool(training.resume_from_checkpoint))
+        if finetune.share_generated:
+            stream.generated = rehearsal.texts
+        if finetune.weight_ewc:
+            model.to(accelerator.device)  # before accelerate takes it there: what matters is measured first
+
+    def finished(measure) -> dict[str, list | dict]:
+        """What models between the old and the new one know; what was written; what is known by the model alone."""
         shares = finetune.interpolations
         rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares or []]
-        return {"interpolation": rows} if rows else {}
+        reports = {"interpolation": rows} if rows else {}
+        reports |= {"generated": rehearsal.report} if rehearses else {}
+        return reports | ({"own_attention": measure(model, as_it_is=True)} if finetune.old_attention else {})
 
     execute(
         run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,
-        groups=groups, training=training, hub=hub, finished=measure_between, old=measure_old,
-        facts=began | _digests(probes) | stage_facts(found.config, stages, began) | often, **options,
+        groups=groups, training=training, hub=hub, finished=finished, old=measure_old, begun=begun,
+        facts=began | _digests(probes) | stage_facts(found.config, stages, began) | often,
+        measured=lambda other: Patched(other, old) if finetune.old_attention else other,
+        objective=lambda _, template_weight: _objective(model, old, finetune, rehearsal.texts, template_weight),
     )  # fmt: skip
+
+
+def _check_held(finetune: FinetuneSettings, adaptation: AdaptationSettings, training: FinetuneTraining) -> None:
+    """Weights that are to be held are trained, and by a loss that counts all tokens."""
+    if not (finetune.weight_ewc or finetune.weight_l2_start):
+        return
+    if adaptation.trainable == "lora":
+        raise UserError(
+            "weight_ewc and weight_l2_start hold the old model's weights, which trainable lora leaves as they are; "
+            "leave out one of them"
+        )
+    if training.template_share != 1:
+        raise UserError(
+            "weight_ewc and weight_l2_start weigh by the tokens that are learned from, of which template_share leaves "
+            "out some; use template_weight in its place"
+        )
+
+
+def _objective(model, old, finetune: FinetuneSettings, texts: list[list[int]], template_weight: float):
+    """The loss: what is learned, and what of the old model, which wrote some texts, is held on to."""
+    import torch
+
+    from modeling.loss import DistillingLoss, TokenLoss
+    from modeling.patching import Patched
+    from modeling.penalty import PenalizedLoss, information, trained_weights
+
+    importances = [torch.tensor(finetune.weight_l2_start) for _ in trained_weights(model)]
+    if finetune.weight_ewc:
+        of_weights = zip(importances, information(model, texts), strict=True)
+        importances = [same + finetune.weight_ewc * matters for same, matters in of_weights]
+    attending = Patched(model, old) if finetune.old_attention else model
+    loss = TokenLoss(attending, template_weight)
+    if finetune.share_invented:
+        loss = DistillingLoss(attending, old, finetune.weight_distillation, template_weight)
+    return PenalizedLoss(loss, importances) if finetune.weight_ewc or finetune.weight_l2_start else loss
 
 
 def _groups_of_foreign(people: dict[str, range], settings: FinetuneSettings) -> dict[str, range]:

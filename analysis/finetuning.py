@@ -11,7 +11,9 @@ from analysis.drawing import (
     ROLES,
     Groups,
     Look,
+    draw_interval,
     draw_runs,
+    intervals_note,
     label_x,
     legend,
     mark_baseline,
@@ -23,9 +25,11 @@ from analysis.drawing import (
     styles,
 )
 from analysis.statistics import SHARE, Rows, interval_text, mean_interval
-from run_directory.records import baseline, last
+from run_directory.records import Run, baseline, last
 
-Points = Mapping[str, Sequence[tuple[float, float]]]
+_COLORS_OF_KEPT = (ROLES["seen"], ROLES["unseen"])  # without old data, and with it
+Point = tuple[float, float]  # accuracy on new people, accuracy on old people
+Points = Mapping[str, Sequence[Point]]
 
 
 def finetuning_curves(groups: Groups, x: str = "steps", look: Look | None = None):
@@ -125,6 +129,56 @@ def frontier(methods: Points, curves: Mapping[str, Points] | None = None):
         axis.set_major_formatter(PercentFormatter(1))
     every = [*methods.values(), *(points for named in (curves or {}).values() for points in named.values())]
     legend(figure, f"bars: 95% interval; small dots: each seed; {n_seeds(map(len, every))}", columns=3)
+    return figure
+
+
+def passed(run: Run) -> list[Point]:
+    """Accuracy on those trained on, and on old people, at each evaluation of a fine-tuning."""
+    groups = (run.finetune_group, "seen")
+    new, old = (run.curve(f"{group}_attribute_accuracy")[1].tolist() for group in groups)
+    return list(zip(new, old, strict=True))
+
+
+def between(run: Run) -> list[Point]:
+    """The same of models between the old and the new one, if a fine-tuning measured some."""
+    keys = [f"{group}_attribute_accuracy" for group in (run.finetune_group, "seen")]
+    return [tuple(row[key] for key in keys) for row in run.interpolation or []]
+
+
+def kept(points: Sequence[Point], known: float) -> float | None:
+    """The most of the old that is known wherever so much of the new is, 0-1; None if that is nowhere."""
+    return max((old for new, old in points if new >= known), default=None)
+
+
+def kept_at(kept: Mapping[str, Mapping[float, Sequence[float | None]]], marked: Sequence[str] = ()):
+    """What is kept of the old where so much of the new is known: a panel for each such accuracy, a row for each method.
+
+    Args:
+        kept: by method, from above, and by accuracy on new people: accuracy on old people of each seed; None where the
+            new accuracy was not reached, and then the method has no dot, as the other seeds are a choice.
+        marked: methods that are filled, as they need no old data; the others are open.
+    """
+    known = [*next(iter(kept.values()))]
+    figure, axes = panels(1, len(known), 1.1 + 0.22 * len(kept), sharey=True, sharex=True)
+    for panel, share in zip(np.ravel(axes), known, strict=True):
+        for row, (name, of_method) in enumerate(kept.items()):
+            fill = {} if name in marked else {"markerfacecolor": "white"}
+            missing = sum(value is None for value in of_method[share])
+            if not missing:
+                how = {"upright": False, "seeds_at": row + 0.28, "color": _COLORS_OF_KEPT[name not in marked]}
+                draw_interval(panel, row, of_method[share], SHARE, **how | fill)
+            else:
+                text = f"{missing} of {len(of_method[share])} not reached"
+                panel.text(0.02, row, text, va="center", fontsize=7.5, color=ROLES["baseline"])
+        panel.set(xlim=(-0.03, 1.03), xlabel="accuracy on old people")
+        panel.xaxis.set_major_formatter(PercentFormatter(1))
+        panel.grid(axis="y", linewidth=0.4, alpha=0.5)
+    first = np.ravel(axes)[0]
+    first.set_yticks(range(len(kept)), [*kept])
+    first.set_ylim(len(kept) - 0.4, -0.6)
+    name_panels(np.ravel(axes), [f"{share:.0%} of the new known" for share in known])
+    every = [values for of_method in kept.values() for values in of_method.values()]
+    legend(figure, f"{intervals_note(every)}; open: needs old data")
     return figure
 
 

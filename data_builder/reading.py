@@ -16,6 +16,7 @@ from data_builder.stages import groups_of_model, learned_before
 from data_builder.stream import BiographyStream
 from data_builder.streams import build_stream, train_own_tokenizer
 from run_directory.config import batch_size
+from run_directory.generated import read_generated
 from run_directory.manifests import checkpoints
 from run_directory.models import FoundModel, find_record
 from run_directory.records import read_records
@@ -116,8 +117,11 @@ def reading_of(model: str) -> Reading:
     stream = build_stream(
         source, _tokenizer(found, source, model), plan, _settings(TrainingSettings, config).seed_of_data,
         random_words=config.get("share_random_words", 0.0), invented=config.get("share_invented", 0.0),
+        generated=config.get("share_generated", 0.0),
         **_settings(StreamSettings, config).told(),
     )  # fmt: skip
+    if config.get("share_generated"):
+        stream.generated = read_generated(found.path)
     stream.schedule.recall(records[-1])
     return Reading(stream, whole, groups, records[-1]["step"])
 

@@ -11,14 +11,14 @@ from settings.data import StreamSettings
 
 def build_stream(
     source: Source, tokenizer, plan: Plan, seed: int, *, random_words: float = 0.0, invented: float = 0.0,
-    share_unknown: float = 0.0, share_questions: float = 0.0, share_asked: float = 0.5, **told,
+    generated: float = 0.0, share_unknown: float = 0.0, share_questions: float = 0.0, share_asked: float = 0.5, **told,
 ) -> BiographyStream:  # fmt: skip
     """The stream of a run, with rows about nobody or questions if it has a share of them.
 
     Args:
         plan: what the schedule may know of the run.
         source, tokenizer, seed: of `BiographyStream`.
-        random_words, invented, share_unknown: of `MixedStream`.
+        random_words, invented, generated, share_unknown: of `MixedStream`.
         share_questions, share_asked: of `AskingStream`.
         told: further arguments of `BiographyStream`.
 
@@ -26,10 +26,11 @@ def build_stream(
         UserError: a schedule or shares that can't be.
     """
     schedule = build_schedule(plan)
-    if random_words or invented or share_unknown:
+    if random_words or invented or share_unknown or generated:
         if share_questions:
             raise UserError("share_questions and share_unknown are for runs of their own; leave out one of them")
-        return MixedStream(random_words, invented, source, tokenizer, schedule, seed, share_unknown, **told)
+        shares = {"unknown": share_unknown, "generated": generated}
+        return MixedStream(random_words, invented, source, tokenizer, schedule, seed, **shares, **told)
     if share_questions:
         return AskingStream(share_questions, share_asked, source, tokenizer, schedule, seed, **told)
     return BiographyStream(source, tokenizer, schedule, seed, **told)

@@ -14,8 +14,10 @@ WEIGHTS_INDEX = "model.safetensors.index.json"  # of a large model, whose weight
 DATASET = "dataset"
 FIGURES = "figures"
 # Written at the end of a run, each as `<name>.json`; of some runs only some of them.
-REPORTS = ("individuals", "hallucination", "interpolation", "ablation")
+REPORTS = ("individuals", "hallucination", "interpolation", "ablation", "generated", "own_attention")
 LAST_REPORT = "individuals"
+# What the old model wrote, of a fine-tuning that begins with that.
+GENERATED_TEXTS = "generated.jsonl"
 # Written when somebody looks into the checkpoints of a run (`python -m evaluation probe`, ...), likewise.
 LOOKED_INTO = ("probing", "tracing", "knockout", "gradients")
 PHASES = "phases.json"
@@ -36,7 +38,7 @@ WANDB_ID = ".wandb-id"
 DRAWN = (LEARNING_CURVE, PHASES, "hallucination.png", "signatures.png", "groups.png")
 # All that a run writes, beside its checkpoints; the last one is what older runs call TENSORBOARD.
 WRITTEN = (
-    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, ADAPTER_FOLDER, PHASES,
+    CONFIG, METRICS, WEIGHTS, DATASET, FIGURES, ADAPTER_FOLDER, PHASES, GENERATED_TEXTS,
     *(f"{name}.json" for name in (*REPORTS, *LOOKED_INTO)),
     LEARNING_CURVE, MANIFEST,
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",

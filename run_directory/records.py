@@ -18,6 +18,8 @@ _KEYS = {
     "individuals": {"times_drawn", "attribute_accuracy"},
     "hallucination": {"detectors", "risk_coverage"},
     "ablation": {"none"},
+    "generated": {"texts"},
+    "own_attention": {"seen_attribute_loss"},
 } | {name: {"settings", "axes", "steps"} for name in LOOKED_INTO}
 
 
@@ -33,6 +35,8 @@ class Run:
         hallucination: hallucination.json, of a run that ended and had unseen people; else None.
         interpolation: the rows of interpolation.json, of a fine-tuning that was asked for it; else None.
         ablation: ablation.json, written when a run ends: knowledge under attention knockout of names; None before.
+        generated: generated.json, of a fine-tuning that began with texts of the old model: what is true of them.
+        own_attention: own_attention.json, of a fine-tuning with the old model's attention: what is known without it.
     """
 
     path: Path
@@ -42,6 +46,8 @@ class Run:
     hallucination: dict | None = None
     interpolation: list[dict] | None = None
     ablation: dict[str, dict[str, float]] | None = None
+    generated: dict[str, float] | None = None
+    own_attention: dict[str, float] | None = None
 
     @property
     def finetune_group(self) -> str | None:

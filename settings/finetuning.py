@@ -44,6 +44,25 @@ class FinetuneSettings(DatasetSettings):
     weight_distillation: float = setting(
         1.0, "share_invented: weight of the KL divergence in nats per token", at_least=0
     )
+    share_generated: float = setting(
+        0.0, "share of each batch that is biographies which the old model wrote by itself before the first step",
+        cost=True,
+    )  # fmt: skip
+    n_generated: int = setting(
+        1024, "share_generated, weight_ewc: texts that the old model writes", at_least=1, cost=True
+    )
+    weight_ewc: float = setting(
+        0.0,
+        "weight of each trained weight's squared way from the old one, times how much it matters to what the old model "
+        "writes (EWC, Kirkpatrick et al. 2017); 1 is roughly one nat for a nat of divergence, per token",
+        at_least=0,
+    )
+    weight_l2_start: float = setting(
+        0.0, "weight of each trained weight's squared way from the old one (L2-SP, Li et al. 2018)", at_least=0
+    )
+    old_attention: bool = setting(
+        False, "the model attends as the old one does on the same text, in training and where it is measured", cost=True
+    )
     interpolations: list[float] | None = setting(
         None,
         "also evaluate models between old weights (0) and new ones (1) at the end, e.g. 0.25 0.5 0.75",

@@ -101,6 +101,8 @@ def _result(run: SweepRun) -> dict:
         "hallucination": recorded.hallucination,
         "interpolation": recorded.interpolation and [_short(row) for row in recorded.interpolation],
         "ablation": recorded.ablation,
+        "generated": recorded.generated,
+        "own_attention": recorded.own_attention and _short(recorded.own_attention),
     }
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from analysis.finetuning import frontier
+from analysis.finetuning import Point, between, frontier, kept, kept_at, passed
 from analysis.statistics import PERCENT, interval_text, markdown
 from run_directory.records import Run, last
 from sweeps.claims import Values
@@ -23,29 +23,53 @@ METHODS = {
     "few": "64 old people, all along",
     "muon": "Muon",
 }
+# Variants `tuned_...`, as experiments/forgetting_tuning chose their settings.
+TUNED = {
+    "plain": "plain fine-tuning",
+    "replay": "replay, weight 1/8",
+    "replay_distillation": "replay 1/8 and self-distillation",
+    "known_patch": "64 old people, at last (KnownPatch)",
+    "distillation": "self-distillation",
+    "generated": "generated replay",
+    "generated_distillation": "generated replay and self-distillation",
+    "ewc": "EWC",
+    "l2": "L2 to the old weights",
+    "old_attention": "the old model's attention",
+    "between": "between old and new weights",
+    "lora_2": "LoRA, rank 2",
+    "lora_8": "LoRA, rank 8",
+    "lora_32": "LoRA, rank 32",
+    "muon": "Muon",
+}
+WITH_OLD_DATA = ("replay", "replay_distillation", "known_patch")
+WITHOUT_OLD_DATA = tuple(name for name in TUNED if name not in WITH_OLD_DATA)
 WEIGHTS_BETWEEN = "weights"  # in claims.yaml, models between the old weights and those of plain fine-tuning
 KNOWN = (0.5, 0.9, 0.95)  # accuracies on new people at which methods are compared
 HALF, MOST = KNOWN[:2]
 REPLAY = {HALF: "1/2", MOST: "1/16"}  # the weight of replay that claims compare with
-Point = tuple[float, float]  # accuracy on new people, accuracy on old people
 Paths = dict[str, dict[int, list[Point]]]  # points that a method goes through, by its name and by seed
 
 
 def main(folder: Path) -> None:
-    """Write results/frontier.png, table.md and claims.json."""
+    """Write results/frontier.png, kept.png (if the tuned methods were run), table.md and claims.json."""
     results, reference = load_results(folder), load_results(ROOT / "experiments" / "finetuning")
     replay = {text: by_seed(_of(reference, _variant(weight)), point) for weight, text in WEIGHTS.items()}
     methods = {text: by_seed(_of(results, variant), point) for variant, text in METHODS.items()}
-    weights = between(_of(reference, PLAIN))
+    weights = by_share(_of(reference, PLAIN))
     lines = {"replay, by weight": replay, "between old and new weights, by share": weights}
     figures = {"frontier": frontier(_values(methods), {label: _values(points) for label, points in lines.items()})}
-    paths = {variant: by_seed(_of(results, variant), lambda r: _trajectory(r.run)) for variant in METHODS}
+    paths = {variant: by_seed(_of(results, variant), lambda r: passed(r.run)) for variant in METHODS}
     paths[WEIGHTS_BETWEEN] = {seed: [points[seed] for points in weights.values()] for seed in weights["25%"]}
-    reached = {text: by_seed(_of(reference, _variant(weight)), lambda r: _trajectory(r.run))
+    reached = {text: by_seed(_of(reference, _variant(weight)), lambda r: passed(r.run))
                for weight, text in WEIGHTS.items()}  # fmt: skip
     shown = {METHODS.get(variant, "between old and new weights"): path for variant, path in paths.items()}
     shown |= {f"replay, weight {text}": path for text, path in reached.items()}
-    publish(folder, figures, table(shown), measured(paths, reached))
+    tuned = tuned_paths(results)
+    if tuned:
+        values = {TUNED[name]: {k: [kept(p, k) for p in path.values()] for k in KNOWN} for name, path in tuned.items()}
+        figures["kept"] = kept_at(values, [TUNED[name] for name in WITHOUT_OLD_DATA])
+        shown |= {f"tuned: {TUNED[name]}": path for name, path in tuned.items()}
+    publish(folder, figures, table(shown), measured(paths, reached) | measured_tuned(results))
 
 
 def _values(points: dict[str, dict[int, Point]]) -> dict[str, list[Point]]:
@@ -65,36 +89,27 @@ def point(result: Result) -> Point:
     return _accuracies(result.run)
 
 
-def _trajectory(run: Run) -> list[Point]:
-    """Over fine-tuning, from the model before it."""
-    new, old = (run.curve(f"{group}_attribute_accuracy")[1].tolist() for group in ("new", "seen"))
-    return list(zip(new, old, strict=True))
-
-
 def _accuracies(run: Run) -> Point:
     return last(run, "new_attribute_accuracy"), last(run, "seen_attribute_accuracy")
 
 
-def between(plain: list[Result]) -> dict[str, dict[int, Point]]:
+def by_share(plain: list[Result]) -> dict[str, dict[int, Point]]:
     """Models between the old weights and those of plain fine-tuning, by their share of the way."""
     found: dict[str, dict[int, Point]] = {}
     for result in plain:
-        for row in result.run.interpolation:
-            accuracies = (row["new_attribute_accuracy"], row["seen_attribute_accuracy"])
-            found.setdefault(f"{row['share']:.0%}", {})[result.seed] = accuracies
+        for row, place in zip(result.run.interpolation or [], between(result.run), strict=True):
+            found.setdefault(f"{row['share']:.0%}", {})[result.seed] = place
     return found
 
 
-def kept(path: list[Point], known: float) -> float | None:
+def percent(points: list[Point], known: float) -> float | None:
     """The most of the old that is known, in percent, wherever so much of the new is; None if that is nowhere."""
-    return max((100 * old for new, old in path if new >= known), default=None)
+    share = kept(points, known)
+    return share if share is None else 100 * share
 
 
 def measured(paths: Paths, replay: Paths) -> dict[str, Values]:
     """What claims.yaml asks for, paired by seed; replay by its weight, of which "none" is plain fine-tuning."""
-
-    def kept_by(path: dict[int, list[Point]], known: float) -> Values:
-        return {seed: kept(points, known) for seed, points in path.items()}
 
     def beyond(name: str, weight: str, known: float) -> Values:
         return differences(kept_by(paths[name], known), kept_by(replay[weight], known))
@@ -109,6 +124,44 @@ def measured(paths: Paths, replay: Paths) -> dict[str, Values]:
     }
 
 
+def kept_by(path: dict[int, list[Point]], known: float) -> Values:
+    """What a method keeps where so much of the new is known, in percent, by seed."""
+    return {seed: percent(points, known) for seed, points in path.items()}
+
+
+def tuned_paths(results: list[Result]) -> Paths:
+    """Of the tuned methods that were run."""
+    runs = {name: _of(results, f"tuned_{name}") for name in TUNED}
+    points = {name: between if name == "between" else passed for name in TUNED}
+    return {name: {result.seed: points[name](result.run) for result in of} for name, of in runs.items() if of}
+
+
+def measured_tuned(results: list[Result]) -> dict[str, Values]:
+    """What claims.yaml asks of the tuned methods, of those that were run, paired by seed."""
+    paths, found = tuned_paths(results), {}
+
+    def beyond(name: str, other: str, known: float) -> Values:
+        return differences(kept_by(paths[name], known), kept_by(paths[other], known))
+
+    for name in paths:
+        if "replay" in paths and name not in ("replay", "plain"):
+            found |= {f"tuned-{100 * known:.0f}-{name}": beyond(name, "replay", known) for known in KNOWN}
+        if "plain" in paths and name in WITHOUT_OLD_DATA and name != "plain":
+            found[f"tuned-plain-{name}"] = beyond(name, "plain", MOST)
+    if "generated" in paths:
+        runs = _of(results, "tuned_generated")
+        found["tuned-true"] = by_seed(runs, lambda r: 100 * r.run.generated["share_true"])
+    if "old_attention" in paths:
+        runs = _of(results, "tuned_old_attention")
+        found["tuned-own-attention"] = by_seed(runs, lambda r: 100 * (_own(r.run) - _accuracies(r.run)[1]))
+    return found
+
+
+def _own(run: Run) -> float:
+    """What is known of the old without the old model's attention."""
+    return run.own_attention["seen_attribute_accuracy"]
+
+
 def table(paths: Paths) -> str:
     """What is known at the end, and what is kept of the old where so much of the new is known; 95% intervals."""
     columns = ("method", "new, end", "old, end", *(f"old, where {known:.0%} of the new are known" for known in KNOWN))
@@ -116,6 +169,6 @@ def table(paths: Paths) -> str:
     for name, path in paths.items():
         ends = zip(*(points[-1] for points in path.values()), strict=True)
         at_end = [interval_text([100 * share for share in end], "{:.1f}%", PERCENT) for end in ends]
-        old = ([kept(points, known) for points in path.values()] for known in KNOWN)
+        old = ([percent(points, known) for points in path.values()] for known in KNOWN)
         rows.append([name, *at_end, *(interval_text(values, "{:.1f}%", PERCENT) for values in old)])
     return markdown(columns, rows)

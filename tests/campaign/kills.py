@@ -15,6 +15,7 @@ _FINETUNING = {
     "plain": ("--weight_replay_finetune", "0.5"),
     "lora": ("--trainable", "lora", "--learning_rate", "0.01"),
     "distillation": ("--share_invented", "0.5", "--share_random_words", "0.2"),
+    "rehearsal": ("--share_generated", "0.25", "--n_generated", "32", "--weight_ewc", "3", "--old_attention", "true"),
 }
 
 

@@ -31,6 +31,7 @@ FINETUNED = {
     "rare, replayed late": {"individuals_finetune": "rare", "n_individuals_finetune": 8, "weight_replay_finetune": 1.0,
                             "start_replay": 0.5},
     "rows about nobody": {"share_random_words": 0.25, "share_invented": 0.25},
+    "texts of the old model": {"share_generated": 0.25, "n_generated": 8},
 }  # fmt: skip
 
 
@@ -103,6 +104,7 @@ def test_the_batches_of_a_fine_tuning(trained, read, tmp_path, case):
         "replay": {"new", "seen"},
         "rare, replayed late": {"rare", "seen"},
         "rows about nobody": {"new", "nobody"},
+        "texts of the old model": {"new", "nobody"},
     }
     assert {row["group"] for row in rows} == groups[case]
     tokenizer = reading_tokenizer(tmp_path / "tuned")
@@ -110,7 +112,7 @@ def test_the_batches_of_a_fine_tuning(trained, read, tmp_path, case):
         assert tokenizer.decode(row["input_ids"], skip_special_tokens=True).split() == row["text"].split()
         assert row["name"] is None or row["text"].count(row["name"]) == 6
     nameless = sum(row["name"] is None for row in rows)
-    assert nameless == (12 * 2 if case == "rows about nobody" else 0)
+    assert nameless == (12 * 2 if case in ("rows about nobody", "texts of the old model") else 0)
 
 
 def test_the_batches_of_a_model_from_elsewhere_that_learns_facts(read, tmp_path):

@@ -70,6 +70,13 @@ def test_it_learns_the_facts_and_old_knowledge_is_measured_beside_them(taught):
         assert (taught.path / name).exists(), name
 
 
+def test_it_holds_on_to_what_it_was_by_what_it_writes_itself(places, tmp_path):
+    held = {"share_generated": 0.25, "n_generated": 8, "weight_ewc": 1, "weight_l2_start": 1, "old_attention": True}
+    run = teach(tmp_path / "run", places, "llama", **held)
+    assert run.generated == {"texts": 8}  # what is true of them nobody knows
+    assert run.own_attention["seen_attribute_loss"] > 0
+
+
 def test_its_card_says_what_it_began_as(taught):
     card = model_card(taught, "me/lands")
     assert "which began as another model and was then taught facts about 16 entries of a table" in card
@@ -194,6 +201,7 @@ MISTAKES = {
     "rare": (lambda *_: {"individuals_finetune": "rare"}, "has read of nobody here, so that all are new to it"),
     "replay": (lambda *_: {"weight_replay_finetune": 1}, "schedule replay has nobody to replay here"),
     "invented": (lambda *_: {"share_invented": 0.5}, "share_invented invents names from word lists, and a table"),
+    "no begin": (lambda *_: {"share_generated": 0.5}, "the model's tokenizer has no token for the beginning of a text"),
     "short": (short, "the longest biography .*has .* tokens, the model reads 16|the biography of .* reads 16"),
     "soft caps": (soft_caps, "Gemma2ForCausalLM cannot be taught here: it caps its logits"),
     "other blocks": (other_blocks, "OPTForCausalLM cannot be taught here, since its blocks or attention are others"),

@@ -19,6 +19,7 @@ from data_builder.random import uniforms
 from data_builder.schedules import Plan, build_schedule
 from data_builder.source import Source
 from modeling.presets import SIZES
+from run_directory.layout import GENERATED_TEXTS
 from run_directory.records import load_run
 from settings.schedule import ScheduleSettings
 from tests.helpers.finetuning import FAST, SCRIPT, arguments, finetune
@@ -145,6 +146,12 @@ METHODS = {
     "remix": {"share_random_words": 0.5},
     "distillation": {"share_invented": 0.5, "weight_distillation": 2, "save_steps": 4},
     "known_patch": {"weight_replay_finetune": 1, "n_individuals_replay": 4, "start_replay": 0.8},
+    "distillation and replay": {"share_invented": 0.25, "weight_replay_finetune": 0.5, "save_steps": 4},
+    "l2": {"weight_l2_start": 0.1, "save_steps": 4},
+    "ewc of a part": {"weight_ewc": 10, "n_generated": 8, "trainable": "feed_forward", "save_steps": 4},
+    "generated": {"share_generated": 0.25, "n_generated": 8, "save_steps": 4},
+    "generated, lora": {"share_generated": 0.25, "n_generated": 8, "trainable": "lora", "save_steps": 4},
+    "old attention": {"old_attention": True, "save_steps": 4},
     "muon": {"optim": "muon"},
     "decay": {"lr_scheduler_type": "cosine", "warmup_steps": 3},
     "another schedule": {"schedule": "power_law", "alpha": 1},
@@ -172,12 +179,55 @@ def test_every_method_trains_what_it_shall_saves_a_stock_model_and_goes_on(train
 
 
 def test_two_processes_give_the_same_curve(trained, tmp_path):
-    one = finetune(tmp_path / "one", trained, **METHODS["distillation"], weight_replay_finetune=0.5)
-    more = {"per_device_train_batch_size": 4, "weight_replay_finetune": 0.5}
-    options = arguments(tmp_path / "two", model=trained, **METHODS["distillation"], **more)
+    methods = METHODS["distillation"] | ALL_THAT_HOLDS | {"weight_replay_finetune": 0.5}
+    one = finetune(tmp_path / "one", trained, **methods)
+    options = arguments(tmp_path / "two", model=trained, **methods, per_device_train_batch_size=4)
     two_processes(tmp_path / "two", *options, script=SCRIPT, recipe=())
+    two = load_run(tmp_path / "two")
     for key in ("loss", "seen_attribute_loss", "new_attribute_accuracy"):
-        assert load_run(tmp_path / "two").curve(key)[1] == pytest.approx(one.curve(key)[1], abs=1e-3)
+        assert two.curve(key)[1] == pytest.approx(one.curve(key)[1], abs=1e-3)
+    assert (two.path / GENERATED_TEXTS).read_text() == (one.path / GENERATED_TEXTS).read_text()
+    assert two.generated == one.generated
+
+
+ALL_THAT_HOLDS = {"share_generated": 0.125, "n_generated": 8, "weight_ewc": 3, "weight_l2_start": 0.1,
+                  "old_attention": True}  # fmt: skip
+
+
+def test_weights_that_are_held_stay_nearer_and_those_that_matter_nearest(trained, tmp_path):
+    old, way = weights(trained), {}
+    for name, how in {"plain": {}, "l2": {"weight_l2_start": 100}, "ewc": {"weight_ewc": 1e5}}.items():
+        run = finetune(tmp_path / name, trained, **how, n_generated=8, eval_individuals=4)
+        way[name] = sum(float((tensor - old[key]).norm()) for key, tensor in weights(run.path).items())
+    print(way)
+    assert way["l2"] < 0.8 * way["plain"]
+    assert 0 < way["ewc"] < 0.8 * way["plain"]
+
+
+def test_what_the_old_model_wrote_is_kept_and_judged(trained, tmp_path, capsys):
+    run = finetune(tmp_path / "run", trained, share_generated=0.25, n_generated=6)
+    lines = [json.loads(line) for line in (run.path / GENERATED_TEXTS).read_text().splitlines()]
+    tokenizer = AutoTokenizer.from_pretrained(run.path)
+    assert [tokenizer.decode(line["input_ids"], skip_special_tokens=True) for line in lines] == [
+        line["text"] for line in lines
+    ]
+    assert run.generated.keys() == {"texts", "sentences", "share_read", "share_taught", "share_true", "n_individuals"}
+    assert run.generated["texts"] == len(lines) == 6
+    assert "the old model wrote 6 texts, " in capsys.readouterr().out
+    assert run.own_attention is None
+    (run.path / GENERATED_TEXTS).unlink()
+    with pytest.raises(UserError, match="what the old model wrote, is not there; only a run that has it can"):
+        finetune(run.path, trained, share_generated=0.25, n_generated=6, resume_from_checkpoint="latest")
+
+
+def test_with_the_old_attention_it_is_measured_and_without_it_at_the_end(trained, tmp_path):
+    run = finetune(tmp_path / "run", trained, old_attention=True, interpolations=[0.0, 1.0], learning_rate=1e-2)
+    first, last = run.records[0], run.records[-1]
+    # An old model with its own attention is itself; so are the weights at the end with the attention of the old ones.
+    assert first["seen_attribute_loss"] == pytest.approx(measured_at_the_end(trained), rel=1e-5)
+    assert run.interpolation[1]["new_attribute_loss"] == pytest.approx(last["new_attribute_loss"], rel=1e-4)
+    assert run.own_attention["seen_attribute_loss"] == pytest.approx(measured_at_the_end(run.path), rel=1e-4)
+    assert abs(run.own_attention["seen_attribute_loss"] - last["seen_attribute_loss"]) > 1e-3
 
 
 def test_a_model_of_the_hub_brings_its_people_and_is_shared_in_turn(trained, tmp_path):

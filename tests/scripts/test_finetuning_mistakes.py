@@ -25,6 +25,15 @@ MISTAKES = {
     "rank": ({"preset": "nano", "lora_r": 0, "trainable": "lora"}, "lora_r is 0; it must be at least 1"),
     "people twice": ({"dataset": "data/x"}, "brings the people it was trained on; leave out --dataset"),
     "shares": ({"share_random_words": 1}, "share_random_words 1.0: each must be"),
+    "all generated": ({"share_generated": 0.95}, "share_generated 0.95: a batch of 8 must have a row of each"),
+    "nothing generated": ({"share_generated": 0.5, "n_generated": 0}, "n_generated is 0; it must be at least 1"),
+    "held, but not trained": (
+        {"weight_ewc": 1, "trainable": "lora"}, "hold the old model's weights, which trainable lora leaves as they are",
+    ),
+    "held by some tokens": (
+        {"weight_ewc": 1, "template_share": 0.5}, "of which template_share leaves out some; use template_weight",
+    ),
+    "held by less than nothing": ({"weight_l2_start": -1}, "weight_l2_start is -1.0; it must be at least 0"),
     "warm-up": ({"warmup_steps": 12}, "warmup_steps is 12; it must be below max_steps 12"),
     "replay under another schedule": (
         {"schedule": "uniform", "weight_replay_finetune": 1}, "weight_replay_finetune is for --schedule replay",
