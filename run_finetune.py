@@ -21,6 +21,7 @@ from settings import FINETUNING, names
 from settings.data import DataSettings
 from settings.finetuning import FinetuneSettings, FinetuneTraining
 from settings.model import AdaptationSettings, ModelSettings
+from settings.read import check_not_given
 
 
 def main(argv: list[str]) -> None:
@@ -29,6 +30,8 @@ def main(argv: list[str]) -> None:
     finetune, schedule, adaptation, hub, training = settings
     check_dataset(argv, finetune)
     _check_held(finetune, adaptation, training)
+    if not (finetune.share_generated or finetune.weight_ewc):
+        check_not_given(argv, ["n_generated"], "the old model writes for share_generated and weight_ewc alone")
     run = begin(training)
 
     # After the arguments, so that --help and mistakes answer at once.

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     stream_settings, schedule, model_settings, hub, training = others
     check_dataset(argv, stream_settings)
     run = begin(training)
-    check_place(run, found.path)
+    check_place(run, found.path, *filter(None, [patching.donor_patching]))
 
     # After the arguments, so that --help and mistakes answer at once.
     from data_builder.streams import train_own_tokenizer
@@ -98,7 +98,8 @@ def _patching(argv: list[str]) -> PatchingSettings:
     if donor := settings.donor_patching:
         if settings.reference_patching == 0:
             raise UserError("reference_patching is 0, an untrained model, which no run lends; leave out donor_patching")
-        if "start_patching" in find_record(donor).config:
+        lent = find_record(donor).config
+        if lent.get("reference_patching") is not None or lent.get("old_attention"):
             raise UserError(
                 f"{donor} is patched itself, its own attention is not trained; name a run of run_pretrain.py"
             )

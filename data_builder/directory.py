@@ -110,7 +110,7 @@ def check_size(max_shard_size: str) -> None:
             return
     except ValueError:
         pass
-    raise UserError(f"max_shard_size is {max_shard_size}; it must be a number with a unit, as 500MB or 1GB")
+    raise UserError(f"max_shard_size is {max_shard_size}; it must be a whole number with a unit, as 500MB or 1GB")
 
 
 def _build_tables(

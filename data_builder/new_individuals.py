@@ -64,8 +64,13 @@ class NamesOfOthers(Container):
         self._sizes, self._n, self._seed = lists.name_sizes, n, seed
 
     def __contains__(self, name) -> bool:
+        return self.individual(name) is not None
+
+    def individual(self, name: str) -> int | None:
+        """Who has a name; None if nobody has."""
         names = np.array([*self._read(name.split(" "), self._numbers)], dtype=np.int64).reshape(-1, len(self._sizes))
-        return bool((who_has(names, self._sizes, self._seed) < self._n).any())
+        numbers = who_has(names, self._sizes, self._seed)
+        return next((int(number) for number in numbers if number < self._n), None)
 
     def _read(self, words: list[str], parts: list[dict[str, int]]) -> Iterator[tuple[int, ...]]:
         """All ways to read words as an entry of each part, which may have several words."""

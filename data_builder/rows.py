@@ -5,7 +5,9 @@ from functools import partial
 
 import numpy as np
 
-LONGEST_KEPT = 2**17  # rows of a table in memory: 9 MB of a population, a third of a second to make
+# Rows of a table in memory: 9 MB of a population, a third of a second to make. Also up to where a dataset's digest is
+# of all rows (data_builder/source.py), so another number makes datasets between the two unreadable.
+LONGEST_KEPT = 2**17
 BLOCK = 2**13  # rows looked at together by what looks at all of them
 
 

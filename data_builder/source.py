@@ -15,7 +15,7 @@ from data_builder.conflicts import Conflict, Conflicts, collect, refuse
 from data_builder.facts import as_in_table, facts_population, facts_templates, facts_world, read_facts, write_sentences
 from data_builder.new_individuals import NamesOfOthers, extend, name_parts, read_individuals, write_individuals
 from data_builder.population import Population, build_population
-from data_builder.rows import BLOCK, Rows
+from data_builder.rows import Rows
 from data_builder.sentences import Template, load_templates
 from data_builder.word_lists import WordLists, load_word_lists
 from data_builder.world import WORLD, World, load_world
@@ -23,6 +23,7 @@ from settings.data import DataSettings
 from settings.declare import check_bounds
 
 OWN_PEOPLE, FACTS, SENTENCES = "new_individuals.csv", "facts.csv", "facts_templates.txt"
+_DIGESTED = 2**13  # rows that the digest of a large population is of; another number makes saved ones unreadable
 _NEWER = ("names_per_list", "share_unseen")
 # Settings that name what a user wrote.
 TEXTS = ("values_dir", "templates_dir", "new_individuals", "facts", "facts_templates")
@@ -216,7 +217,7 @@ def _numbered(lists: WordLists, people: list[dict[str, str]]) -> tuple[np.ndarra
 
 def _of_all(rows: np.ndarray | Rows) -> np.ndarray:
     """What tells whether somebody would make other rows: all; of those that are never all in memory some thousands."""
-    return rows if isinstance(rows, np.ndarray) else rows[np.linspace(0, len(rows) - 1, BLOCK).astype(np.int64)]
+    return rows if isinstance(rows, np.ndarray) else rows[np.linspace(0, len(rows) - 1, _DIGESTED).astype(np.int64)]
 
 
 def _saved(saved: dict, item: Field):

@@ -105,7 +105,7 @@ def _run(name: str, steps: list[int] | None) -> Place:
 def _check(name: str, record: FoundModel, folder: Path | None) -> None:
     if folder is None:
         raise UserError(f"{name} is on the Hub; say where its report is to be written: --output_dir figures/mine")
-    if record.config.get("reference_patching") is not None:
+    if record.config.get("reference_patching") is not None or record.config.get("old_attention"):
         raise UserError(
             f"{name} was trained with the attention of another model, which is not saved in it; look into its reference"
         )

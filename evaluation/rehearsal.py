@@ -24,7 +24,7 @@ class Rehearsal:
 
     Attributes:
         texts: token ids, once `begin` was called.
-        report: of generated.json: `texts`, how many, and what `truth` says of them.
+        report: of generated.json, on the main process: `texts`, how many, and what `truth` says of them.
     """
 
     n: int
@@ -47,8 +47,10 @@ class Rehearsal:
         else:
             old.to(accelerator.device)
             self.texts = write_texts(old, tokenizer, self.n, self.max_length, self.seed, shared_map)
+        if not accelerator.is_main_process:
+            return
         words = [tokenizer.decode(text, skip_special_tokens=True) for text in self.texts]
-        if accelerator.is_main_process and not resumed:
+        if not resumed:
             write_generated(run, self.texts, words)
         self.report = {"texts": len(words)} | (truth(words, self.source, self.taught) if self.source else {})
         took = time.perf_counter() - begun

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from data_builder.biographies import Renderer
+from data_builder.new_individuals import NamesOfOthers
 from data_builder.source import Source
 
 _LONGEST_NAME = 100  # characters; what stands before a value further on is no name
@@ -20,7 +21,11 @@ class Reader:
         self.templates = renderer.templates
         self.values = [{text: number for number, text in enumerate(texts)} for texts in renderer.values]
         self.longest = [max(map(len, texts)) for texts in renderer.values]
-        self.people = {renderer.name(parts): number for number, parts in enumerate(source.population.names)}
+        n_drawn = len(source.population) - len(source.added)
+        own = enumerate(source.population.names[n_drawn:], n_drawn)
+        self.own = {renderer.name(parts): number for number, parts in own}
+        seed = source.settings.population_seed
+        self.drawn = NamesOfOthers(source.word_lists, n_drawn, seed) if n_drawn else None
         self.words = {word for entries in renderer.name_lists for entry in entries for word in entry.split()}
 
     def facts(self, text: str) -> Iterator[tuple[int | None, int, int] | None]:
@@ -51,8 +56,13 @@ class Reader:
                 stated = self._value(text, middle + len(template.middle) + 1, attribute, template.tail)
                 if stated:
                     end, value = stated
-                    return end, self.people.get(text[begin:middle]), attribute, value
+                    return end, self.individual(text[begin:middle]), attribute, value
         return None
+
+    def individual(self, name: str) -> int | None:
+        """Who has a name, of those whom the population drew and of a user's own; None if nobody has."""
+        number = self.own.get(name)
+        return self.drawn.individual(name) if number is None and self.drawn else number
 
     def _value(self, text: str, begin: int, attribute: int, tail: str) -> tuple[int, int] | None:
         """Where the sentence ends and which value it states, the longest that is there; None if none is."""
@@ -80,7 +90,7 @@ def truth(texts: Iterable[str], source: Source, taught: Iterable[range]) -> dict
     facts = [fact for text in texts for fact in reader.facts(text)]
     read = [fact for fact in facts if fact is not None]
     about = [fact for fact in read if fact[0] is not None and any(fact[0] in people for people in taught)]
-    true = sum(values[who, attribute] == value for who, attribute, value in about)
+    true = sum(values[who][attribute] == value for who, attribute, value in about)
     return {
         "sentences": len(facts),
         "share_read": _share(len(read), len(facts)),

@@ -50,7 +50,10 @@ def _bring_in_line(api: HfApi, directory: Path, repo_id: str, name: str, source:
     there = tree(api, repo_id, repo_type="dataset")
     others, configs = _remote_settings(api, repo_id, there), _remote_configs(api, repo_id, there)
     if others.pop(name, {"digest": source.digest()})["digest"] != source.digest():
-        raise UserError(f"{repo_id} has other people under the name {name}; choose another with --name")
+        raise UserError(
+            f"{repo_id} has other people under the name {name}, or these as another version made them; "
+            "choose another with --name"
+        )
     ours = configurations(source, name)
     named = [config["config_name"] for config in ours]
     patterns = [data["path"] for config in ours for data in config["data_files"]] + [f"{name}/{LM_EVAL}/*"]

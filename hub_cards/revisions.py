@@ -12,6 +12,7 @@ from run_directory.layout import (
     CONFIG,
     DATASET,
     FIGURES,
+    GENERATED_TEXTS,
     LAST_STATE,
     MANIFEST,
     METRICS,
@@ -128,6 +129,8 @@ def _of_checkpoint(branch: str, run: Run, step: int, checkpoint: Path, with_stat
         files[METRICS] = "".join(json.dumps(record) + "\n" for record in until).encode()
         files[CONFIG] = _public_config(run.config).encode()
         files |= _files_below(run.path, DATASET)
+        if (run.path / GENERATED_TEXTS).exists():
+            files[GENERATED_TEXTS] = run.path / GENERATED_TEXTS
     return _with_manifest(Revision(branch, files), run)
 
 

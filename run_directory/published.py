@@ -10,7 +10,17 @@ from huggingface_hub.errors import RevisionNotFoundError
 
 from command_line import UserError, is_first_process
 from run_directory.hub import check_id, hub_api, hub_errors
-from run_directory.layout import CHECKPOINT, CONFIG, DATASET, METRICS, OPTIMIZERS, PROGRESS, STEP_METRICS, is_run
+from run_directory.layout import (
+    CHECKPOINT,
+    CONFIG,
+    DATASET,
+    GENERATED_TEXTS,
+    METRICS,
+    OPTIMIZERS,
+    PROGRESS,
+    STEP_METRICS,
+    is_run,
+)
 from run_directory.manifests import checkpoints, damaged_files, named_files, read_manifest, write_manifest
 
 AT = "@"  # between repository and revision
@@ -82,7 +92,7 @@ def _lay_out(published: Path, files: dict[str, str], run: Path) -> Path:
     step = json.loads((published / PROGRESS).read_bytes())["step"]
     checkpoint = run / f"{CHECKPOINT}{step}"
     for name in files.keys() - {STEP_METRICS}:
-        of_run = name in (CONFIG, METRICS) or name.startswith(f"{DATASET}/")
+        of_run = name in (CONFIG, METRICS, GENERATED_TEXTS) or name.startswith(f"{DATASET}/")
         target = (run if of_run else checkpoint) / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(published / name, target)

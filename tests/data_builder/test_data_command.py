@@ -194,7 +194,7 @@ def test_a_second_process_leaves_what_the_first_one_builds(tmp_path, monkeypatch
         *(
             (
                 ["--output_dir", "x", "--max_shard_size", size],
-                f"max_shard_size is {size}; it must be a number with a unit",
+                f"max_shard_size is {size}; it must be a whole number with a unit",
             )
             for size in ("large", "10", "0MB")
         ),

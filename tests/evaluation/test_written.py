@@ -1,11 +1,17 @@
 """Texts of a model read back: whom they name, what they state, and whether it is true."""
 
+import csv
+
 import numpy as np
 import pytest
 
+from data_builder import rows
 from data_builder.biographies import Renderer
 from data_builder.random import uniforms
+from data_builder.source import Source
 from evaluation.written import Reader, truth
+from settings.data import DataSettings
+from tests.helpers.toys import ADA, SMALL
 
 
 def told(source, people):
@@ -29,6 +35,21 @@ def test_what_was_rendered_is_read_back(kind, request):
     assert [list(reader.facts(text)) for text in texts] == facts
 
 
+def test_large_populations_and_own_people_are_read_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "LONGEST_KEPT", -1)  # nobody is in a table
+    table = tmp_path / "people.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ADA)
+        writer.writeheader()
+        writer.writerow(ADA)
+    source = Source.build(DataSettings(**SMALL, new_individuals=str(table)))
+    people = np.arange(len(source.population))
+    texts, facts = told(source, people)
+    assert [list(Reader(source).facts(text)) for text in texts] == facts
+    found = truth(texts, source, [range(len(people))])
+    assert (found["share_taught"], found["share_true"], found["n_individuals"]) == (1.0, 1.0, len(people))
+
+
 def test_what_is_true_is_told_from_what_is_not(source):
     groups, everybody = source.population.groups, np.arange(len(source.population))
     texts, _ = told(source, everybody)
@@ -47,7 +68,7 @@ def test_sentences_that_are_none_names_that_nobody_has_and_wrong_values(source):
     other = next(v for v in renderer.values[first[1]] if v != value and not v.startswith(value))
     assert next(reader.facts(text.replace(value, other, 1))) == (0, first[1], renderer.values[first[1]].index(other))
     nobody = " ".join([*name.split()[:-1], next(w for w in sorted(reader.words) if w not in name)])
-    assert nobody not in reader.people
+    assert reader.individual(nobody) is None
     assert {who for who, *_ in reader.facts(text.replace(name, nobody))} == {None}
     broken = text.replace(value, "Nowhere in the Lists", 1)
     assert list(reader.facts(broken)) == [None, *rest]

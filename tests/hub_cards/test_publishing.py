@@ -143,7 +143,7 @@ def test_populations_lie_side_by_side(hub, tmp_path):
     other = DataSettings(**vars(PEOPLE) | {"population_seed": 1})
     build_directory(other, tmp_path / "other")
     refused = client.hub_cards("publish-dataset", tmp_path / "other", "--repo", "me/people", code=2)
-    assert "has other people under the name 64; choose another with --name" in refused.stderr
+    assert "has other people under the name 64, or these as another version made them; choose" in refused.stderr
 
 
 def test_damaged_checkpoints_are_named_and_no_manifest_on_the_hub_is_believed(hub, finished, tmp_path):

@@ -138,6 +138,25 @@ def test_a_fine_tuning_goes_on_with_the_additions_of_lora(hub, trained, tmp_path
     assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
 
 
+def test_a_fine_tuning_goes_on_with_what_the_old_model_wrote_and_its_card_says_whose_attention_it_had(
+    hub, trained, tmp_path
+):
+    settings = {"model": trained, "share_generated": 0.25, "n_generated": 8, "old_attention": True, "save_steps": 6}
+    client, push = Client(hub, tmp_path / "home"), {"push_to_hub": True, "hub_model_id": "me/live"}
+    client.call(run_finetune.main, *arguments(tmp_path / "whole", **settings, **push, hub_strategy="all_checkpoints"))
+    assert (
+        hub.repo("me/live").files("step-000006")["generated.jsonl"]
+        == hub.repo("me/live").files("main")["generated.jsonl"]
+    )
+    go_on = arguments(tmp_path / "cut", **settings, resume_from_checkpoint="me/live@step-000006")
+    client.call(run_finetune.main, *go_on)
+    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    own = json.loads((tmp_path / "whole" / "own_attention.json").read_text())["seen_attribute_accuracy"]
+    card = hub.repo("me/live").files("main")["README.md"].decode()
+    assert "its attention was that of the model it began with" in card
+    assert f"with which it knows {100 * own:.1f}% of the facts about seen" in card
+
+
 def test_all_is_sent_at_the_end_where_the_strategy_says_so(hub, tmp_path):
     client = Client(hub, tmp_path / "home")
     train(client, tmp_path / "run", *PUSH, "--hub_strategy", "end")

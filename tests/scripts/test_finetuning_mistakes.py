@@ -27,6 +27,7 @@ MISTAKES = {
     "shares": ({"share_random_words": 1}, "share_random_words 1.0: each must be"),
     "all generated": ({"share_generated": 0.95}, "share_generated 0.95: a batch of 8 must have a row of each"),
     "nothing generated": ({"share_generated": 0.5, "n_generated": 0}, "n_generated is 0; it must be at least 1"),
+    "written for nothing": ({"n_generated": 50}, "--n_generated would change nothing: the old model writes"),
     "held, but not trained": (
         {"weight_ewc": 1, "trainable": "lora"}, "hold the old model's weights, which trainable lora leaves as they are",
     ),

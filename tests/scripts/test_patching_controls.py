@@ -39,6 +39,7 @@ def test_with_no_layer_patched_it_is_the_reference_once_more_or_a_restart_of_its
     then = next(record for record in records(reference) if record["step"] == 10)
     assert control.records[0]["seen_attribute_loss"] == then["seen_attribute_loss"]
     assert not same(weights(control.path), weights(reference))
+    patch(tmp_path / "lent", reference, donor_patching=control.path)  # its attention is its own
     assert "reference_sha256" not in control.config["environment"]
     run_patching.main([str(tmp_path / "control" / "config.yaml"), "--output_dir", str(tmp_path / "recipe")])
     assert same(weights(tmp_path / "recipe"), weights(control.path))
@@ -48,11 +49,8 @@ def test_queries_and_keys_learn_in_the_layers_that_are_not_patched(reference, fi
     model = build_model(ModelSettings(preset="nano"), AutoTokenizer.from_pretrained(reference), 256, seed=3)
     run = patch(tmp_path / "run", reference, layers_patching=2)
     initial, learned = model.state_dict(), weights(run.path)
-    shares = [
-        learned[key][:, :64] / initial[key][:, :64]
-        for layer in (0, 1)
-        if (key := f"transformer.h.{layer}.attn.c_attn.weight")
-    ]
+    keys = [f"transformer.h.{layer}.attn.c_attn.weight" for layer in (0, 1)]
+    shares = [learned[key][:, :64] / initial[key][:, :64] for key in keys]
     torch.testing.assert_close(shares[1], shares[1].mean().expand_as(shares[1]), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(shares[0], shares[0].mean(), rtol=1e-2)
     assert not same(learned, weights(finished))
@@ -78,6 +76,14 @@ def test_attention_of_another_seed_with_other_people(reference, tmp_path):
     shutil.rmtree(tmp_path / "run" / "checkpoint-20")
     with pytest.raises(UserError, match="cannot resume .*: reference_sha256 is .* now, but the run has"):
         patch(run.path, reference, **settings)
+
+
+def test_a_donor_is_not_deleted_by_the_run_it_lends_to(reference, tmp_path):
+    donor = shutil.copytree(reference, tmp_path / "donor")
+    before = (donor / "model.safetensors").read_bytes()
+    with pytest.raises(UserError, match="donor lies in .*donor, where this run would be written; choose another"):
+        patch(donor, reference, donor_patching=donor, overwrite_output_dir="true")
+    assert (donor / "model.safetensors").read_bytes() == before
 
 
 def test_a_donor_that_cannot_lend_is_one_line(reference, finished, tmp_path):
