@@ -150,13 +150,16 @@ def _model(reference: str, step: int, settings: ModelSettings, tokenizer, max_le
         return build_model(settings, tokenizer, max_length, seed)
     found = find_step(reference, step)
     model, own_tokenizer = found.load()
+    if own_tokenizer.get_vocab() != tokenizer.get_vocab():
+        raise UserError(
+            f"{found.path} has another tokenizer than the one made from the reference's people: "
+            "its word lists or templates are others"
+        )
     if differs := difference(model.config, build_config(settings, tokenizer)):
         name, has, wanted = differs
         raise UserError(
             f"{found.path} is of another architecture: {name} is {has}, the reference's config.yaml makes {wanted}"
         )
-    if own_tokenizer.get_vocab() != tokenizer.get_vocab():
-        raise UserError(f"{found.path} has another tokenizer than the one made from the reference's people")
     return model
 
 

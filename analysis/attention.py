@@ -20,10 +20,10 @@ from run_directory.records import Run, baseline
 
 _PANELS = {
     "name_grouping": "name grouping: last name token to other ones",
-    "name_grouping_first": "the same, of the first mention alone",
+    "name_grouping_first": "name grouping, of first mentions alone",
     "value_to_name": "extraction: where a value is said, to the name",
     "value_to_text": "where a value is said, to text that is no name",
-    "value_to_type": "to the part of it that tells the attribute",
+    "value_to_type": "where a value is said, to what tells the attribute",
     "sharpness": "entropy / uniform entropy (lower: sharper)",
     "gradient_to_names": "gradient norm: names / where values are said",
 }

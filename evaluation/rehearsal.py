@@ -58,7 +58,7 @@ class Rehearsal:
 
 
 def _in_words(report: dict) -> str:
-    if "sentences" not in report:
+    if not report.get("sentences"):
         return ""
     read, about, true = (report[f"share_{what}"] for what in ("read", "taught", "true"))
     said = f", {read:.0%} of their sentences by its templates"

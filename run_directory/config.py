@@ -91,6 +91,12 @@ def note_resumed(run: Path, settings: dict) -> None:
         write_config(run, saved | here | {"stop_at": settings["stop_at"]}, environment)
 
 
+def note_fact(run: Path, name: str, value: str) -> None:
+    """Record what a run was made from that was not known when it began."""
+    saved = read_config(run)
+    write_config(run, saved, saved.pop(ENVIRONMENT_KEY) | {name: value})
+
+
 def note_environment(run: Path, step: int, here: dict) -> str | None:
     """Record that a run goes on from a step in another environment than it had.
 

@@ -59,6 +59,7 @@ class FoundModel:
         from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, logging
 
         logging.disable_progress_bar()
+        logging.set_verbosity_error()  # it warns of padding without a mask: see modeling/loss.py
         self._check_files()
         safe = {"trust_remote_code": False, "local_files_only": True}
         try:

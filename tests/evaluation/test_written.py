@@ -22,7 +22,7 @@ def told(source, people):
     rows = zip(population.names[people], population.values[people], wording.templates, wording.order, strict=True)
     texts = [renderer.biography(*row).text for row in rows]
     facts = [
-        [(who, a, population.values[who, a]) for a in order] for who, order in zip(people, wording.order, strict=True)
+        [(who, a, population.values[who][a]) for a in order] for who, order in zip(people, wording.order, strict=True)
     ]
     return texts, facts
 

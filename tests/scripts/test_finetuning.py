@@ -216,8 +216,13 @@ def test_what_the_old_model_wrote_is_kept_and_judged(trained, tmp_path, capsys):
     assert run.generated["texts"] == len(lines) == 6
     assert "the old model wrote 6 texts, " in capsys.readouterr().out
     assert run.own_attention is None
+    whole = (run.path / GENERATED_TEXTS).read_text()
+    for other in ("", whole[: whole.index("\n") + 1], "x", whole + whole):
+        (run.path / GENERATED_TEXTS).write_text(other)
+        with pytest.raises(UserError, match="wrote, is not what the run began with; bring it back, or begin anew: --o"):
+            finetune(run.path, trained, share_generated=0.25, n_generated=6, resume_from_checkpoint="latest")
     (run.path / GENERATED_TEXTS).unlink()
-    with pytest.raises(UserError, match="what the old model wrote, is not there; only a run that has it can"):
+    with pytest.raises(UserError, match="what the old model wrote, is not there; bring it back, or begin anew"):
         finetune(run.path, trained, share_generated=0.25, n_generated=6, resume_from_checkpoint="latest")
 
 
