@@ -5,6 +5,7 @@ python run_finetune.py recipes/finetune_tiny.yaml --model runs/mine --weight_rep
 python run_finetune.py --model HuggingFaceTB/SmolLM2-135M --facts facts.csv --output_dir runs/facts
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import command_line
@@ -41,9 +42,7 @@ def main(argv: list[str]) -> None:
     from evaluation.old_knowledge import old_knowledge
     from evaluation.rehearsal import Rehearsal
     from evaluation.sharing import shared_map
-    from modeling.adaptation import adapt, interpolate
-    from modeling.generation import check_writes
-    from modeling.patching import Patched, check_patchable
+    from modeling.adaptation import adapt
     from run_directory.models import find_model
 
     if finetune.model is None:
@@ -85,36 +84,92 @@ def main(argv: list[str]) -> None:
     read = [people for name, people in groups.items() if name not in ("new", "unseen")]
     length, of_whom = stream.tables.max_length, (None, ()) if found.foreign else (source, read)
     rehearsal = Rehearsal(finetune.n_generated, length, training.seed_of_data, *of_whom)
-    rehearses = bool(finetune.share_generated or finetune.weight_ewc)
-    if rehearses:
-        check_writes(tokenizer)
-    if finetune.old_attention:
-        check_patchable(model)
-
-    def begun(accelerator) -> None:
-        """What the old model writes by itself."""
-        if rehearses:
-            rehearsal.begin(accelerator, run, old, tokenizer, bool(training.resume_from_checkpoint))
-        if finetune.share_generated:
-            stream.generated = rehearsal.texts
-        if finetune.weight_ewc:
-            model.to(accelerator.device)  # before accelerate takes it there: what matters is measured first
-
-    def finished(measure) -> dict[str, list | dict]:
-        """What models between the old and the new one know; what was written; what is known by the model alone."""
-        shares = finetune.interpolations
-        rows = [{"share": share} | measure(interpolate(model, old, share)) for share in shares or []]
-        reports = {"interpolation": rows} if rows else {}
-        reports |= {"generated": rehearsal.report} if rehearses else {}
-        return reports | (_by_itself(measure(model, as_it_is=True)) if finetune.old_attention else {})
-
+    keeping = _Keeping(run, model, old, tokenizer, stream, finetune, rehearsal, bool(training.resume_from_checkpoint))
+    keeping.check()
     execute(
         run=run, settings=[source.settings, *settings], source=source, stream=stream, tokenizer=tokenizer, model=model,
-        groups=groups, training=training, hub=hub, finished=finished, old=measure_old, begun=begun,
+        groups=groups, training=training, hub=hub, old=measure_old,
         facts=began | _digests(probes) | stage_facts(found.config, stages, began) | often,
-        measured=lambda other: Patched(other, old) if finetune.old_attention else other,
-        objective=lambda _, template_weight: _objective(model, old, finetune, rehearsal.texts, template_weight),
+        begun=keeping.begun, finished=keeping.finished, measured=keeping.measured, objective=keeping.objective,
     )  # fmt: skip
+
+
+@dataclass
+class _Keeping:
+    """What a fine-tuning does, beside replay, to keep what the old model knew.
+
+    Args:
+        run, model, tokenizer, stream, settings: of the run.
+        old: the model that it begins with.
+        rehearsal: what that one writes.
+        resumed: whether it has been written.
+    """
+
+    run: Path
+    model: object
+    old: object
+    tokenizer: object
+    stream: object
+    settings: FinetuneSettings
+    rehearsal: object
+    resumed: bool
+
+    @property
+    def _rehearses(self) -> bool:
+        return bool(self.settings.share_generated or self.settings.weight_ewc)
+
+    def check(self) -> None:
+        """Raise UserError if the old model cannot do its part."""
+        from modeling.generation import check_writes
+        from modeling.patching import check_patchable
+
+        if self._rehearses:
+            check_writes(self.tokenizer)
+        if self.settings.old_attention:
+            check_patchable(self.model)
+
+    def begun(self, accelerator) -> None:
+        """Let the old model write."""
+        if self._rehearses:
+            self.rehearsal.begin(accelerator, self.run, self.old, self.tokenizer, self.resumed)
+        if self.settings.share_generated:
+            self.stream.generated = self.rehearsal.texts
+        if self.settings.weight_ewc:
+            self.model.to(accelerator.device)  # before accelerate takes it there: what matters is measured first
+
+    def measured(self, model):
+        """What is measured in place of the model."""
+        from modeling.patching import Patched
+
+        return Patched(model, self.old) if self.settings.old_attention else model
+
+    def objective(self, model, template_weight: float):
+        """The loss: what is learned, and what of the old model is held on to."""
+        import torch
+
+        from modeling.loss import DistillingLoss, TokenLoss
+        from modeling.penalty import PenalizedLoss, information, trained_weights
+
+        settings = self.settings
+        importances = [torch.tensor(settings.weight_l2_start) for _ in trained_weights(model)]
+        if settings.weight_ewc:
+            of_weights = zip(importances, information(model, self.rehearsal.texts), strict=True)
+            importances = [same + settings.weight_ewc * matters for same, matters in of_weights]
+        attending = self.measured(model)
+        loss = TokenLoss(attending, template_weight)
+        if settings.share_invented:
+            loss = DistillingLoss(attending, self.old, settings.weight_distillation, template_weight)
+        return PenalizedLoss(loss, importances) if settings.weight_ewc or settings.weight_l2_start else loss
+
+    def finished(self, measure) -> dict[str, list | dict]:
+        """What models between the old and the new one know; what was written; what is known by the model alone."""
+        from modeling.adaptation import interpolate
+
+        shares = self.settings.interpolations or []
+        rows = [{"share": share} | measure(interpolate(self.model, self.old, share)) for share in shares]
+        reports = {"interpolation": rows} if rows else {}
+        reports |= {"generated": self.rehearsal.report} if self._rehearses else {}
+        return reports | (_by_itself(measure(self.model, as_it_is=True)) if self.settings.old_attention else {})
 
 
 def _by_itself(known: dict[str, float]) -> dict[str, dict[str, float]]:
@@ -139,25 +194,6 @@ def _check_held(finetune: FinetuneSettings, adaptation: AdaptationSettings, trai
             "weight_ewc and weight_l2_start weigh by the tokens that are learned from, of which template_share leaves "
             "out some; use template_weight in its place"
         )
-
-
-def _objective(model, old, finetune: FinetuneSettings, texts: list[list[int]], template_weight: float):
-    """The loss: what is learned, and what of the old model, which wrote some texts, is held on to."""
-    import torch
-
-    from modeling.loss import DistillingLoss, TokenLoss
-    from modeling.patching import Patched
-    from modeling.penalty import PenalizedLoss, information, trained_weights
-
-    importances = [torch.tensor(finetune.weight_l2_start) for _ in trained_weights(model)]
-    if finetune.weight_ewc:
-        of_weights = zip(importances, information(model, texts), strict=True)
-        importances = [same + finetune.weight_ewc * matters for same, matters in of_weights]
-    attending = Patched(model, old) if finetune.old_attention else model
-    loss = TokenLoss(attending, template_weight)
-    if finetune.share_invented:
-        loss = DistillingLoss(attending, old, finetune.weight_distillation, template_weight)
-    return PenalizedLoss(loss, importances) if finetune.weight_ewc or finetune.weight_l2_start else loss
 
 
 def _groups_of_foreign(people: dict[str, range], settings: FinetuneSettings) -> dict[str, range]:
