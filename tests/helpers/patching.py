@@ -2,9 +2,15 @@
 
 import run_patching
 from run_directory.records import load_run
-from tests.helpers.pretraining import ROOT
+from tests.helpers.pretraining import ROOT, pretrain
 
 SCRIPT = ROOT / "run_patching.py"
+
+
+def reference_in(folder):
+    """A run to patch, saved at steps 10 and 20."""
+    pretrain(folder / "reference", "--seed", 3, "--learning_rate", 0.01, "--eval_steps", 5)
+    return folder / "reference"
 
 
 def arguments(run, reference, **settings):

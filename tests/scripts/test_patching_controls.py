@@ -12,15 +12,13 @@ from evaluation.measure import run_measure
 from modeling.patching import Patched
 from modeling.presets import build_model
 from settings.model import ModelSettings
-from tests.helpers.patching import patch
+from tests.helpers.patching import patch, reference_in
 from tests.helpers.pretraining import pretrain, records, same, weights, world_of
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    run = tmp_path_factory.mktemp("runs") / "reference"
-    pretrain(run, "--seed", 3, "--learning_rate", 0.01, "--eval_steps", 5)
-    return run
+    return reference_in(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

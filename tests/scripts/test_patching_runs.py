@@ -20,15 +20,13 @@ from run_directory.records import load_run
 from settings.model import ModelSettings
 from tests.helpers.hub_server import HubServer
 from tests.helpers.hub_toys import Client
-from tests.helpers.patching import SCRIPT, arguments, patch
+from tests.helpers.patching import SCRIPT, arguments, patch, reference_in
 from tests.helpers.pretraining import TIMES, pretrain, records, same, two_processes, weights, world_of
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    run = tmp_path_factory.mktemp("runs") / "reference"
-    pretrain(run, "--seed", 3, "--learning_rate", 0.01, "--eval_steps", 5)
-    return run
+    return reference_in(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
